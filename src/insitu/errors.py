@@ -1,0 +1,197 @@
+"""Every exception that insitu raises on purpose, in one tree.
+
+    InsituError
+    ├── CallerError                 what was asked for cannot be done; asking differently can help
+    │   ├── InvalidRequest          malformed, or a value out of its range
+    │   │   └── OverCeiling         a limit over what the operator allows
+    │   ├── Unauthorized            no key, or an unknown one
+    │   ├── Forbidden               a web page of another origin, or a host name that is not ours
+    │   ├── NotFound                gone, never there, or someone else's
+    │   │   ├── SessionNotFound
+    │   │   └── FileMissing
+    │   ├── PathRefused             a path that leads out of the workspace
+    │   ├── TooLarge                more bytes than the operator allows
+    │   ├── WorkspaceFull           the session's disk limit is reached
+    │   └── QuotaExceeded           the caller's own share is used up; try again later
+    └── ServiceError                the service cannot do its part
+        ├── ServerFull              no room now; try again later
+        ├── SandboxFailed           a sandbox could not be made, or died by itself
+        ├── IsolationUnavailable    this machine lacks a layer of the wall
+        ├── ServerUnreachable       a client found no server, or the connection broke
+        └── EngineClosed            used after it was closed
+
+What user code does wrong is never one of these: it is a value, in an execution's ``outcome`` and ``error``.
+"""
+
+from __future__ import annotations
+
+
+class InsituError(Exception):
+    """The root: catch this for everything that insitu raises on purpose."""
+
+    code = "internal"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class CallerError(InsituError):
+    """What was asked for cannot be done."""
+
+    code = "invalid_request"
+
+
+class InvalidRequest(CallerError):
+    """Raised when a request is malformed or a value is out of its range."""
+
+
+class OverCeiling(InvalidRequest):
+    """Raised when a caller asks for more than the operator's ceiling."""
+
+    code = "over_ceiling"
+
+    def __init__(self, name: str, asked: float, ceiling: float) -> None:
+        super().__init__(
+            f"{name} is {asked:g}, over this server's ceiling of {ceiling:g}",
+            hint=f"ask for {ceiling:g} or less, or have the operator raise max_{name}",
+        )
+        self.name = name
+        self.asked = asked
+        self.ceiling = ceiling
+
+
+class Unauthorized(CallerError):
+    """Raised when a request carries no key, or an unknown one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(CallerError):
+    """Raised when a request comes from another origin or for another host."""
+
+    code = "forbidden"
+
+
+class NotFound(CallerError):
+    """Raised when the thing is gone, was never there, or is someone else's."""
+
+    code = "not_found"
+
+
+class SessionNotFound(NotFound):
+    """Raised when a session is gone, was never there, or is someone else's."""
+
+    code = "session_not_found"
+
+    def __init__(self, session_id: str, reason: str | None = None) -> None:
+        because = f": {reason}" if reason else ""
+        super().__init__(
+            f"there is no session {session_id!r}{because}",
+            hint="sessions end after their idle time or ttl; make a new one",
+        )
+        self.session_id = session_id
+        self.reason = reason
+
+
+class FileMissing(NotFound):
+    """Raised when a workspace has no such file."""
+
+    code = "file_not_found"
+
+    def __init__(self, path: str, reason: str = "no such file or directory") -> None:
+        super().__init__(f"{path!r} in the workspace: {reason}")
+        self.path = path
+
+
+class PathRefused(CallerError):
+    """Raised when a path leads, or a link points, out of the workspace."""
+
+    code = "path_refused"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"the path {path!r} is refused: {reason}",
+            hint="use a path in the workspace, relative or below /mnt/data or /home/user",
+        )
+        self.path = path
+
+
+class TooLarge(CallerError):
+    """Raised when something holds more bytes than the operator allows."""
+
+    code = "too_large"
+
+
+class WorkspaceFull(CallerError):
+    """Raised when a write would pass the session's disk limit."""
+
+    code = "workspace_full"
+
+
+class QuotaExceeded(CallerError):
+    """Raised when the caller's own share is used up.
+
+    Args:
+        retry_after_s: seconds after which trying again makes sense.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class ServiceError(InsituError):
+    """The service cannot do its part; nothing is wrong with the request."""
+
+
+class ServerFull(ServiceError):
+    """Raised when there is no room for more work now.
+
+    Args:
+        retry_after_s: seconds after which trying again makes sense.
+    """
+
+    code = "server_full"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class SandboxFailed(ServiceError):
+    """Raised when a sandbox could not be made, or died without the engine's doing."""
+
+    code = "sandbox_failed"
+
+
+class IsolationUnavailable(ServiceError):
+    """Raised when this machine lacks a layer of the wall.
+
+    Args:
+        layer: the layer that is missing, such as ``"user namespaces"``.
+    """
+
+    code = "isolation_unavailable"
+
+    def __init__(self, layer: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.layer = layer
+
+
+class ServerUnreachable(ServiceError):
+    """Raised by a client that finds no server, or whose connection breaks."""
+
+    code = "server_unreachable"
+
+
+class EngineClosed(ServiceError):
+    """Raised when an engine, client or sandbox is used after it was closed."""
+
+    code = "closed"

@@ -1,0 +1,88 @@
+"""Frames between the host and the agent or an interpreter: length, type, payload.
+
+Control payloads are JSON, output is raw bytes. This module is the only one that host and guest share,
+so it is standard library only and runs on every Python from 3.9 on.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Dict, Iterator, Tuple
+
+# Host to interpreter.
+EXECUTE = 1
+ANSWER = 2
+SEEN = 3
+# Interpreter to host.
+READY = 16
+RESULT = 17
+ASK = 18
+FINISHED = 19
+# Host to agent, and back.
+REQUEST = 32
+REPLY = 33
+REFUSED = 34
+OUTPUT = 35
+
+HEADER = struct.Struct("<IB")
+_JSON_LENGTH = struct.Struct("<I")
+
+Frame = Tuple[int, bytes]
+
+
+class ProtocolError(Exception):
+    """Raised when the other side sends what no honest peer would."""
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """One frame, ready to be sent."""
+    return HEADER.pack(len(payload), kind) + payload
+
+
+def json_frame(kind: int, body: Dict[str, Any], tail: bytes = b"") -> bytes:
+    """One frame with a JSON body and, behind it, raw bytes."""
+    encoded = json.dumps(body).encode()
+    return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
+
+
+def parse_json(payload: bytes) -> Tuple[Dict[str, Any], bytes]:
+    """Split a payload made by :func:`json_frame`.
+
+    Raises:
+        ProtocolError: if it is not one.
+    """
+    try:
+        (length,) = _JSON_LENGTH.unpack_from(payload)
+        body = json.loads(payload[4 : 4 + length])
+    except (struct.error, ValueError, RecursionError) as error:
+        raise ProtocolError(f"a control frame is not JSON: {error}") from None
+    if not isinstance(body, dict) or len(payload) < 4 + length:
+        raise ProtocolError("a control frame is not an object of its length")
+    return body, payload[4 + length :]
+
+
+class Decoder:
+    """Cuts a stream of bytes into frames; the longest payload is capped before it is kept."""
+
+    def __init__(self, max_payload: int) -> None:
+        self._max = max_payload
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that are complete after ``data``.
+
+        Raises:
+            ProtocolError: if a frame announces more than the cap.
+        """
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            length, kind = HEADER.unpack_from(self._buffer)
+            if length > self._max:
+                raise ProtocolError(f"a frame announces {length} bytes, over the cap of {self._max}")
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[HEADER.size : end])
+            del self._buffer[:end]
+            yield kind, payload

@@ -1,0 +1,130 @@
+"""Every setting once: name, default, meaning. Environment, command line and docs are made from this."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .errors import InvalidRequest, OverCeiling
+from .types import GIB, MIB, Limits
+
+DEFAULT_PREIMPORT = ("numpy", "pandas", "matplotlib.pyplot", "IPython")
+
+
+def _machine_memory() -> int:
+    if not hasattr(os, "sysconf"):
+        return 4 * GIB
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Settings(BaseSettings):
+    """All of insitu's settings, read from arguments and from ``INSITU_*`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="INSITU_", extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address that the server binds; any but loopback needs keys")
+    port: int = Field(8700, ge=0, le=65535, description="port that the server binds; 0 picks a free one")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys, comma-separated; each owns its objects")
+    api_keys_file: Path | None = Field(None, description="a file with one key a line")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="further Host names to answer without keys")
+    upload_bytes: int = Field(512 * MIB, gt=0, description="largest upload, in bytes")
+    code_bytes: int = Field(4 * MIB, gt=0, description="largest source of one execution, in bytes")
+    keepalive_s: float = Field(15, gt=0, description="seconds between keep-alives on a silent stream")
+    shutdown_s: float = Field(20, ge=0, description="seconds that SIGTERM lets running executions go on")
+
+    python: Path = Field(Path(sys.executable), description="the Python of the default environment")
+    environments: Annotated[dict[str, Path], NoDecode] = Field({}, description="further environments: name=python, comma-separated")
+    preimport: Annotated[tuple[str, ...], NoDecode] = Field(
+        DEFAULT_PREIMPORT, description="modules that a zygote imports ahead; those that are missing are passed over"
+    )
+    allow_degraded: bool = Field(False, description="start although a layer of the wall is missing")
+
+    pool_size: int = Field(8, ge=0, description="sandboxes kept ready")
+    max_sessions: int = Field(1000, gt=0, description="sessions alive at once")
+    max_sessions_per_owner: int = Field(1000, gt=0, description="sessions alive at once of one key")
+    max_executions: int = Field(64, gt=0, description="executions running at once")
+    queue_size: int = Field(256, ge=0, description="executions waiting for room")
+    total_memory_bytes: int = Field(
+        default_factory=lambda: _machine_memory() * 8 // 10,
+        gt=0,
+        description="memory of all sandboxes together; by default 80 % of the machine",
+    )
+
+    grace_s: float = Field(1.0, ge=0, description="seconds between the interrupt after a time-out and the kill")
+    timeout_s: float = Field(30, gt=0, description="wall time of an execution, in seconds")
+    memory_bytes: int = Field(GIB, gt=0, description="memory of a session, in bytes")
+    cpus: float = Field(1.0, gt=0, description="processors of a session")
+    processes: int = Field(64, gt=0, description="processes and threads of a session")
+    disk_bytes: int = Field(256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes")
+    output_bytes: int = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
+    results_bytes: int = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
+    idle_timeout_s: float = Field(20 * 60, gt=0, description="seconds after which an unused session ends")
+    ttl_s: float = Field(24 * 3600, gt=0, description="seconds after which a session ends in any case")
+
+    max_timeout_s: float = Field(600, gt=0, description="ceiling of timeout_s")
+    max_memory_bytes: int = Field(8 * GIB, gt=0, description="ceiling of memory_bytes")
+    max_cpus: float = Field(default_factory=lambda: float(os.cpu_count() or 1), gt=0, description="ceiling of cpus; by default what there is")
+    max_processes: int = Field(1024, gt=0, description="ceiling of processes")
+    max_disk_bytes: int = Field(4 * GIB, gt=0, description="ceiling of disk_bytes")
+    max_output_bytes: int = Field(16 * MIB, gt=0, description="ceiling of output_bytes")
+    max_results_bytes: int = Field(64 * MIB, gt=0, description="ceiling of results_bytes")
+    max_idle_timeout_s: float = Field(24 * 3600, gt=0, description="ceiling of idle_timeout_s")
+    max_ttl_s: float = Field(7 * 24 * 3600, gt=0, description="ceiling of ttl_s")
+
+    @field_validator("api_keys", "allowed_hosts", "preimport", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("environments", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+
+    def keys(self) -> tuple[str, ...]:
+        """All API keys, from the setting and from the file."""
+        from_file = self.api_keys_file.read_text("utf-8").split() if self.api_keys_file else []
+        return (*(key.get_secret_value() for key in self.api_keys), *from_file)
+
+    def limits(self, **wishes: float | None) -> Limits:
+        """The defaults with a caller's wishes over them.
+
+        Raises:
+            OverCeiling: if a wish is over the operator's ceiling.
+            InvalidRequest: if a wish is not positive, or the disk leaves no memory to run in.
+        """
+        values: dict[str, float] = {name: getattr(self, name) for name in Limits.__dataclass_fields__}
+        for name, wish in wishes.items():
+            if wish is not None:
+                values[name] = self.within_ceiling(name, wish)
+        if wishes.get("disk_bytes") is None:
+            values["disk_bytes"] = min(self.disk_bytes, int(values["memory_bytes"]) // 2)
+        limits = Limits(**values)  # type: ignore[arg-type]
+        _leave_room(limits)
+        return limits
+
+    def within_ceiling(self, name: str, wish: float) -> float:
+        """The wish, if it is positive and not over the setting ``max_<name>``."""
+        ceiling = getattr(self, f"max_{name}")
+        if not wish > 0:
+            raise InvalidRequest(f"{name} is {wish:g}; it must be more than 0")
+        if wish > ceiling:
+            raise OverCeiling(name, wish, ceiling)
+        return wish
+
+
+def _leave_room(limits: Limits) -> None:
+    # The workspace lives in memory and stays charged when an interpreter dies: the next one must still fit.
+    head_room = 48 * MIB
+    if limits.disk_bytes + head_room > limits.memory_bytes:
+        raise InvalidRequest(
+            f"disk_bytes ({limits.disk_bytes}) plus {head_room} bytes of head-room is over memory_bytes ({limits.memory_bytes})",
+            hint="files live in the session's memory: ask for more memory_bytes or fewer disk_bytes",
+        )

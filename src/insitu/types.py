@@ -1,0 +1,279 @@
+"""The words of insitu as typed values.
+
+They are plain frozen dataclasses, so that the client parts work everywhere with nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "cancelled"]
+EventKind = Literal["started", "stdout", "stderr", "result", "tool_call", "tool_result", "finished"]
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may use.
+
+    Args:
+        timeout_s: wall time of one execution, in seconds.
+        memory_bytes: memory of all of the session's processes and files together.
+        cpus: processor time per second of wall time; 1.0 is one core.
+        processes: processes and threads at once.
+        disk_bytes: workspace, /tmp and /dev/shm together; they live in memory and count as memory.
+        output_bytes: stdout, and as much again of stderr, that is kept of one execution.
+        results_bytes: all results of one execution.
+    """
+
+    timeout_s: float = 30.0
+    memory_bytes: int = GIB
+    cpus: float = 1.0
+    processes: int = 64
+    disk_bytes: int = 256 * MIB
+    output_bytes: int = MIB
+    results_bytes: int = 10 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One value that code displayed: the same thing in several MIME types.
+
+    Args:
+        data: MIME type to text; binary types such as ``image/png`` are base64.
+        main: whether it is the value of the code's last expression.
+    """
+
+    data: Mapping[str, Any]
+    main: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """The plain text form."""
+        return self.data.get("text/plain")
+
+    @property
+    def png(self) -> bytes | None:
+        """The image, if there is one."""
+        encoded = self.data.get("image/png")
+        return base64.b64decode(encoded) if isinstance(encoded, str) else None
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return dict(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeError:
+    """What went wrong in user code."""
+
+    name: str
+    value: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file of the workspace; ``path`` is relative to it.
+
+    Args:
+        size: bytes.
+        modified: seconds since the epoch, by the sandbox's clock.
+        base64: the content, where it was asked for.
+    """
+
+    path: str
+    size: int
+    kind: Literal["file", "directory", "link", "other"] = "file"
+    modified: float = 0.0
+    base64: str | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """The content, where it was asked for."""
+        return None if self.base64 is None else base64.b64decode(self.base64)
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated:
+    """Which parts of an execution were cut at their limit."""
+
+    stdout: bool = False
+    stderr: bool = False
+    results: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an execution used: processor seconds, and the peak of memory where the kernel tells it."""
+
+    cpu_s: float = 0.0
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where an execution's time went, in milliseconds.
+
+    Args:
+        queued_ms: waiting for room on the server and for the session's earlier executions.
+        sandbox_ms: making a sandbox or an interpreter; next to nothing where one was ready.
+        run_ms: from sending the code to the last byte of its answer.
+        total_ms: all of it.
+    """
+
+    queued_ms: float = 0.0
+    sandbox_ms: float = 0.0
+    run_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One piece of code that has run.
+
+    Args:
+        session_id: None if its sandbox was made for it and is gone.
+        state_kept: whether the session's variables are still there.
+        exit_code: what a shell would say: 0, 1 after an error, n after ``sys.exit(n)``, 124 after a time-out,
+            137 when killed or out of memory, 139 after a segmentation fault, 130 when cancelled.
+        files: what this execution made or changed in the workspace.
+    """
+
+    id: str
+    session_id: str | None
+    outcome: Outcome
+    state_kept: bool
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    results: tuple[Result, ...] = ()
+    error: CodeError | None = None
+    files: tuple[FileInfo, ...] = ()
+    truncated: Truncated = field(default_factory=Truncated)
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the code ran to its end without an error."""
+        return self.outcome == "ok"
+
+    @property
+    def result(self) -> Result | None:
+        """The value of the last expression."""
+        return next((r for r in self.results if r.main), None)
+
+    @property
+    def text(self) -> str:
+        """What a person would read: stdout, then the value of the last expression."""
+        value = self.result.text if self.result else None
+        return self.stdout if value is None else f"{self.stdout}{value}"
+
+    @property
+    def images(self) -> tuple[bytes, ...]:
+        """Every PNG among the results."""
+        return tuple(png for r in self.results if (png := r.png) is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that the HTTP API speaks."""
+        return _without_absent_content(asdict(self))
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Execution:
+        """The inverse of :meth:`to_dict`; unknown keys are passed over, so that older clients read newer servers."""
+        return cls(
+            id=body["id"],
+            session_id=body.get("session_id"),
+            outcome=body["outcome"],
+            state_kept=body["state_kept"],
+            exit_code=body["exit_code"],
+            stdout=body.get("stdout", ""),
+            stderr=body.get("stderr", ""),
+            results=tuple(Result(r["data"], bool(r.get("main"))) for r in body.get("results", ())),
+            error=_known(CodeError, body["error"]) if body.get("error") else None,
+            files=tuple(_known(FileInfo, f) for f in body.get("files", ())),
+            truncated=_known(Truncated, body.get("truncated", {})),
+            usage=_known(Usage, body.get("usage", {})),
+            timings=_known(Timings, body.get("timings", {})),
+        )
+
+    def _repr_html_(self) -> str:
+        from .html import execution_html
+
+        return execution_html(self)
+
+    def _repr_png_(self) -> bytes | None:
+        return self.images[-1] if self.images else None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of an execution's log.
+
+    Args:
+        seq: 0 for the first; resume a stream after one by its number.
+        data: ``text`` for stdout and stderr, ``data`` and ``main`` for a result, the whole execution for finished.
+    """
+
+    seq: int
+    kind: EventKind
+    data: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The text of a stdout or stderr event; empty for the others."""
+        return str(self.data.get("text", ""))
+
+    @property
+    def execution(self) -> Execution | None:
+        """The whole execution, in the event ``finished``."""
+        return Execution.from_dict(self.data) if self.kind == "finished" else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as its owner sees it; times are seconds since the epoch.
+
+    Args:
+        layers: what really stands between the code and the host, layer by layer.
+    """
+
+    id: str
+    environment: str
+    tier: str
+    limits: Limits
+    layers: Mapping[str, str]
+    created: float
+    last_used: float
+    expires: float
+    idle_timeout_s: float
+    state: Literal["idle", "busy"] = "idle"
+    executions: int = 0
+    env_vars: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that the HTTP API speaks."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> SessionInfo:
+        """The inverse of :meth:`to_dict`."""
+        known: SessionInfo = _known(cls, {**body, "limits": _known(Limits, body["limits"])})
+        return known
+
+
+def _known(cls: Any, body: Mapping[str, Any]) -> Any:
+    return cls(**{name: body[name] for name in cls.__dataclass_fields__ if name in body})
+
+
+def _without_absent_content(body: dict[str, Any]) -> dict[str, Any]:
+    for info in body["files"]:
+        if info["base64"] is None:
+            del info["base64"]
+    return body
