@@ -1,0 +1,64 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+
+.PHONY: venv
+venv: $(VENV)/.ready ## Make .venv with insitu, its packages for data and its tools (the other targets do this by themselves)
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "insitu needs Python 3.11 or newer, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another with: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+# Debian keeps ensurepip apart from Python; the pip that is there can then fill the new environment.
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python --quiet install pip; \
+	else \
+		echo "\`$(PYTHON)\` has neither ensurepip nor pip, so no virtual environment can be made." >&2; \
+		echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; fi
+	@echo "Filling $(VENV): about a minute, once"
+	@$(PIP) install 'pip>=25.1'
+	@$(PIP) install --editable '.[data]' --group dev
+	@touch $@
+
+$(VENV)/.bench-ready: $(VENV)/.ready
+	@$(PIP) install --editable '.[bench]'
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one session; leaves demo-output/
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(VENV)/.ready ## Run the tests: two at a time, then those that need the machine to themselves
+	$(BIN)/pytest -n 2 -m 'not serial'
+	$(BIN)/pytest -m serial
+
+.PHONY: check
+check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+.PHONY: bench
+bench: $(VENV)/.bench-ready ## Measure insitu beside its peers: a table, JSON and the chart of the README
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: format
+format: $(VENV)/.ready ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove what the other targets made, .venv too
+	rm -rf $(VENV) build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
