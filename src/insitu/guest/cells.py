@@ -1,0 +1,293 @@
+"""Runs cells: what a Jupyter kernel would do with each, in one place."""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import builtins
+import linecache
+import os
+import sys
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
+
+from . import display, plots, stdin, tracebacks, warm
+from .history import History, cell_name
+from .interrupts import Interrupts
+from .loop import CellLoop
+from .plain import Plain
+
+if TYPE_CHECKING:
+    from .display import Bundle
+
+_MOST_VALUE = 4096
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_COROUTINE = 0x80
+_FUTURES = 0
+for _name in __future__.all_feature_names:
+    _FUTURES |= getattr(__future__, _name).compiler_flag
+_compile, _eval, _getpid, _exit = compile, eval, os.getpid, os._exit
+
+
+class CellError(NamedTuple):
+    """What ended a cell early."""
+
+    name: str
+    value: str
+    traceback: str
+    exit_code: int | None = None
+
+
+class Provider(Protocol):
+    """Where transformation of source, magics and formatters come from."""
+
+    inputs: list[str]
+    outputs: dict[int, Any]
+
+    def rewrite(self, source: str) -> str: ...
+    def transform(self, source: str) -> str: ...
+    def tree(self, tree: ast.Module) -> ast.Module: ...
+    def bundle(self, value: Any) -> Bundle: ...
+    def before(self, number: int, source: str) -> None: ...
+    def after(self) -> None: ...
+
+
+class Shell:
+    """One interpreter's cell runner; its namespace lives across cells.
+
+    Args:
+        publish: is given each MIME bundle, and whether it is the value of the cell's last expression.
+        use_ipython: take IPython's magics and formatters if the environment has them.
+    """
+
+    def __init__(self, publish: Callable[[Bundle, bool], None], *, use_ipython: bool = True) -> None:
+        self.publish = publish
+        self._module = _new_main()
+        self.namespace: dict[str, Any] = self._module.__dict__
+        self._use_ipython = use_ipython
+        self._provider: Provider | None = None
+        self._history: History | None = None
+        self._loop = CellLoop()
+        self._interrupts = Interrupts(self._loop.cancel)
+        self._number = 0
+        self._futures = 0
+        self._pid = 0
+
+    def prepare(self) -> None:
+        """Do ahead of the fork what the first cell would have to do."""
+        _, history = self._start()
+        publish, self.publish = self.publish, _drop
+        names = dict(self.namespace)
+        try:
+            warm.warm_up(self.run)
+        finally:
+            self.publish = publish
+        self.namespace.clear()
+        self.namespace.update(names)
+        history.clear()
+        self._number = self._futures = 0
+
+    def install_signal_handler(self) -> None:
+        """Let SIGINT interrupt the running cell; between two cells it does nothing."""
+        self._interrupts.install()
+
+    def run(self, code: str) -> CellError | None:
+        """Run one cell to its end, whatever it does; return what went wrong, if anything did."""
+        self._pid = _getpid()
+        self._interrupts.begin()
+        error = None
+        try:
+            self._interrupts.guard(self._cell, code)
+        except BaseException as raised:
+            error = self._failure(raised)
+        self._settle()
+        if _getpid() != self._pid:
+            _leave_child(error)
+        return error
+
+    def _start(self) -> tuple[Provider, History]:
+        if self._provider is None or self._history is None:
+            stdin.install()
+            plots.install()
+            display.connect(self._emit)
+            vars(builtins).update(exit=Exit(), quit=Exit())
+            self._provider = provider = self._find_provider()
+            self._history = History(self.namespace, provider.inputs, provider.outputs)
+        return self._provider, self._history
+
+    def _find_provider(self) -> Provider:
+        if self._use_ipython:
+            from .ipython import IPython
+
+            try:
+                return IPython(self._module)
+            except ImportError:
+                pass
+            except Exception as error:  # the environment's IPython is broken, or newer than this knows
+                sys.stderr.write(f"IPython cannot be used: {error!r}\n")
+        return Plain(self.namespace, self._run_nested)
+
+    def _cell(self, source: str) -> None:
+        provider, history = self._start()
+        self._interrupts.check()
+        self._number += 1
+        number = self._number
+        history.add_input(number, source)
+        self.namespace.pop("__warningregistry__", None)
+        provider.before(number, source)
+        try:
+            value = self._evaluate(provider, source, cell_name(number))
+            if value is not None:
+                data = provider.bundle(value)
+                history.add_output(number, value)
+                display.emit(data, main=True)
+        except BaseException as error:
+            _show_figures_despite(error)
+            raise
+        else:
+            plots.flush()
+        finally:
+            provider.after()
+
+    def _run_nested(self, source: str) -> Any:
+        provider, _ = self._start()
+        return self._evaluate(provider, source, f"<cell {self._number}, magic>")
+
+    def _evaluate(self, provider: Provider, source: str, name: str) -> Any:
+        tree, source = self._parse(provider, source, name)
+        _remember(name, source)
+        codes = self._compile(provider.tree(tree), source, name)
+        if any(code.co_flags & _COROUTINE for code in codes):
+            return self._loop.run(codes, self.namespace)
+        value = None
+        for code in codes:
+            value = _eval(code, self.namespace)
+        return value
+
+    def _parse(self, provider: Provider, source: str, name: str) -> tuple[ast.Module, str]:
+        source = provider.rewrite(source)
+        flags = ast.PyCF_ONLY_AST | _AWAIT | self._futures
+        try:
+            return _compile(source, name, "exec", flags, True), source
+        except SyntaxError as error:
+            _remember(name, source)
+            failed = error
+        # Only what is no Python can be a magic, so that ordinary cells don't pay for the search.
+        transformed = provider.transform(source)
+        if transformed == source:
+            raise failed
+        return _compile(transformed, name, "exec", flags, True), transformed
+
+    def _compile(self, tree: ast.Module, source: str, name: str) -> list[CodeType]:
+        codes: list[CodeType] = []
+        last = tree.body[-1] if tree.body else None
+        result = last if isinstance(last, ast.Expr) and not _is_silenced(last, source) else None
+        if result is not None:
+            tree.body.pop()
+        if tree.body:
+            codes.append(_compile(tree, name, "exec", _AWAIT | self._futures, True))
+            self._futures |= codes[0].co_flags & _FUTURES
+        if result is not None:
+            codes.append(_compile(ast.Expression(result.value), name, "eval", _AWAIT | self._futures, True))
+        return codes
+
+    def _emit(self, data: Bundle, main: bool) -> None:
+        _flush()
+        if _getpid() == self._pid:
+            self._interrupts.shield(self.publish, data, main)
+        else:  # a child of the code's own has no way to the host but its streams
+            sys.stdout.write(f"{data.get('text/plain', '')}\n")
+
+    def _failure(self, error: BaseException) -> CellError:
+        try:
+            described: CellError = self._interrupts.guard(_describe, error)
+        except BaseException:
+            return CellError(tracebacks.name_of(type(error)), "", "")
+        return described
+
+    def _settle(self) -> None:
+        try:
+            self._interrupts.end()
+            _flush()
+        except BaseException:  # the code has broken its own streams or handlers
+            pass
+
+
+class Exit:
+    """What `exit` and `quit` are: they end the cell, not the interpreter."""
+
+    def __call__(self, code: Any = None) -> None:
+        raise SystemExit() if code is None else SystemExit(code)
+
+    def __repr__(self) -> str:
+        return "Use exit() to end the cell"
+
+
+def _drop(data: Bundle, main: bool) -> None:
+    pass
+
+
+def _new_main() -> ModuleType:
+    module = ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    return module
+
+
+def _remember(name: str, source: str) -> None:
+    """Let tracebacks and `inspect` find the source of a cell."""
+    linecache.cache[name] = (len(source), None, [f"{line}\n" for line in source.split("\n")], name)
+
+
+def _is_silenced(last: ast.Expr, source: str) -> bool:
+    """Whether a semicolon follows the last expression."""
+    if ";" not in source or last.end_lineno is None or last.end_col_offset is None:
+        return False
+    line = source.split("\n")[last.end_lineno - 1].encode("utf-8", "surrogatepass")
+    return line[last.end_col_offset :].lstrip().startswith(b";")
+
+
+def _show_figures_despite(error: BaseException) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        plots.discard()  # there is a grace to be kept
+        return
+    try:
+        plots.flush()
+    except Exception:
+        pass
+
+
+def _describe(error: BaseException) -> CellError:
+    text = tracebacks.render(error)
+    value = tracebacks.clip(tracebacks.message_of(error), _MOST_VALUE)
+    exit_code = _exit_code(error) if isinstance(error, SystemExit) else None
+    return CellError(tracebacks.name_of(type(error)), value, text, exit_code)
+
+
+def _exit_code(error: SystemExit) -> int:
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return int(code) if -(2**31) <= code < 2**31 else 255
+    sys.stderr.write(tracebacks.clean(f"{code}\n"))
+    return 1
+
+
+def _leave_child(error: CellError | None) -> None:
+    """End a process that the code forked and let run out of its cell: the host is the parent's to talk to."""
+    code = 0
+    try:
+        if error is not None:
+            code = 1 if error.exit_code is None else error.exit_code
+            if error.exit_code is None:
+                sys.stderr.write(error.traceback)
+        _flush()
+    finally:
+        _exit(code & 0xFF)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,92 @@
+"""Shell commands of a cell: bash, with the cell's own standard streams."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import Any
+
+# What a program that finds no network should do: give up soon.
+_DEFAULTS = {"PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "5", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def run(command: str | list[str], script: str | None = None) -> int:
+    """Run a command and return its exit code, 128 + n for one that signal n ended.
+
+    Args:
+        command: a line for bash, or an argument list.
+        script: what the command reads from its standard input.
+    """
+    _flush()
+    # Where the code has replaced sys.stdout, it wants the output there.
+    redirected = sys.stdout is not sys.__stdout__
+    process = _start(command, script, stdout=subprocess.PIPE if redirected else None)
+    with process:
+        try:
+            _feed(process, script)
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+            code = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return code if code >= 0 else 128 - code
+
+
+def output(command: str) -> tuple[list[str], int]:
+    """Run a command and return the lines it wrote, of both its streams, and its exit code."""
+    _flush()
+    with _start(command, None, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            text, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    code = process.returncode
+    return text.splitlines(), code if code >= 0 else 128 - code
+
+
+def pip(arguments: str) -> int:
+    """Run this environment's pip, and say what most likely went wrong when it fails."""
+    code = run(f"{_quoted(sys.executable)} -m pip {arguments}")
+    if code != 0:
+        sys.stderr.write(
+            "pip failed. If it could not reach an index: code here runs without a network; "
+            "use what is installed (`%pip list`), or upload a wheel and install it by its path.\n"
+        )
+    return code
+
+
+def _start(command: str | list[str], script: str | None, **streams: Any) -> subprocess.Popen[str]:
+    bash = shutil.which("bash") or "/bin/sh"
+    return subprocess.Popen(
+        [bash, "-c", command] if isinstance(command, str) else command,
+        stdin=subprocess.DEVNULL if script is None else subprocess.PIPE,
+        env={**_DEFAULTS, **os.environ},
+        start_new_session=True,
+        encoding="utf-8",
+        errors="replace",
+        **streams,
+    )
+
+
+def _feed(process: subprocess.Popen[str], script: str | None) -> None:
+    if process.stdin is not None and script is not None:
+        try:
+            process.stdin.write(script)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "'\\''") + "'"
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,41 @@
+"""What is done before the fork, so that no first cell has to do it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Any, Callable
+
+_PANDAS = """\
+import pandas
+pandas.DataFrame({"a": [1, 2, 3], "b": ["x", "y", None]}, index=["u", "v", "w"])
+"""
+_PYPLOT = """\
+import matplotlib.pyplot
+matplotlib.pyplot.subplots()[1].plot([1, 2])
+"""
+
+
+def warm_up(run: Callable[[str], Any]) -> None:
+    """Run a few cells that touch what first cells touch."""
+    for code in _cells():
+        run(code)
+    _close_fonts()
+    gc.collect()
+
+
+def _cells() -> list[str]:
+    cells = ["1+1", "1/0", "%pwd", "[1.5, 'x']"]
+    if "pandas" in sys.modules:
+        cells += [_PANDAS, "pandas.DataFrame({'a': [1, 2, 3]}).a.sum()"]
+    if "matplotlib.pyplot" in sys.modules:
+        cells.append(_PYPLOT)
+    return cells
+
+
+def _close_fonts() -> None:
+    # An open font is a descriptor, and descriptors do not survive the way into a sandbox.
+    manager: Any = sys.modules.get("matplotlib.font_manager")
+    clear = getattr(getattr(manager, "_get_font", None), "cache_clear", None)
+    if clear is not None:
+        clear()
