@@ -1,0 +1,8 @@
+"""An insitu server as Python objects, on every operating system."""
+
+from __future__ import annotations
+
+from .asynchronous import AsyncClient as AsyncClient
+from .asynchronous import AsyncClientSession as AsyncClientSession
+from .blocking import Client as Client
+from .blocking import ClientSession as ClientSession

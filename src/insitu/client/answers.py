@@ -1,0 +1,125 @@
+"""What a server answered, as values and as the exceptions of :mod:`insitu.errors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import httpx2
+
+from insitu.errors import (
+    CallerError,
+    Forbidden,
+    InsituError,
+    InvalidRequest,
+    NotFound,
+    QuotaExceeded,
+    ServerFull,
+    ServerUnreachable,
+    ServiceError,
+    TooLarge,
+    Unauthorized,
+)
+from insitu.types import Event, EventKind
+
+# What reading a body raises that is JSON of another kind, or none.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+
+_BY_STATUS: Mapping[int, type[InsituError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    413: TooLarge,
+    422: InvalidRequest,
+    429: QuotaExceeded,
+    503: ServerFull,
+}
+
+
+def failure(response: httpx2.Response) -> InsituError:
+    """The exception that an error answer stands for; its body must have been read."""
+    try:
+        details = response.json()["error"]
+        error = rebuilt(details, response.status_code)
+    except UNREADABLE:
+        error = _by_status(response.status_code)(unlike_insitu(response))
+    if isinstance(error, QuotaExceeded | ServerFull):
+        error.retry_after_s = _seconds(response.headers.get("retry-after"))
+    return error
+
+
+def rebuilt(details: Mapping[str, Any], status: int = 500) -> InsituError:
+    """The exception of an error body, found by its ``code``, else by the status."""
+    cls = _by_code().get(details.get("code", "")) or _by_status(status)
+    # Some classes make their message from parts that a body does not carry: not by their own __init__.
+    error = cls.__new__(cls)
+    InsituError.__init__(error, str(details["message"]), hint=details.get("hint"))
+    if request_id := details.get("request_id"):
+        error.add_note(f"request id: {request_id}")
+    return error
+
+
+def event(sse: httpx2.ServerSentEvent) -> Event:
+    """One entry of an execution's log.
+
+    Raises:
+        InsituError: if the server says that it could not go on.
+    """
+    body = json.loads(sse.data)
+    if sse.event == "error":
+        raise rebuilt(body["error"])
+    return Event(int(sse.id or 0), cast(EventKind, sse.event), body)
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turns what can go wrong on the way to the server into :class:`ServerUnreachable`."""
+    try:
+        yield
+    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        raise ServerUnreachable(
+            f"no insitu server answers at {url}: {str(error) or 'it took too long'}",
+            hint="start one with `insitu serve`, or name another by url= or INSITU_URL",
+        ) from error
+    except httpx2.RequestError as error:
+        raise ServerUnreachable(
+            f"the connection to {url} broke: {str(error) or type(error).__name__}",
+            hint="see the server's log; what was running may have ended",
+        ) from error
+
+
+def broken_off(url: str) -> ServerUnreachable:
+    """For a stream that stops before its last event."""
+    return ServerUnreachable(
+        f"the stream from {url} stopped before the execution's end", hint="see the server's log"
+    )
+
+
+def _by_code() -> dict[str, type[InsituError]]:
+    # Breadth first, so that of a class and its child with the same code the child is taken.
+    found: dict[str, type[InsituError]] = {}
+    level: list[type[InsituError]] = [InsituError]
+    while level:
+        found.update({cls.code: cls for cls in level})
+        level = [child for cls in level for child in cls.__subclasses__()]
+    return found
+
+
+def _by_status(status: int) -> type[InsituError]:
+    return _BY_STATUS.get(status) or (CallerError if status < 500 else ServiceError)
+
+
+def unlike_insitu(response: httpx2.Response) -> str:
+    """What to say of an answer that no insitu server gives."""
+    start = " ".join(response.text.split())[:200]
+    status = f"{response.status_code} {response.reason_phrase}"
+    return f"{response.url} answered {status}, not as an insitu server does: {start!r}"
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return float(retry_after or 1)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,202 @@
+"""A server, from an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+
+import anyio
+
+from insitu.errors import EngineClosed, SessionNotFound
+from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.types import Event, Execution, SessionInfo
+
+from . import calls
+from .files import AsyncSessionFiles
+from .transport import AsyncTransport, Server
+
+if TYPE_CHECKING:
+    from .calls import Call, FreshRunOptions, SessionOptions
+
+_CLOSE_S = 5
+
+
+class AsyncClient:
+    """An insitu server.
+
+    Args:
+        url: its address; by default ``INSITU_URL``, else ``http://127.0.0.1:8700``.
+        api_key: by default ``INSITU_API_KEY``; a server on loopback without keys needs none.
+        connect_timeout_s: longest wait for a connection, in seconds.
+        read_timeout_s: longest silence of the server, in seconds; more than code may run and queue.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 900.0,
+    ) -> None:
+        self._transport = AsyncTransport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
+        self.url = self._transport.url
+
+    async def run(
+        self,
+        code: str,
+        *,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
+        on_result: OnResult | None = None,
+        **options: Unpack[FreshRunOptions],
+    ) -> Execution:
+        """Runs code in a fresh sandbox, which is destroyed afterwards."""
+        if listeners := Listeners(on_stdout, on_stderr, on_result):
+            return await _followed(self.stream(code, **options), listeners)
+        return await self._transport.send(calls.run_fresh(code, options))
+
+    def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
+        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
+        return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    def session(self, **options: Unpack[SessionOptions]) -> Opening:
+        """Makes a session; it ends with its ``async with`` block, with ``close()``, or at its time-outs."""
+        return Opening(self._transport, calls.create_session(options), ends_with_block=True)
+
+    def connect(self, session_id: str) -> Opening:
+        """A session that lives already; it outlives its block here, and ends with ``close()``."""
+        return Opening(self._transport, calls.session(session_id), ends_with_block=False)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """All living sessions of this key."""
+        return await self._transport.send(calls.sessions())
+
+    async def environments(self) -> list[dict[str, Any]]:
+        """The environments that sessions can have."""
+        return await self._transport.send(calls.environments())
+
+    async def health(self) -> dict[str, Any]:
+        """What the server says of itself."""
+        return await self._transport.send(calls.health())
+
+    async def close(self) -> None:
+        """Drops the connections; sessions that were not closed live on until their time-outs."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Opening:
+    """A session on its way: ``await`` it, or enter it with ``async with``."""
+
+    def __init__(self, transport: AsyncTransport, call: Call[SessionInfo], *, ends_with_block: bool) -> None:
+        self._transport = transport
+        self._call = call
+        self._ends_with_block = ends_with_block
+
+    def __await__(self) -> Generator[Any, Any, AsyncClientSession]:
+        return self._opened().__await__()
+
+    async def __aenter__(self) -> AsyncClientSession:
+        self._session = await self._opened()
+        return self._session
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._session.__aexit__(exc_type, exc, traceback)
+
+    async def _opened(self) -> AsyncClientSession:
+        info = await self._transport.send(self._call)
+        return AsyncClientSession(self._transport, info.id, ends_with_block=self._ends_with_block)
+
+
+class AsyncClientSession:
+    """A session on a server: Python state and files that live across executions."""
+
+    def __init__(self, transport: AsyncTransport, session_id: str, *, ends_with_block: bool) -> None:
+        self.id = session_id
+        self.files = AsyncSessionFiles(self.id, self._open)
+        self._transport = transport
+        self._ends_with_block = ends_with_block
+        self._closed = False
+
+    async def run(
+        self,
+        code: str,
+        *,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
+        on_result: OnResult | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Execution:
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
+        if listeners := Listeners(on_stdout, on_stderr, on_result):
+            return await _followed(self.stream(code, **options), listeners)
+        return await self._open().send(calls.run(self.id, code, options))
+
+    def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
+        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
+        return self._open().events(calls.run(self.id, code, options, stream=True))
+
+    async def interrupt(self) -> bool:
+        """Raises ``KeyboardInterrupt`` in what runs now; False if nothing ran."""
+        return await self._open().send(calls.interrupt(self.id))
+
+    async def info(self) -> SessionInfo:
+        """The session as the server sees it."""
+        return await self._open().send(calls.session(self.id))
+
+    async def update(self, **changes: Unpack[SessionChanges]) -> SessionInfo:
+        """Changes metadata or time-outs."""
+        return await self._open().send(calls.update_session(self.id, changes))
+
+    async def close(self) -> None:
+        """Ends the session on the server, with its state and files."""
+        if self._closed:
+            return
+        try:
+            await self._transport.send(calls.end_session(self.id))
+        except SessionNotFound:
+            pass
+        self._closed = True
+
+    def _open(self) -> AsyncTransport:
+        if self._closed:
+            raise EngineClosed(
+                f"the session {self.id} is closed", hint="make a new one with client.session()"
+            )
+        return self._transport
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._ends_with_block:
+            # A task that is being cancelled must still end its session, but not wait long for it.
+            with anyio.move_on_after(_CLOSE_S, shield=True):
+                await self.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClientSession {self.id} at {self._transport.url}>"
+
+
+async def _followed(events: AsyncGenerator[Event], listeners: Listeners) -> Execution:
+    execution: Execution | None = None
+    async with aclosing(events):
+        async for event in events:
+            listeners.tell(event)
+            execution = event.execution
+    # A stream without its last event has raised.
+    return cast(Execution, execution)

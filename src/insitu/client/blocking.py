@@ -1,0 +1,173 @@
+"""A server, from ordinary code."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+
+from insitu.errors import EngineClosed, SessionNotFound
+from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.types import Event, Execution, SessionInfo
+
+from . import calls
+from .files import SessionFiles
+from .transport import Server, Transport
+
+if TYPE_CHECKING:
+    from .calls import FreshRunOptions, SessionOptions
+
+
+class Client:
+    """An insitu server.
+
+    Args:
+        url: its address; by default ``INSITU_URL``, else ``http://127.0.0.1:8700``.
+        api_key: by default ``INSITU_API_KEY``; a server on loopback without keys needs none.
+        connect_timeout_s: longest wait for a connection, in seconds.
+        read_timeout_s: longest silence of the server, in seconds; more than code may run and queue.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 900.0,
+    ) -> None:
+        self._transport = Transport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
+        self.url = self._transport.url
+
+    def run(
+        self,
+        code: str,
+        *,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
+        on_result: OnResult | None = None,
+        **options: Unpack[FreshRunOptions],
+    ) -> Execution:
+        """Runs code in a fresh sandbox, which is destroyed afterwards."""
+        if listeners := Listeners(on_stdout, on_stderr, on_result):
+            return _followed(self.stream(code, **options), listeners)
+        return self._transport.send(calls.run_fresh(code, options))
+
+    def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> Generator[Event]:
+        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
+        return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    def session(self, **options: Unpack[SessionOptions]) -> ClientSession:
+        """Makes a session; it ends with its ``with`` block, with ``close()``, or at its time-outs."""
+        info = self._transport.send(calls.create_session(options))
+        return ClientSession(self._transport, info.id, ends_with_block=True)
+
+    def connect(self, session_id: str) -> ClientSession:
+        """A session that lives already; it outlives its block here, and ends with ``close()``."""
+        info = self._transport.send(calls.session(session_id))
+        return ClientSession(self._transport, info.id, ends_with_block=False)
+
+    def sessions(self) -> list[SessionInfo]:
+        """All living sessions of this key."""
+        return self._transport.send(calls.sessions())
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The environments that sessions can have."""
+        return self._transport.send(calls.environments())
+
+    def health(self) -> dict[str, Any]:
+        """What the server says of itself."""
+        return self._transport.send(calls.health())
+
+    def close(self) -> None:
+        """Drops the connections; sessions that were not closed live on until their time-outs."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ClientSession:
+    """A session on a server: Python state and files that live across executions."""
+
+    def __init__(self, transport: Transport, session_id: str, *, ends_with_block: bool) -> None:
+        self.id = session_id
+        self.files = SessionFiles(self.id, self._open)
+        self._transport = transport
+        self._ends_with_block = ends_with_block
+        self._closed = False
+
+    def run(
+        self,
+        code: str,
+        *,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
+        on_result: OnResult | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Execution:
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
+        if listeners := Listeners(on_stdout, on_stderr, on_result):
+            return _followed(self.stream(code, **options), listeners)
+        return self._open().send(calls.run(self.id, code, options))
+
+    def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
+        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
+        return self._open().events(calls.run(self.id, code, options, stream=True))
+
+    def interrupt(self) -> bool:
+        """Raises ``KeyboardInterrupt`` in what runs now; False if nothing ran."""
+        return self._open().send(calls.interrupt(self.id))
+
+    def info(self) -> SessionInfo:
+        """The session as the server sees it."""
+        return self._open().send(calls.session(self.id))
+
+    def update(self, **changes: Unpack[SessionChanges]) -> SessionInfo:
+        """Changes metadata or time-outs."""
+        return self._open().send(calls.update_session(self.id, changes))
+
+    def close(self) -> None:
+        """Ends the session on the server, with its state and files."""
+        if self._closed:
+            return
+        try:
+            self._transport.send(calls.end_session(self.id))
+        except SessionNotFound:
+            pass
+        self._closed = True
+
+    def _open(self) -> Transport:
+        if self._closed:
+            raise EngineClosed(
+                f"the session {self.id} is closed", hint="make a new one with client.session()"
+            )
+        return self._transport
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._ends_with_block:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<ClientSession {self.id} at {self._transport.url}>"
+
+
+def _followed(events: Generator[Event], listeners: Listeners) -> Execution:
+    execution: Execution | None = None
+    with closing(events):
+        for event in events:
+            listeners.tell(event)
+            execution = event.execution
+    # A stream without its last event has raised.
+    return cast(Execution, execution)

@@ -1,0 +1,169 @@
+"""Every call of the HTTP API as a value: what to send, and what the answer means. No network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from insitu.errors import InvalidRequest
+from insitu.options import RunOptions, SessionChanges, SizeOptions, SmallContent, given, small_bytes
+from insitu.types import Execution, FileInfo, Limits, SessionInfo
+
+T = TypeVar("T")
+
+
+class SandboxOptions(SizeOptions, total=False):
+    """What a sandbox on a server may be given."""
+
+    environment: str | None
+    tier: str | None
+
+
+class FreshRunOptions(RunOptions, SandboxOptions, total=False):
+    """What an execution in a fresh sandbox may be given."""
+
+
+class SessionOptions(SandboxOptions, SessionChanges, total=False):
+    """What a session may be given.
+
+    Args:
+        timeout_s: wall time of each of its executions, in seconds.
+        env_vars: environment variables of all its executions.
+    """
+
+    timeout_s: float | None
+    env_vars: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request, and how to read the JSON of its answer."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, str | int] | None = None
+
+
+def run_fresh(code: str, options: FreshRunOptions, *, stream: bool = False) -> Call[Execution]:
+    """Run code in a fresh sandbox."""
+    body = _with_limits(options, without=("timeout_s",))
+    return Call("POST", "/v1/execute", Execution.from_dict, _execution(code, body, stream))
+
+
+def run(session_id: str, code: str, options: RunOptions, *, stream: bool = False) -> Call[Execution]:
+    """Run code in a session."""
+    path = f"/v1/sessions/{_id(session_id)}/execute"
+    return Call("POST", path, Execution.from_dict, _execution(code, options, stream))
+
+
+def create_session(options: SessionOptions) -> Call[SessionInfo]:
+    """Make a session."""
+    return Call("POST", "/v1/sessions", SessionInfo.from_dict, _with_limits(options))
+
+
+def sessions() -> Call[list[SessionInfo]]:
+    """All sessions of this key."""
+    return Call("GET", "/v1/sessions", lambda body: [SessionInfo.from_dict(s) for s in body["sessions"]])
+
+
+def session(session_id: str) -> Call[SessionInfo]:
+    """One session."""
+    return Call("GET", f"/v1/sessions/{_id(session_id)}", SessionInfo.from_dict)
+
+
+def update_session(session_id: str, changes: SessionChanges) -> Call[SessionInfo]:
+    """Change a session."""
+    return Call("PATCH", f"/v1/sessions/{_id(session_id)}", SessionInfo.from_dict, given(changes))
+
+
+def end_session(session_id: str) -> Call[None]:
+    """End a session."""
+    return Call("DELETE", f"/v1/sessions/{_id(session_id)}", _nothing)
+
+
+def interrupt(session_id: str) -> Call[bool]:
+    """Interrupt what runs in a session."""
+    return Call("POST", f"/v1/sessions/{_id(session_id)}/interrupt", lambda body: bool(body["interrupted"]))
+
+
+def environments() -> Call[list[dict[str, Any]]]:
+    """The environments of the server."""
+    return Call("GET", "/v1/environments", lambda body: list(body["environments"]))
+
+
+def health() -> Call[dict[str, Any]]:
+    """Whether the server lives."""
+    return Call("GET", "/healthz", dict)
+
+
+def list_files(session_id: str, path: str, depth: int) -> Call[list[FileInfo]]:
+    """What a folder of the workspace holds."""
+    query: dict[str, str | int] = {"path": path, "depth": depth}
+    return Call(
+        "GET",
+        f"/v1/sessions/{_id(session_id)}/files",
+        lambda body: [_file(f) for f in body["files"]],
+        query=query,
+    )
+
+
+def read_file(session_id: str, path: str) -> Call[bytes]:
+    """A file's bytes."""
+    return Call("GET", _file_path(session_id, path), bytes)
+
+
+def write_file(session_id: str, path: str) -> Call[FileInfo]:
+    """Make or replace a file."""
+    return Call("PUT", _file_path(session_id, path), _file)
+
+
+def delete_file(session_id: str, path: str) -> Call[None]:
+    """Remove a file or a folder."""
+    return Call("DELETE", _file_path(session_id, path), _nothing)
+
+
+def _execution(code: str, options: Mapping[str, Any], stream: bool) -> dict[str, Any]:
+    if not isinstance(code, str):
+        raise InvalidRequest(f"code is of type {type(code).__name__}; it must be a string")
+    body = {"code": code, **given(options)}
+    if "files" in body:
+        body["files"] = [{"path": path, **_inline(content)} for path, content in body["files"].items()]
+    return {**body, "stream": True} if stream else body
+
+
+def _inline(content: SmallContent) -> dict[str, str]:
+    if isinstance(content, str):
+        return {"text": content}
+    return {"base64": base64.b64encode(small_bytes(content)).decode()}
+
+
+def _with_limits(options: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:
+    names = Limits.__dataclass_fields__.keys() - set(without)
+    limits = {name: value for name, value in given(options).items() if name in names}
+    rest = {name: value for name, value in given(options).items() if name not in names}
+    return {**rest, "limits": limits} if limits else rest
+
+
+def _id(session_id: str) -> str:
+    return quote(session_id, safe="")
+
+
+def _file_path(session_id: str, path: str) -> str:
+    # The server judges every path: `..` must reach it, and not be resolved on the way.
+    parts = (
+        part.replace(".", "%2E") if part in {".", ".."} else quote(part, safe="") for part in path.split("/")
+    )
+    return f"/v1/sessions/{_id(session_id)}/files/{'/'.join(parts)}"
+
+
+def _file(body: Mapping[str, Any]) -> FileInfo:
+    return FileInfo(**{name: body[name] for name in FileInfo.__dataclass_fields__ if name in body})
+
+
+def _nothing(_: object) -> None:
+    return None
