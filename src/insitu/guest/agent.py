@@ -1,0 +1,229 @@
+"""The first process of a sandbox. It never runs user code: it sets the sandbox up, reaps, serves files, runs commands."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import selectors
+import signal
+import socket
+import struct
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from . import linux, lockdown, protocol
+from .workspace import CHUNK, Files
+
+_STAGE = "/run/sandbox"
+_MAX_REQUEST = CHUNK + 64 * 1024
+_QUIET = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+
+
+class Plan(NamedTuple):
+    """What one sandbox is to be."""
+
+    wall: lockdown.Wall
+    uid: int
+    disk_bytes: int
+    inodes: int
+    rlimits: Dict[str, int]
+    hidden: List[str]
+
+
+def main(plan: Plan, control: socket.socket, gate: int, cgroups: List[int]) -> None:
+    """Set up the sandbox that this process is the first of, say so on ``gate``, and serve until the host is gone."""
+    _set_up(plan)
+    lockdown.take_stdio([os.open("/dev/null", os.O_RDWR)] * 3 + [control.detach(), gate, *cgroups])
+    agent = Agent(plan, socket.socket(fileno=3), list(range(5, 5 + len(cgroups))))
+    os.write(4, b"1")
+    os.close(4)
+    agent.serve()
+
+
+def _set_up(plan: Plan) -> None:
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    linux.set_name("insitu-agent")
+    os.setsid()
+    os.umask(0o022)
+    os.setresgid(plan.uid, plan.uid, plan.uid)
+    os.setresuid(plan.uid, plan.uid, plan.uid)
+    _mount_files(plan)
+    linux.mount("proc", "/proc", "proc", _QUIET, "subset=pid")
+    _raise_loopback()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # It kills and it starts commands as the sandbox's user; files it touches with that user's rights alone.
+    linux.become(plan.uid, plan.uid, linux.CAP_KILL, linux.CAP_SETUID, linux.CAP_SETGID)
+    linux.set_fs_ids(plan.wall.uid, plan.wall.uid)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
+def _mount_files(plan: Plan) -> None:
+    # One file system, so that one size holds for all of it and a file has the same life under both names.
+    options = f"mode=755,size={plan.disk_bytes},nr_inodes={plan.inodes}"
+    linux.mount("insitu", _STAGE, "tmpfs", _QUIET, options)
+    packages = {path: linux.clone_tree(path, 0) for path in plan.hidden}
+    for name, mode, targets in (("data", 0o755, lockdown.WRITABLE[:2]), ("tmp", 0o1777, ["/tmp"]), ("shm", 0o1777, ["/dev/shm"])):
+        path = f"{_STAGE}/{name}"
+        os.mkdir(path)
+        os.chmod(path, mode)
+        os.chown(path, plan.wall.uid, plan.wall.uid)
+        for target in targets:
+            linux.mount(path, target, None, linux.MS_BIND)
+    linux.umount(_STAGE)
+    for path, tree in packages.items():
+        os.makedirs(path, 0o755, exist_ok=True)
+        linux.attach_tree(tree, path)
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 1))
+
+
+class Agent:
+    """Answers the host's requests, one at a time, each short; commands run beside them."""
+
+    def __init__(self, plan: Plan, control: socket.socket, cgroups: List[int]) -> None:
+        self._plan = plan
+        self._control = control
+        self._cgroups = cgroups
+        self._files = Files()
+        self._decoder = protocol.Decoder(_MAX_REQUEST)
+        self._selector = selectors.DefaultSelector()
+        self._commands: Dict[int, Command] = {}
+
+    def serve(self) -> None:
+        """Run until the control socket closes; then the kernel ends the whole sandbox."""
+        wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+        self._selector.register(self._control, selectors.EVENT_READ, self._receive)
+        self._selector.register(wake_r, selectors.EVENT_READ, lambda: self._reap(wake_r))
+        while True:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def _receive(self) -> None:
+        data = self._control.recv(1 << 16)
+        if not data:
+            os._exit(0)
+        for kind, payload in self._decoder.feed(data):
+            if kind == protocol.REQUEST:
+                self._answer(*protocol.parse_json(payload))
+
+    def _answer(self, request: Dict[str, Any], tail: bytes) -> None:
+        number = request.pop("id")
+        operation = getattr(self, f"_do_{request.pop('do')}")
+        try:
+            body, data = operation(number, tail, **request) or ({}, b"")
+        except (OSError, UnicodeError) as error:
+            code = errno.errorcode.get(getattr(error, "errno", None) or errno.EINVAL, "EINVAL")
+            self._send(protocol.REFUSED, {"id": number, "errno": code, "message": str(error)})
+        else:
+            if body is not None:
+                self._send(protocol.REPLY, {"id": number, **body}, data)
+
+    def _send(self, kind: int, body: Dict[str, Any], tail: bytes = b"") -> None:
+        self._control.sendall(protocol.json_frame(kind, body, tail))
+
+    def _do_stat(self, number: int, tail: bytes, path: str) -> Any:
+        return {"entry": self._files.stat(path)}, b""
+
+    def _do_list(self, number: int, tail: bytes, path: str, depth: int) -> Any:
+        entries, complete = self._files.list(path, depth)
+        return {"entries": entries, "complete": complete}, b""
+
+    def _do_size(self, number: int, tail: bytes, path: str) -> Any:
+        return {"size": self._files.size(path)}, b""
+
+    def _do_read(self, number: int, tail: bytes, path: str, offset: int, length: int) -> Any:
+        return {}, self._files.read(path, offset, length)
+
+    def _do_write(self, number: int, tail: bytes, path: str, offset: int) -> None:
+        self._files.write(path, offset, tail)
+
+    def _do_rename(self, number: int, tail: bytes, source: str, target: str) -> Any:
+        return {"entry": self._files.rename(source, target)}, b""
+
+    def _do_delete(self, number: int, tail: bytes, path: str) -> None:
+        self._files.delete(path)
+
+    def _do_sweep(self, number: int, tail: bytes) -> None:
+        """Kill every process of the sandbox but this one, in one step that no fork escapes."""
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _do_command(self, number: int, tail: bytes, argv: List[str], env: Dict[str, str]) -> Any:
+        command = Command.start(self._plan, self._cgroups, argv, env)
+        self._commands[command.pid] = command
+        for stream, fd in command.outputs.items():
+            self._selector.register(fd, selectors.EVENT_READ, self._relay(number, command, stream))
+        command.number = number
+        return None, b""
+
+    def _relay(self, number: int, command: "Command", stream: str) -> Callable[[], None]:
+        def relay() -> None:
+            data = os.read(command.outputs[stream], 1 << 16)
+            if data:
+                self._send(protocol.OUTPUT, {"id": number, "stream": stream}, data)
+            else:
+                self._selector.unregister(command.outputs[stream])
+                os.close(command.outputs.pop(stream))
+                self._finish(command)
+
+        return relay
+
+    def _reap(self, wake: int) -> None:
+        os.read(wake, 512)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._commands:
+                self._commands[pid].status = status
+                self._finish(self._commands[pid])
+
+    def _finish(self, command: "Command") -> None:
+        if command.status is not None and not command.outputs:
+            del self._commands[command.pid]
+            self._send(protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)})
+
+
+class Command:
+    """A shell command beside the interpreter, behind the same wall."""
+
+    def __init__(self, pid: int, outputs: Dict[str, int]) -> None:
+        self.pid = pid
+        self.outputs = outputs
+        self.number = 0
+        self.status: Optional[int] = None
+
+    @classmethod
+    def start(cls, plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str]) -> "Command":
+        """Fork, lock down, execute."""
+        pipes: Dict[str, Tuple[int, int]] = {name: os.pipe() for name in ("stdout", "stderr")}
+        pid = os.fork()
+        if pid == 0:
+            cls._become(plan, cgroups, argv, env, [write for _, write in pipes.values()])
+        for _, write in pipes.values():
+            os.close(write)
+        return cls(pid, {name: read for name, (read, _) in pipes.items()})
+
+    @staticmethod
+    def _become(plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str], outputs: List[int]) -> None:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            null = os.open("/dev/null", os.O_RDONLY)
+            lockdown.lock_down(plan.wall, plan.rlimits, cgroups, [null, *outputs])
+            os.execvpe(argv[0], argv, env)
+        except BaseException as error:
+            os.write(2, f"{argv[0]}: {error}\n".encode())
+        finally:
+            os._exit(127)

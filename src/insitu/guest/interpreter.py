@@ -1,0 +1,185 @@
+"""The process that runs user code, cell after cell, until it is killed or the host is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from . import protocol
+from .cells import Shell
+from .lockdown import HOME, WORKSPACE
+from .reseed import reseed
+from .workspace import walk
+
+_MAX_REQUEST = 64 << 20
+_ENVIRONMENT = {
+    "HOME": HOME,
+    "USER": "user",
+    "LOGNAME": "user",
+    "LANG": "C.UTF-8",
+    "PWD": WORKSPACE,
+    "TMPDIR": "/tmp",
+    "XDG_CACHE_HOME": "/tmp/.cache",
+    "XDG_CONFIG_HOME": "/tmp/.config",
+    "MPLCONFIGDIR": "/tmp/.matplotlib",
+    "IPYTHONDIR": "/tmp/.ipython",
+}
+_shell: Shell | None = None
+_publish_to: Any = None
+
+
+def warm_up() -> None:
+    """Do, before the fork, whatever the first cell of every interpreter would do."""
+    global _shell
+    _shell = Shell(_publish)
+    _shell.prepare()
+
+
+def _publish(data: dict[str, Any], main: bool) -> None:
+    if _publish_to is not None:
+        _publish_to(data, main)
+
+
+def serve(fd: int, layers: dict[str, str]) -> None:
+    """Answer the host on ``fd`` until it closes."""
+    global _publish_to
+    assert _shell is not None
+    interpreter = Interpreter(socket.socket(fileno=fd), _shell)
+    _publish_to = interpreter.publish
+    reseed()
+    _start_streams()
+    os.environ.update(_ENVIRONMENT)
+    _shell.install_signal_handler()
+    interpreter.send(protocol.READY, {"layers": layers, "pid": os.getpid()})
+    interpreter.serve()
+
+
+def _start_streams() -> None:
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        raw = io.FileIO(number, "w", closefd=False)
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(raw, 1 << 16), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+class Interpreter:
+    """Reads requests, runs cells, answers on its own socket."""
+
+    def __init__(self, channel: socket.socket, shell: Shell) -> None:
+        self._channel = channel
+        self._shell = shell
+        self._decoder = protocol.Decoder(_MAX_REQUEST)
+        self._publishing = threading.RLock()
+        self._listed: Any = None
+        self._main: dict[str, Any] | None = None
+        self._budget = 0
+        self._truncated = False
+
+    def send(self, kind: int, body: dict[str, Any]) -> None:
+        """Send one frame, whole."""
+        self._channel.sendall(protocol.json_frame(kind, body))
+
+    def serve(self) -> None:
+        """Run until the host closes the channel."""
+        while True:
+            data = self._channel.recv(1 << 18)
+            if not data:
+                os._exit(0)
+            for kind, payload in self._decoder.feed(data):
+                if kind == protocol.EXECUTE:
+                    body, code = protocol.parse_json(payload)
+                    self._execute(body, code.decode("utf-8", "surrogatepass"))
+
+    def publish(self, data: dict[str, Any], main: bool) -> None:
+        """Hand one MIME bundle to the host, behind all that was written before it."""
+        with self._publishing:
+            self._publish(self._within_budget(data), main)
+
+    def _publish(self, data: dict[str, Any], main: bool) -> None:
+        _flush()
+        if main:
+            self._main = data  # goes out with the last frame
+            return
+        self.send(protocol.RESULT, {"data": data})
+        # What is written after this must come after it, though it takes another way: wait until it is seen.
+        self._wait_for(protocol.SEEN)
+
+    def _within_budget(self, data: dict[str, Any]) -> dict[str, Any]:
+        size = len(json.dumps(data))
+        if size <= self._budget:
+            self._budget -= size
+            return data
+        self._truncated = True
+        return {"text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"}
+
+    def _wait_for(self, wanted: int) -> bytes:
+        while True:
+            data = self._channel.recv(1 << 18)
+            if not data:
+                os._exit(0)
+            for kind, payload in self._decoder.feed(data):
+                if kind == wanted:
+                    return payload
+
+    def _execute(self, request: dict[str, Any], code: str) -> None:
+        os.environ.update(request["session_env"])
+        self._main, self._budget, self._truncated = None, request["results_bytes"], False
+        before = _cpu_seconds()
+        with _environment(request["env_vars"]):
+            error = self._shell.run(code)
+        _flush()
+        body: dict[str, Any] = {
+            "error": error._asdict() if error else None,
+            "result": self._main,
+            "truncated": self._truncated,
+            "cpu_s": round(_cpu_seconds() - before, 6),
+        }
+        listing = self._listing()
+        if listing != self._listed:
+            self._listed = listing
+            body["files"], body["complete"] = listing
+        self.send(protocol.FINISHED, body)
+
+    def _listing(self) -> Any:
+        try:
+            return walk(os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), "", 8)
+        except OSError:
+            return [], False
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # user code may have closed or replaced it
+

@@ -1,0 +1,294 @@
+"""Control groups: version 2, version 1, and machines that have some controllers in each.
+
+A server gets one group below its own, ``insitu-<pid>-<random>``, with the limit for all sandboxes together. In it are
+``base`` (init, zygotes and agents: what must not be charged to a session) and one group for each session.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...types import Limits
+
+WANTED = ("memory", "pids", "cpu", "cpuacct")
+_PERIOD_US = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """A mounted tree of groups.
+
+    Args:
+        own: the group that this process is in, as a folder.
+        controllers: the ones of ``WANTED`` that live here.
+    """
+
+    version: int
+    own: Path
+    controllers: tuple[str, ...]
+
+
+def find_hierarchies(mountinfo: str, membership: str, root: Path = Path("/")) -> list[Hierarchy]:
+    """Where each controller lives.
+
+    Args:
+        mountinfo: the text of ``/proc/self/mountinfo``.
+        membership: the text of ``/proc/self/cgroup``.
+        root: what to put before every path; tests bring trees of their own.
+    """
+    groups = [line.split(":", 2) for line in membership.splitlines()]
+    found: list[Hierarchy] = []
+    missing = set(WANTED)
+    for mount_root, mount_point, kind, options in _mounts(mountinfo):
+        if kind == "cgroup":
+            here = tuple(name for name in WANTED if name in missing and name in options)
+            path = next((g[2] for g in groups if set(here) & set(g[1].split(","))), None)
+        else:
+            own = next((g[2] for g in groups if g[0] == "0"), None)
+            here = _offered(root, mount_root, mount_point, own, missing)
+            path = own
+        if here and path is not None:
+            found.append(Hierarchy(1 if kind == "cgroup" else 2, _place(root, mount_root, mount_point, path), here))
+            missing -= set(here)
+    return found
+
+
+def _mounts(mountinfo: str) -> Iterable[tuple[str, str, str, list[str]]]:
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        if kind in ("cgroup", "cgroup2"):
+            yield left.split()[3], left.split()[4], kind, options.split(",")
+
+
+def _place(root: Path, mount_root: str, mount_point: str, path: str) -> Path:
+    inside = path.removeprefix(mount_root) if mount_root != "/" else path
+    return root / mount_point.lstrip("/") / inside.lstrip("/")
+
+
+def _offered(root: Path, mount_root: str, mount_point: str, own: str | None, missing: set[str]) -> tuple[str, ...]:
+    if own is None:
+        return ()
+    try:
+        offered = (_place(root, mount_root, mount_point, own) / "cgroup.controllers").read_text().split()
+    except OSError:
+        return ()
+    # Version 2 counts processor time in every group, with or without a controller.
+    here = [name for name in WANTED if name in offered and name in missing]
+    return (*here, "cpuacct") if here and "cpuacct" in missing else tuple(here)
+
+
+@dataclass(slots=True)
+class Group:
+    """One group in each hierarchy that has a controller of ours."""
+
+    folders: Mapping[str, Path]  # by controller
+    versions: Mapping[str, int]
+    _open: dict[str, int] = field(default_factory=dict)
+
+    def paths(self) -> list[Path]:
+        """Its folders, each once."""
+        return list(dict.fromkeys(self.folders.values()))
+
+    def open_members(self) -> list[int]:
+        """Descriptors of the files by which a process joins: whoever writes ``0`` there moves itself.
+
+        The kernel checks the rights of who opened the file, so an unprivileged process can be handed one.
+        """
+        name = {1: "tasks", 2: "cgroup.procs"}
+        folders = {path: self.versions[controller] for controller, path in self.folders.items()}
+        return [os.open(path / name[version], os.O_WRONLY | os.O_CLOEXEC) for path, version in folders.items()]
+
+    def limit(self, limits: Limits) -> None:
+        """Set the limits of a session."""
+        self.limit_memory(limits.memory_bytes)
+        if "pids" in self.folders:
+            self._write("pids", "pids.max", limits.processes)
+        if "cpu" in self.folders:
+            quota = int(limits.cpus * _PERIOD_US)
+            if self.versions["cpu"] == 2:
+                self._write("cpu", "cpu.max", f"{quota} {_PERIOD_US}")
+            else:
+                self._write("cpu", "cpu.cfs_quota_us", quota)
+
+    def limit_memory(self, size: int) -> None:
+        """Set the limit of memory; what is swapped counts too."""
+        if "memory" not in self.folders:
+            return
+        if self.versions["memory"] == 2:
+            self._write("memory", "memory.max", size)
+            self._write_if_there("memory", "memory.swap.max", 0)
+            self._write_if_there("memory", "memory.oom.group", 0)
+        else:
+            self._write("memory", "memory.limit_in_bytes", size)
+            self._write_if_there("memory", "memory.memsw.limit_in_bytes", size)
+
+    def oom_kills(self) -> int:
+        """Processes killed in it for want of memory."""
+        if "memory" not in self.folders:
+            return 0
+        name = "memory.events" if self.versions["memory"] == 2 else "memory.oom_control"
+        for line in (self.folders["memory"] / name).read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == "oom_kill":
+                return int(value)
+        return 0
+
+    def reset_peak(self) -> None:
+        """Forget the peak of memory, where the kernel can."""
+        if "memory" in self.folders and self.versions["memory"] == 1:
+            self._rewrite("memory.max_usage_in_bytes", b"0")
+
+    def peak(self) -> int | None:
+        """The peak of memory since it was reset; None where it cannot be."""
+        if "memory" not in self.folders or self.versions["memory"] == 2:
+            # memory.peak can be reset from Linux 6.12 on, for one open file; before, it is the session's, not the execution's.
+            return self._peak_v2() if "memory" in self.folders else None
+        return int(self._read("memory", "memory.max_usage_in_bytes"))
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time used in it so far."""
+        if "cpuacct" not in self.folders:
+            return None
+        if self.versions["cpuacct"] == 1:
+            return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
+        first = self._read("cpuacct", "cpu.stat").split(b"\n", 1)[0]
+        return int(first.split()[1]) / 1e6
+
+    def remove(self) -> bool:
+        """Remove the folders; False if a process is still in one."""
+        for fd in self._open.values():
+            os.close(fd)
+        self._open.clear()
+        removed = True
+        for path in self.paths():
+            try:
+                path.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError:
+                removed = False
+        return removed
+
+    def _peak_v2(self) -> int | None:
+        return None
+
+    def _write(self, controller: str, name: str, value: object) -> None:
+        (self.folders[controller] / name).write_text(str(value))
+
+    def _write_if_there(self, controller: str, name: str, value: object) -> None:
+        if (self.folders[controller] / name).exists():
+            self._write(controller, name, value)
+
+    def _read(self, controller: str, name: str) -> bytes:
+        return os.pread(self._file(controller, name, os.O_RDONLY), 256, 0)
+
+    def _rewrite(self, name: str, value: bytes) -> None:
+        os.pwrite(self._file("memory", name, os.O_RDWR), value, 0)
+
+    def _file(self, controller: str, name: str, flags: int) -> int:
+        # These two are read around every execution: they stay open. Opened for both where it is written, too.
+        if name not in self._open:
+            flags = os.O_RDWR if name.startswith("memory.") else flags
+            self._open[name] = os.open(self.folders[controller] / name, flags | os.O_CLOEXEC)
+        return self._open[name]
+
+
+class Tree:
+    """All the groups of one server."""
+
+    def __init__(self, hierarchies: list[Hierarchy], total_memory: int) -> None:
+        self.name = f"insitu-{os.getpid()}-{secrets.token_hex(4)}"
+        self._versions = {name: h.version for h in hierarchies for name in h.controllers}
+        self._tops = {name: h.own / self.name for h in hierarchies for name in h.controllers}
+        self._hierarchies = hierarchies
+        self._total = total_memory
+
+    @classmethod
+    def make(cls, total_memory: int) -> Tree | None:
+        """The groups of this server, or None where it may not make any."""
+        hierarchies = find_hierarchies(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
+        usable = [h for h in hierarchies if _prepare(h)]
+        if not any("memory" in h.controllers for h in usable):
+            return None
+        tree = cls(usable, total_memory)
+        try:
+            tree._make_top()
+        except OSError:
+            tree.remove()
+            return None
+        return tree
+
+    @property
+    def tops(self) -> list[str]:
+        """The folders that hold all the rest."""
+        return [str(path) for path in dict.fromkeys(self._tops.values())]
+
+    def describe(self) -> str:
+        """Which controllers there are, by version."""
+        parts = {f"v{h.version}": [] for h in self._hierarchies}  # type: dict[str, list[str]]
+        for hierarchy in self._hierarchies:
+            parts[f"v{hierarchy.version}"] += [name for name in hierarchy.controllers if name != "cpuacct"]
+        return "; ".join(f"{version}: {', '.join(names)}" for version, names in parts.items() if names)
+
+    def group(self, name: str) -> Group:
+        """Make a group below the top."""
+        group = self._group(name)
+        for path in group.paths():
+            path.mkdir(exist_ok=True)
+        return group
+
+    def remove(self) -> None:
+        """Remove what is left of the groups; whatever still lives in one keeps it."""
+        for top in self.tops:
+            for folder, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    continue
+
+    def _group(self, name: str) -> Group:
+        return Group({c: path / name for c, path in self._tops.items()}, self._versions)
+
+    def _make_top(self) -> None:
+        for path in dict.fromkeys(self._tops.values()):
+            path.mkdir()
+        for hierarchy in self._hierarchies:
+            if hierarchy.version == 2:
+                _enable(hierarchy.own / self.name, hierarchy.controllers)
+        self._group("").limit_memory(self._total)
+        self.group("base")
+
+
+def _prepare(hierarchy: Hierarchy) -> bool:
+    """Whether groups can be made in it; version 2 wants this process out of the way first."""
+    if not os.access(hierarchy.own, os.W_OK):
+        return False
+    if hierarchy.version == 1:
+        return True
+    try:
+        _enable(hierarchy.own, hierarchy.controllers)
+    except OSError:
+        return _step_aside(hierarchy)
+    return True
+
+
+def _step_aside(hierarchy: Hierarchy) -> bool:
+    # No group of version 2 but the root may hold processes and hand out controllers: move to a leaf of our own.
+    leaf = hierarchy.own / "insitu-server"
+    try:
+        leaf.mkdir(exist_ok=True)
+        (leaf / "cgroup.procs").write_text(str(os.getpid()))
+        _enable(hierarchy.own, hierarchy.controllers)
+    except OSError:
+        return False
+    return True
+
+
+def _enable(folder: Path, controllers: tuple[str, ...]) -> None:
+    wanted = [f"+{name}" for name in controllers if name != "cpuacct"]
+    (folder / "cgroup.subtree_control").write_text(" ".join(wanted))

@@ -1,0 +1,121 @@
+"""Requests and replies, with descriptors, over a seqpacket socket to a process that is trusted."""
+
+from __future__ import annotations
+
+import array
+import itertools
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+
+from ...errors import SandboxFailed
+
+_SPACE = socket.CMSG_SPACE(16 * array.array("i").itemsize)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The server's end, which never blocks, and the other's."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    return ours, theirs
+
+
+async def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next packet and its descriptors; None once the other side is gone."""
+    while True:
+        try:
+            data, ancillary, _, _ = sock.recvmsg(1 << 16, _SPACE, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            await anyio.wait_readable(sock)
+            continue
+        except ConnectionResetError:
+            return None
+        descriptors = array.array("i")
+        for _, _, payload in ancillary:
+            descriptors.frombytes(payload[: len(payload) - len(payload) % descriptors.itemsize])
+        return (json.loads(data), list(descriptors)) if data else None
+
+
+async def send(sock: socket.socket, body: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Send one packet."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+    data = json.dumps(body).encode()
+    while True:
+        try:
+            sock.sendmsg([data], ancillary if descriptors else [])
+            return
+        except BlockingIOError:
+            await anyio.wait_writable(sock)
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+        self.reply: dict[str, Any] = {}
+        self.descriptors: list[int] = []
+
+
+class Caller:
+    """Calls to one process; any number at once, told apart by their number."""
+
+    def __init__(self, sock: socket.socket, who: str) -> None:
+        self._sock = sock
+        self._who = who
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, _Waiter] = {}
+        self.alive = True
+
+    async def serve(self, on_news: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Hand replies to their callers until the process is gone; what answers no call goes to ``on_news``."""
+        try:
+            while packet := await receive(self._sock):
+                body, descriptors = packet
+                waiter = self._waiting.pop(body.get("id", 0), None)
+                if waiter is not None:
+                    waiter.reply, waiter.descriptors = body, descriptors
+                    waiter.event.set()
+                    continue
+                for fd in descriptors:  # the caller gave up
+                    os.close(fd)
+                if on_news is not None and "id" not in body:
+                    on_news(body)
+        finally:
+            self.alive = False
+            for waiter in self._waiting.values():
+                waiter.event.set()
+            self._waiting.clear()
+
+    async def call(self, body: dict[str, Any], descriptors: Sequence[int] = ()) -> tuple[int, list[int]]:
+        """Make a call; returns its number and the descriptors of its answer.
+
+        Raises:
+            SandboxFailed: if the process is gone, or says that it could not.
+        """
+        number = next(self._numbers)
+        waiter = _Waiter()
+        if not self.alive:
+            raise SandboxFailed(f"the {self._who} is gone")
+        self._waiting[number] = waiter
+        try:
+            await send(self._sock, {**body, "id": number}, descriptors)
+            await waiter.event.wait()
+        except OSError as error:
+            raise SandboxFailed(f"the {self._who} is gone: {error}") from error
+        except BaseException:
+            for fd in waiter.descriptors:
+                os.close(fd)
+            raise
+        finally:
+            self._waiting.pop(number, None)
+        if not waiter.reply or "error" in waiter.reply:
+            raise SandboxFailed(f"the {self._who} could not: {waiter.reply.get('error', 'it is gone')}")
+        return number, waiter.descriptors
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.alive = False
+        self._sock.close()

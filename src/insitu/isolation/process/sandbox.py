@@ -1,0 +1,247 @@
+"""The server's side of one sandbox of the process tier, and of an interpreter in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from ...errors import SandboxFailed
+from ...guest import protocol
+from ...types import MIB, Limits
+from ..base import AgentRefused, Interpreter, Sandbox
+from .cgroup import Group
+from .spawner import Ended, Spawner
+
+_MAX_REPLY = 2 * MIB
+_AGENT_TIMEOUT_S = 30.0
+_PIPE_BYTES = 1 << 18
+
+
+class ProcessInterpreter(Interpreter):
+    """An interpreter that a zygote has forked."""
+
+    def __init__(self, channel: socket.socket, stdout: int, stderr: int, pidfd: int, ended: Ended) -> None:
+        self.channel, self.stdout, self.stderr, self.pidfd = channel, stdout, stderr, pidfd
+        self._ended = ended
+
+    def signal(self, number: int) -> None:
+        send_signal(self.pidfd, number)
+
+    async def exit_code(self) -> int | None:
+        with anyio.move_on_after(1):  # its zygote may have died before it
+            await self._ended.event.wait()
+        return self._ended.exit_code
+
+
+class ProcessSandbox(Sandbox):
+    """Namespaces with an agent in them."""
+
+    def __init__(
+        self, spawner: Spawner, limits: Limits, cgroup: Group | None, on_close: Callable[[ProcessSandbox], None]
+    ) -> None:
+        self.limits = limits
+        self.layers: Mapping[str, str] = {}
+        self._spawner = spawner
+        self._cgroup = cgroup
+        self._on_close = on_close
+        self._lock = anyio.Lock()
+        self._decoder = protocol.Decoder(_MAX_REPLY)
+        self._frames: list[protocol.Frame] = []
+        self._agent: socket.socket | None = None
+        self._pidfd = -1
+        self._number = 0
+        self._cpu_before = 0.0
+        self.first: Interpreter | None = None
+
+    async def open(self, request: Mapping[str, Any]) -> None:
+        """Make the namespaces, and start the first interpreter while the agent still sets up."""
+        self._rlimits = request["rlimits"]
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        gate_r, gate_w = os.pipe2(os.O_CLOEXEC)
+        members = self._cgroup.open_members() if self._cgroup else []
+        try:
+            self._pidfd = await self._spawner.make_sandbox(request, [theirs.fileno(), gate_w, *members])
+            self._agent = ours
+            theirs.close()
+            os.close(gate_w)
+            gate_w = -1
+            self.first = await self._fork(gate_r, members)
+        finally:
+            theirs.close()
+            if self._agent is None:
+                ours.close()
+            for fd in (gate_r, gate_w, *members):
+                if fd >= 0:
+                    os.close(fd)
+
+    async def start_interpreter(self) -> Interpreter:
+        if self.first is not None:
+            interpreter, self.first = self.first, None
+            return interpreter
+        gate_r, gate_w = os.pipe2(os.O_CLOEXEC)
+        members = self._cgroup.open_members() if self._cgroup else []
+        try:
+            os.write(gate_w, b"1")
+            return await self._fork(gate_r, members)
+        finally:
+            for fd in (gate_r, gate_w, *members):
+                os.close(fd)
+
+    async def _fork(self, gate: int, members: list[int]) -> Interpreter:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        out_r, out_w = os.pipe2(os.O_CLOEXEC)
+        err_r, err_w = os.pipe2(os.O_CLOEXEC)
+        try:
+            pidfd, ended = await self._spawner.fork(
+                self._rlimits, [self._pidfd, gate, theirs.fileno(), out_w, err_w, *members]
+            )
+        except BaseException:
+            ours.close()
+            os.close(out_r)
+            os.close(err_r)
+            raise
+        finally:
+            theirs.close()
+            os.close(out_w)
+            os.close(err_w)
+        os.set_blocking(out_r, False)
+        os.set_blocking(err_r, False)
+        interpreter = ProcessInterpreter(ours, out_r, err_r, pidfd, ended)
+        try:
+            await self._await_ready(interpreter)
+        except BaseException:
+            interpreter.signal(signal.SIGKILL)
+            interpreter.close()
+            raise
+        return interpreter
+
+    async def _await_ready(self, interpreter: Interpreter) -> None:
+        decoder = protocol.Decoder(_MAX_REPLY)
+        with anyio.fail_after(_AGENT_TIMEOUT_S):
+            while True:
+                await anyio.wait_readable(interpreter.channel)
+                data = interpreter.channel.recv(1 << 16)
+                if not data:
+                    said = _drain(interpreter.stderr)
+                    raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
+                for kind, payload in decoder.feed(data):
+                    if kind == protocol.READY:
+                        self.layers = protocol.parse_json(payload)[0]["layers"]
+                        return
+
+    async def request(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
+        self._number += 1
+        number = self._number
+        frame = protocol.json_frame(protocol.REQUEST, {"id": number, "do": do, **arguments}, tail)
+        try:
+            # A frame that was cut short would garble all that follow: once begun, it is finished.
+            async with self._lock:
+                with anyio.fail_after(_AGENT_TIMEOUT_S, shield=True):
+                    return await self._converse(number, frame)
+        except (OSError, TimeoutError, protocol.ProtocolError) as error:
+            raise SandboxFailed(f"the sandbox's agent does not answer: {error or 'it took too long'}") from error
+
+    async def _converse(self, number: int, frame: bytes) -> tuple[dict[str, Any], bytes]:
+        if self._agent is None:
+            raise SandboxFailed("the sandbox is closed")
+        await send_all(self._agent, frame)
+        while True:
+            while self._frames:
+                kind, payload = self._frames.pop(0)
+                body, tail = protocol.parse_json(payload)
+                if body.get("id") != number:
+                    continue
+                if kind == protocol.REFUSED:
+                    raise AgentRefused(str(body.get("errno")), str(body.get("message")))
+                return body, tail
+            await anyio.wait_readable(self._agent)
+            data = self._agent.recv(1 << 18)
+            if not data:
+                raise SandboxFailed("the sandbox's agent is gone")
+            self._frames.extend(self._decoder.feed(data))
+
+    def oom_kills(self) -> int:
+        return self._cgroup.oom_kills() if self._cgroup else 0
+
+    def start_usage(self) -> None:
+        if self._cgroup:
+            self._cgroup.reset_peak()
+            self._cpu_before = self._cgroup.cpu_seconds() or 0.0
+
+    def usage(self) -> tuple[float | None, int | None]:
+        if self._cgroup is None:
+            return None, None
+        seconds = self._cgroup.cpu_seconds()
+        return None if seconds is None else seconds - self._cpu_before, self._cgroup.peak()
+
+    @property
+    def alive(self) -> bool:
+        return self._agent is not None and not is_dead(self._pidfd)
+
+    async def aclose(self) -> None:
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+        if self._pidfd >= 0:
+            send_signal(self._pidfd, signal.SIGKILL)
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_readable(self._pidfd)
+                await self._remove_cgroup()
+            os.close(self._pidfd)
+            self._pidfd = -1
+        else:
+            await self._remove_cgroup()
+        if self.first is not None:
+            self.first.close()
+            self.first = None
+        self._on_close(self)
+
+    async def _remove_cgroup(self) -> None:
+        deadline = time.monotonic() + 5
+        while self._cgroup is not None and not self._cgroup.remove():
+            if time.monotonic() > deadline:
+                return  # the supervisor removes what is left when the server ends
+            await anyio.sleep(0.002)
+        self._cgroup = None
+
+
+async def send_all(sock: socket.socket, data: bytes) -> None:
+    """Send all of it on a socket that does not block."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[sock.send(view) :]
+        except BlockingIOError:
+            await anyio.wait_writable(sock)
+
+
+def send_signal(pidfd: int, number: int) -> None:
+    """Send a signal; nothing happens if the process is dead."""
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+
+
+def is_dead(pidfd: int) -> bool:
+    """Whether the process has ended."""
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _drain(fd: int) -> str:
+    try:
+        return os.read(fd, 4096).decode(errors="replace").strip()
+    except BlockingIOError:
+        return ""

@@ -1,0 +1,243 @@
+"""The server's side of one environment's processes: supervisor, init and zygote."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ...errors import InvalidRequest, SandboxFailed
+from ..base import Environment
+from . import packets, rootfs
+from .layers import Wall, explain_refusal
+
+_SOURCE = Path(__file__).parents[3]
+_GUEST = Path(__file__).parents[2] / "guest"
+_SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from insitu.isolation.process.supervisor import main; main()"
+_GUEST_MAIN = "import sys; sys.path.insert(0, '/run/insitu'); from insitu_guest.{} import main; main()"
+_PROBE = """
+import json, os, sys, sysconfig
+paths = sysconfig.get_paths()
+print(json.dumps({
+    "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}),
+    "paths": [p for p in [*sys.path, paths["stdlib"], paths["platstdlib"], paths["purelib"]] if os.path.isdir(p)],
+    "executable": sys.executable,
+    "real": os.path.realpath(sys.executable),
+    "version": list(sys.version_info[:3]),
+}))
+"""
+# What of an installation prefix is needed; the rest of one such as ~/.local is nobody's business.
+_OF_PREFIX = ("bin", "lib", "lib64", "libexec", "pyvenv.cfg", "conda-meta")
+_ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "RAYON", "POLARS_MAX")
+START_TIMEOUT_S = 120.0
+
+
+class Spawner:
+    """Starts the processes of one environment and asks them for sandboxes and interpreters."""
+
+    def __init__(self, environment: Environment, wall: Wall, cgroups: Sequence[str], guest_uid: int) -> None:
+        self.environment = environment
+        self.about: Mapping[str, Any] = {}
+        self._wall = wall
+        self._cgroups = cgroups
+        self._guest_uid = guest_uid
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: socket.socket | None = None
+        self._init: packets.Caller | None = None
+        self._zygote: packets.Caller | None = None
+        self._starting = anyio.Lock()
+        self._ended: dict[int, Ended] = {}
+        self._log = os.memfd_create("insitu-log", os.MFD_CLOEXEC)
+
+    async def start(self, tasks: TaskGroup) -> None:
+        """Start all three.
+
+        Raises:
+            IsolationUnavailable: if the kernel refuses.
+            InvalidRequest: if the environment's Python cannot be used.
+        """
+        self._tasks = tasks
+        probe = await _probe(self.environment)
+        self._executable = probe["executable"]
+        lifeline, lifeline_theirs = packets.pair()
+        control, control_theirs = packets.pair()
+        self._lifeline = lifeline
+        try:
+            self._process = _popen_supervisor(lifeline_theirs, control_theirs, self._log)
+        finally:
+            lifeline_theirs.close()
+            control_theirs.close()
+        plan = rootfs.plan(_packages(probe), str(_GUEST))
+        await packets.send(lifeline, self._supervisor_config(plan))
+        await packets.send(control, {**self._walls(), "hidden": plan["hidden"]})
+        for sock in (lifeline, control):
+            packet = await packets.receive(sock)
+            if packet is None or "error" in packet[0]:
+                said = " ".join([*([str(packet[0]["error"])] if packet else []), self._said()])
+                control.close()
+                raise explain_refusal(said)
+        self._init = packets.Caller(control, "sandbox maker")
+        tasks.start_soon(self._init.serve)
+        await self._start_zygote()
+
+    @property
+    def alive(self) -> bool:
+        """Whether sandboxes can be made."""
+        return self._init is not None and self._init.alive
+
+    async def make_sandbox(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
+        """Clone a sandbox; returns its agent's pidfd."""
+        if self._init is None:
+            raise SandboxFailed("the environment is not running")
+        _, (pidfd,) = await self._init.call({"do": "sandbox", **request}, descriptors)
+        return pidfd
+
+    async def fork(self, rlimits: Mapping[str, int], descriptors: Sequence[int]) -> tuple[int, Ended]:
+        """Fork an interpreter into a sandbox; returns its pidfd and where its end will be told."""
+        if self._zygote is None or not self._zygote.alive:
+            await self._start_zygote()
+        zygote = self._zygote
+        assert zygote is not None
+        number, (pidfd,) = await zygote.call({"rlimits": dict(rlimits)}, descriptors)
+        return pidfd, self._ended.setdefault(number, Ended())
+
+    async def _start_zygote(self) -> None:
+        async with self._starting:
+            if self._zygote is not None and self._zygote.alive:
+                return
+            assert self._init is not None
+            ours, theirs = packets.pair()
+            argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
+            try:
+                await self._init.call({"do": "zygote", "argv": argv, "env": _environment()}, [theirs.fileno()])
+            finally:
+                theirs.close()
+            self.about = await self._introduce(ours)
+            self._ended = {}
+            self._zygote = packets.Caller(ours, "zygote")
+            self._tasks.start_soon(self._zygote.serve, self._note_end)
+
+    async def _introduce(self, sock: socket.socket) -> Mapping[str, Any]:
+        with anyio.move_on_after(START_TIMEOUT_S):
+            await packets.send(sock, {"preimport": self.environment.preimport, **self._walls()})
+            packet = await packets.receive(sock)
+            if packet is not None and "error" not in packet[0]:
+                return packet[0]
+            said = packet[0]["error"] if packet else self._said()
+            sock.close()
+            raise InvalidRequest(f"the environment {self.environment.name!r} did not start: {said}")
+        sock.close()
+        raise InvalidRequest(f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s")
+
+    def _note_end(self, news: Mapping[str, Any]) -> None:
+        ended = self._ended.setdefault(int(news["ended"]), Ended())
+        ended.exit_code = int(news["exit_code"])
+        ended.event.set()
+
+    def forget(self, ended: Ended) -> None:
+        """Drop the record of an interpreter's end."""
+        self._ended = {number: kept for number, kept in self._ended.items() if kept is not ended}
+
+    def _supervisor_config(self, plan: rootfs.Plan) -> dict[str, Any]:
+        return {
+            "root": self._wall.root,
+            "uids": self._wall.uids,
+            "gids": self._wall.gids,
+            "rootfs": plan,
+            "argv": [self._executable, "-I", "-S", "-X", "utf8", "-c", _GUEST_MAIN.format("init")],
+            "cgroups": list(self._cgroups),
+            "join": [name for top in self._cgroups for name in _member_files(f"{top}/base")],
+        }
+
+    def _walls(self) -> dict[str, Any]:
+        return {
+            "uid": self._guest_uid,
+            "landlock_abi": self._wall.landlock_abi,
+            "seccomp": self._wall.seccomp.hex(),
+        }
+
+    def _said(self) -> str:
+        return os.pread(self._log, 4096, 0).decode(errors="replace").strip() or "it said nothing"
+
+    def close(self) -> None:
+        """Let go: the supervisor sees it and ends all the rest. Blocks for the few milliseconds that takes."""
+        for caller in (self._zygote, self._init):
+            if caller is not None:
+                caller.close()
+        if self._lifeline is not None:
+            self._lifeline.close()
+        if self._process is not None:
+            self._process.wait(timeout=30)
+        os.close(self._log)
+
+
+class Ended:
+    """How an interpreter ended, once it has."""
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+        self.exit_code: int | None = None
+
+
+async def _probe(environment: Environment) -> dict[str, Any]:
+    python = str(environment.python)
+    try:
+        done = await anyio.run_process([python, "-I", "-c", _PROBE], env={"PATH": os.defpath, "LANG": "C.UTF-8"})
+        probe: dict[str, Any] = json.loads(done.stdout)
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise InvalidRequest(
+            f"the environment {environment.name!r} has no working Python at {python}: {error}",
+            hint="name an interpreter, such as --python /path/to/venv/bin/python",
+        ) from error
+    if probe["version"] < [3, 9]:
+        version = ".".join(map(str, probe["version"]))
+        raise InvalidRequest(f"the environment {environment.name!r} has Python {version}; insitu needs 3.9 or later")
+    return probe
+
+
+def _packages(probe: Mapping[str, Any]) -> list[str]:
+    folders = {os.path.dirname(probe["executable"]), os.path.dirname(probe["real"]), *probe["paths"]}
+    for prefix in probe["prefixes"]:
+        if prefix not in ("/", "/usr"):
+            folders |= {f"{prefix}/{name}" for name in _OF_PREFIX}
+    real = {os.path.realpath(path) for path in folders}
+    return sorted(path for path in folders | real if os.path.exists(path))
+
+
+def _member_files(folder: str) -> list[str]:
+    name = "tasks" if os.path.exists(f"{folder}/tasks") else "cgroup.procs"
+    return [f"{folder}/{name}"]
+
+
+def _environment() -> dict[str, str]:
+    threads = {f"{name}_NUM_THREADS" if "MAX" not in name else f"{name}_THREADS": "1" for name in _ONE_THREAD}
+    return {
+        **threads,
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",
+        "MPLCONFIGDIR": "/tmp/.matplotlib",
+        "IPYTHONDIR": "/tmp/.ipython",
+        "MPLBACKEND": "module://insitu_guest.figures",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a thread that would not survive the fork
+    }
+
+
+def _popen_supervisor(lifeline: socket.socket, control: socket.socket, log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _SUPERVISE, str(_SOURCE), str(lifeline.fileno()), str(control.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        pass_fds=(lifeline.fileno(), control.fileno()),
+        env={"LANG": "C.UTF-8"},
+        cwd="/",
+    )

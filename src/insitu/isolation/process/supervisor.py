@@ -1,0 +1,115 @@
+"""A small process beside the server: it makes an environment's namespaces, and ends all in them with the server.
+
+The server starts it with ``python -I -S``, so it has no third-party code, no secret and a clean environment.
+It stays outside the namespaces: it holds what rights the server has, and removes the cgroups when all is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from insitu.guest import linux
+
+from insitu.guest.lockdown import take_stdio
+
+from . import rootfs
+
+
+def main() -> None:
+    """Serve until the server or the init is gone; the sockets to the one and of the other are named by number."""
+    server, control = (socket.socket(fileno=int(number)) for number in sys.argv[2:4])
+    config = json.loads(server.recv(1 << 20))
+    linux.set_name("insitu-superv")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is the server's business
+    os.setsid()
+    try:
+        pid = _start_init(control, config)
+    except OSError as error:
+        server.send(json.dumps({"error": str(error), "errno": error.errno}).encode())
+        return
+    control.close()
+    server.send(json.dumps({"ready": True}).encode())
+    pidfd = os.pidfd_open(pid)
+    _wait_for_either(server, pidfd)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for path in config["cgroups"]:
+        _remove_cgroups(path)
+
+
+def _start_init(control: socket.socket, config: dict[str, Any]) -> int:
+    members = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in config["join"]]
+    if config["root"]:
+        # Only real root reads every folder of the plan, and mounts a /proc that no container manager has masked.
+        linux.unshare(linux.CLONE_NEWNS)
+        linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+        rootfs.build(config["rootfs"])
+    mapped_r, mapped_w = os.pipe()
+    pid = linux.clone(linux.ALL_NAMESPACES)
+    if pid == 0:
+        _become_init(control, config, mapped_r, members)
+    for fd in (mapped_r, *members):
+        os.close(fd)
+    if not config["root"]:
+        with open(f"/proc/{pid}/setgroups", "w", encoding="ascii") as file:
+            file.write("deny")
+    linux.write_id_maps(pid, config["uids"], config["gids"])
+    with contextlib.suppress(BrokenPipeError):  # it has failed, and says why itself
+        os.write(mapped_w, b"1")
+    os.close(mapped_w)
+    return pid
+
+
+def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, members: list[int]) -> None:
+    try:
+        for fd in members:
+            os.write(fd, b"0")
+        if os.read(mapped, 1) != b"1":
+            os._exit(1)
+        linux.unshare(linux.CLONE_NEWCGROUP)  # what this process has joined is the top of what it sees
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        if config["root"]:
+            os.setgroups([])
+        else:
+            rootfs.build(config["rootfs"])
+        rootfs.enter()
+        socket.sethostname("insitu")
+        null = os.open("/dev/null", os.O_RDWR)
+        take_stdio([null, null, 2, control.detach()])
+        os.set_inheritable(3, True)
+        # Executed anew, the process belongs to the new user namespace for good: there, a zygote may join sandboxes.
+        os.execve(config["argv"][0], config["argv"], {"LANG": "C.UTF-8"})
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(1)
+
+
+def _wait_for_either(server: socket.socket, pidfd: int) -> None:
+    poll = select.poll()
+    poll.register(server, select.POLLIN)
+    poll.register(pidfd, select.POLLIN)
+    poll.poll()
+
+
+def _remove_cgroups(path: str) -> None:
+    # A cgroup empties a moment after its last process is gone.
+    for attempt in range(50):
+        if not os.path.isdir(path):
+            return
+        for folder, _, _ in os.walk(path, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                continue
+        time.sleep(0.002 * attempt)
+    print(f"insitu: the cgroup {path} could not be removed", file=sys.stderr)
