@@ -1,0 +1,67 @@
+"""The application: what is mounted where."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+
+from .. import __version__
+from ..engine import Engine
+from ..settings import Settings
+from . import execute, files, health, sessions
+from .auth import Gate, Keys
+from .errors import answer_framework_error
+from .openapi import describe
+from .service import Service
+
+# The order is that of the look-up: the busiest routes come first.
+MOUNTED: tuple[Callable[[Service], APIRouter], ...] = (
+    execute.routes,
+    sessions.routes,
+    files.routes,
+    health.routes,
+)
+# Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        engine: a running engine; without one, the application starts its own and ends it.
+    """
+    service = Service(settings, Keys(settings), opened=engine)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if service.opened:
+            yield
+            return
+        async with Engine(settings) as service.opened:
+            yield
+        service.opened = None
+
+    app = FastAPI(
+        title="insitu",
+        version=__version__,
+        summary="Runs the Python that an AI model writes right where the model is served.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        telemetry=NO_TELEMETRY,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.service = service
+    app.add_middleware(Gate, keys=service.keys, metrics=service.metrics)
+    app.add_exception_handler(HTTPException, answer_framework_error)
+    app.add_exception_handler(RequestValidationError, answer_framework_error)
+    for routes in MOUNTED:
+        app.include_router(routes(service))
+    describe(app)
+    return app

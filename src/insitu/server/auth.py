@@ -1,0 +1,146 @@
+"""Who may ask: keys and owners; without keys, only programs of this machine and never a web page."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+
+import anyio
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull
+from ..settings import Settings
+from .errors import ClientGone, error_answer
+from .metrics import Metrics
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+LINGER_S = 5.0
+# Probes carry no key; the description of the API is public.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+
+
+class Keys:
+    """The keys that are accepted, and whose each object is."""
+
+    def __init__(self, settings: Settings) -> None:
+        keys = settings.keys()
+        self._digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        names = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
+        self._hosts = {name.lower() for name in names}
+
+    @property
+    def owners(self) -> list[str]:
+        """Every owner that there can be."""
+        return [digest.hex() for digest in self._digests] or [""]
+
+    def owner(self, headers: Headers) -> str:
+        """The owner that a request speaks for.
+
+        Raises:
+            Unauthorized: if there are keys, and the request carries none of them.
+            Forbidden: if there are none, and the request may come from a web page.
+        """
+        if not self._digests:
+            self._refuse_web_pages(headers)
+            return ""
+        digest = hashlib.sha256(_credential(headers)).digest()
+        # All are compared, whichever fits: the time taken says nothing about the keys.
+        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+            raise Unauthorized("this key is not known here", hint="the operator sets keys by INSITU_API_KEYS")
+        return digest.hex()
+
+    def _refuse_web_pages(self, headers: Headers) -> None:
+        hosts = _values(headers, b"host")
+        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
+            raise Forbidden(
+                f"the request is for {', '.join(hosts)[:200]!r}, which is not one of this server's names",
+                hint="add the name to INSITU_ALLOWED_HOSTS, or set INSITU_API_KEYS",
+            )
+        origins = _values(headers, b"origin")
+        if any(origin.lower().partition("://")[2] != hosts[0].lower() for origin in origins):
+            raise Forbidden(
+                f"the request comes from a web page of {', '.join(origins)[:200]!r}",
+                hint="without keys only programs of this machine are answered; set INSITU_API_KEYS",
+            )
+
+
+class Gate:
+    """Middleware: names every request, finds its owner, counts it, and answers every exception."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics) -> None:
+        self.app = app
+        self.keys = keys
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
+        started = False
+
+        async def send_named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                self.metrics.requests[scope["method"], message["status"]] += 1
+            await send(message)
+
+        try:
+            if scope["path"] not in OPEN_PATHS:
+                scope["insitu.owner"] = self.keys.owner(scope["headers"])
+            await self.app(scope, receive, send_named)
+        except ClientGone:
+            self.metrics.requests[scope["method"], 499] += 1
+        except Exception as exc:
+            if started:
+                raise
+            answer = error_answer(exc, request_id)
+            if isinstance(exc, TooLarge | WorkspaceFull):
+                await _answer_and_linger(answer, receive, send_named)
+            else:
+                await answer(scope, receive, send_named)
+
+
+async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> None:
+    # Closed with unread bytes the connection would be reset, and many a client would never see the answer.
+    headers = [*answer.raw_headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    with anyio.move_on_after(LINGER_S):
+        while (await receive()).get("more_body"):
+            pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _credential(headers: Headers) -> bytes:
+    bearers = _values(headers, b"authorization")
+    plain = _values(headers, b"x-api-key")
+    if len(bearers) > 1 or len(plain) > 1:
+        raise Unauthorized("the request carries more than one key", hint="send one")
+    keys = {*plain, *(_bearer(value) for value in bearers)} - {""}
+    if len(keys) != 1:
+        raise Unauthorized(
+            "the request carries two different keys" if keys else "the request carries no key",
+            hint="send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+        )
+    return keys.pop().encode("latin-1")
+
+
+def _bearer(value: str) -> str:
+    scheme, _, key = value.partition(" ")
+    return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def _values(headers: Headers, name: bytes) -> list[str]:
+    return [value.strip().decode("latin-1") for key, value in headers if key == name]
+
+
+def _host_name(authority: str) -> str:
+    name = authority[1:].partition("]")[0] if authority.startswith("[") else authority.partition(":")[0]
+    return name.lower().removesuffix(".")

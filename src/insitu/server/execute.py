@@ -1,0 +1,108 @@
+"""The routes that run code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..engine import RunningExecution, Session
+from ..types import Execution
+from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
+from .openapi import answers, streams_or, takes
+from .service import Service, owner_of
+from .sse import EventStream
+from .wire import execution_json, json_answer, read_json
+
+Start = AbstractAsyncContextManager[RunningExecution]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes that run code."""
+    router = APIRouter(prefix="/v1", tags=["executions"])
+    cap = service.settings.upload_bytes
+
+    @router.post(
+        "/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **streams_or(Execution)
+    )
+    async def execute_in_session(request: Request, session_id: str) -> Response:
+        """Run code in a session: its variables and files are those that earlier executions left."""
+        asked = await read_json(request, SessionExecuteRequest, cap)
+        session = service.session(request, session_id)
+        return await _answer(service, request, asked, _in_session(service, asked, session))
+
+    @router.post("/execute", openapi_extra=takes(ExecuteRequest), **streams_or(Execution))
+    async def execute(request: Request) -> Response:
+        """Run code in a fresh sandbox that is destroyed afterwards, or in a session."""
+        asked = await read_json(request, ExecuteRequest, cap)
+        if asked.session_id is not None:
+            session = service.session(request, asked.session_id)
+            return await _answer(service, request, asked, _in_session(service, asked, session))
+        return await _answer(service, request, asked, _in_fresh_sandbox(service, asked, owner_of(request)))
+
+    @router.post("/sessions/{session_id}/interrupt", **answers(Interrupted))
+    async def interrupt(request: Request, session_id: str) -> Response:
+        """Interrupt what runs in the session, as Ctrl-C would; its state is kept."""
+        return json_answer({"interrupted": await service.session(request, session_id).interrupt()})
+
+    return router
+
+
+def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
+    asked.check_code(service.settings.code_bytes)
+    return service.engine.start(
+        session,
+        asked.code,
+        owner=session.owner,
+        timeout_s=asked.timeout_s,
+        env_vars=asked.env_vars,
+        files=[file.upload() for file in asked.files],
+        return_files=asked.return_files,
+    )
+
+
+def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
+    asked.check_code(service.settings.code_bytes)
+    return service.engine.start(
+        None,
+        asked.code,
+        owner=owner,
+        timeout_s=asked.timeout_s,
+        limits=asked.limits.under(service.settings) if asked.limits else None,
+        environment=asked.environment,
+        tier=asked.tier,
+        env_vars=asked.env_vars,
+        files=[file.upload() for file in asked.files],
+        return_files=asked.return_files,
+    )
+
+
+async def _answer(service: Service, request: Request, asked: SessionExecuteRequest, start: Start) -> Response:
+    counted = _counted(service, start)
+    if asked.stream:
+        return EventStream(service, counted)
+
+    async def work() -> Execution:
+        async with counted as execution:
+            return await execution.result()
+
+    execution = await service.while_connected(request.receive, work)
+    return Response(execution_json(execution), media_type="application/json")
+
+
+@asynccontextmanager
+async def _counted(service: Service, start: Start) -> AsyncIterator[RunningExecution]:
+    service.metrics.running += 1
+    try:
+        async with start as execution:
+            outcome = "cancelled"
+            try:
+                yield execution
+                outcome = (await execution.result()).outcome
+            finally:
+                service.metrics.executions[outcome] += 1
+    finally:
+        service.metrics.running -= 1

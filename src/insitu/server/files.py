@@ -1,0 +1,163 @@
+"""The routes of a session's workspace: raw bytes, streamed both ways."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import quote, unquote_to_bytes
+
+from fastapi import APIRouter, Query
+from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ..engine import Workspace
+from ..errors import FileMissing, InvalidRequest, PathRefused
+from ..types import FileInfo
+from .models import FileList, FilesQuery
+from .openapi import answers, answers_bytes, takes_bytes
+from .ranges import requested_range
+from .service import Service
+from .wire import body_chunks, json_answer, refuse_length
+
+# What no browser runs as code; everything else is sent as mere bytes.
+TYPES = {
+    ".csv": "text/csv",
+    ".gif": "image/gif",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".txt": "text/plain",
+    ".webp": "image/webp",
+    ".zip": "application/zip",
+}
+
+
+class WorkspacePath(PathConvertor):
+    """The rest of a URL's path, line breaks and all: file names may have them."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("workspace_path", WorkspacePath())
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of a session's workspace."""
+    router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
+
+    @router.get("", **answers(FileList))
+    async def list_files(
+        request: Request, session_id: str, query: Annotated[FilesQuery, Query()]
+    ) -> Response:
+        """The files of the workspace, or of one of its folders."""
+        return await _listing(service.session(request, session_id).files, query.path, query.depth)
+
+    @router.get("/{path:workspace_path}", **answers_bytes())
+    async def read_file(
+        request: Request, session_id: str, path: str, depth: Annotated[int | None, Query(ge=1, le=32)] = None
+    ) -> Response:
+        """A file's bytes, whole or a range of them; with `depth`, the files of a folder."""
+        files = service.session(request, session_id).files
+        _check_encoding(request, path)
+        if depth is not None:
+            return await _listing(files, path, depth)
+        return await _download(request, files, path)
+
+    @router.put(
+        "/{path:workspace_path}",
+        openapi_extra=takes_bytes(),
+        **answers(FileInfo, 201, "Written; 200 if it was there before."),
+    )
+    async def write_file(request: Request, session_id: str, path: str) -> Response:
+        """Write a file: the body is its content, and the folders above it are made."""
+        cap = service.settings.upload_bytes
+        files = service.session(request, session_id).files
+        _check_encoding(request, path)
+        if "content-range" in request.headers:
+            raise InvalidRequest("Content-Range: a file is written whole", hint="leave the header out")
+        refuse_length(request, cap)
+        status = 200 if await _exists(files, path) else 201
+        async with aclosing(body_chunks(request)) as chunks:
+            info = await files.write(path, chunks, max_bytes=cap)
+        return json_answer(_described(info), status)
+
+    @router.delete("/{path:workspace_path}", **answers(None, 204))
+    async def delete_file(request: Request, session_id: str, path: str) -> Response:
+        """Delete a file."""
+        files = service.session(request, session_id).files
+        _check_encoding(request, path)
+        await files.delete(path)
+        return Response(status_code=204)
+
+    router.add_api_route("/{path:workspace_path}", read_file, methods=["HEAD"], include_in_schema=False)
+    return router
+
+
+async def _listing(files: Workspace, path: str, depth: int) -> Response:
+    return json_answer({"files": [_described(info) for info in await files.list(path, depth)]})
+
+
+def _described(info: FileInfo) -> dict[str, Any]:
+    return {name: value for name, value in asdict(info).items() if name != "base64"}
+
+
+async def _exists(files: Workspace, path: str) -> bool:
+    try:
+        await files.stat(path)
+    except FileMissing:
+        return False
+    return True
+
+
+async def _download(request: Request, files: Workspace, path: str) -> Response:
+    try:
+        size = await files.size(path)
+    except InvalidRequest as exc:
+        raise InvalidRequest(exc.message, hint="add ?depth=1 to list a folder") from None
+    wanted = requested_range(request.headers, size)
+    start, end = wanted or (0, size)
+    headers = _file_headers(path, end - start)
+    if wanted:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
+    status = 206 if wanted else 200
+    if request.method == "HEAD" or start == end:
+        return Response(b"", status, headers)
+    chunks = files.read(path, start, end)
+    # Read here, where an error can still be an HTTP status.
+    first = await anext(chunks, b"")
+    return StreamingResponse(_joined(first, chunks), status, headers)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _file_headers(path: str, length: int) -> dict[str, str]:
+    name = path.rpartition("/")[2]
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
+    return {
+        "content-type": TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream"),
+        "content-length": str(length),
+        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "accept-ranges": "bytes",
+        "cache-control": "no-store",
+        # Whatever code wrote into the file: no browser is to run it as this server's page.
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
+
+
+def _check_encoding(request: Request, path: str) -> None:
+    # The framework decodes with replacement characters: a name that is not UTF-8 would become another name.
+    try:
+        unquote_to_bytes(request.scope["raw_path"]).decode()
+    except UnicodeDecodeError:
+        raise PathRefused(path, "it is not UTF-8") from None

@@ -1,0 +1,208 @@
+"""What the routes take and give, as the description at /docs shows it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ..engine import EnvironmentInfo, FileUpload
+from ..errors import InvalidRequest, TooLarge
+from ..settings import Settings
+from ..types import FileInfo, Limits, SessionInfo
+from .errors import OF_THE_SESSION
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0, lt=1 << 63)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Path = Annotated[str, StringConstraints(max_length=4096)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+VariableValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32_768)]
+Variables = Annotated[dict[VariableName, VariableValue], Field(max_length=256)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(max_length=128)], Annotated[str, StringConstraints(max_length=1024)]
+    ],
+    Field(max_length=64),
+]
+
+
+class Strict(BaseModel):
+    """A body in which nothing is ignored and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class LimitsWish(Strict):
+    """What a session may use; what is left out has the server's default, and none may be over its ceiling."""
+
+    timeout_s: Seconds | None = Field(None, description="wall time of one execution, in seconds")
+    memory_bytes: Count | None = Field(
+        None, description="memory of the session's processes and files together"
+    )
+    cpus: Seconds | None = Field(None, description="processor time per second of wall time; 1.0 is one core")
+    processes: Count | None = Field(None, description="processes and threads at once")
+    disk_bytes: Count | None = Field(None, description="workspace, /tmp and /dev/shm together, in bytes")
+    output_bytes: Count | None = Field(
+        None, description="stdout, and as much again of stderr, kept of one execution"
+    )
+    results_bytes: Count | None = Field(None, description="all results of one execution, in bytes")
+
+    def under(self, settings: Settings) -> Limits:
+        """The limits that these wishes give on this server; raises OverCeiling."""
+        return settings.limits(**self.model_dump())
+
+
+class InlineFile(Strict):
+    """A file that comes with the code: its path in the workspace, and its content in one of two forms."""
+
+    path: Path
+    text: str | None = None
+    base64: str | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Self:
+        if (self.text is None) == (self.base64 is None):
+            raise ValueError(f"files: {self.path!r} must have either text or base64")
+        return self
+
+    def upload(self) -> FileUpload:
+        """The file as bytes."""
+        if self.text is not None:
+            return FileUpload(self.path, self.text.encode())
+        try:
+            return FileUpload(self.path, base64.b64decode(self.base64 or "", validate=True))
+        except binascii.Error as exc:
+            raise InvalidRequest(f"files: the base64 of {self.path!r} cannot be read: {exc}") from None
+
+
+class SessionExecuteRequest(Strict):
+    """Code to run in a session."""
+
+    code: str = Field(
+        description="Python, run as a notebook's cell: the value of its last expression is a result"
+    )
+    stream: bool = Field(False, description="answer with server-sent events while the code runs")
+    timeout_s: Seconds | None = Field(
+        None, description="wall time, in seconds; by default the session's limit"
+    )
+    env_vars: Variables = Field({}, description="environment variables of this execution")
+    files: list[InlineFile] = Field([], max_length=1000, description="files to put into the workspace first")
+    return_files: list[Path] = Field(
+        [],
+        max_length=100,
+        description="patterns of files whose content comes with the answer, such as `*.png`",
+    )
+
+    def check_code(self, cap: int) -> None:
+        """Refuse code that no Python could compile, or that is over the cap in bytes."""
+        if len(self.code) > cap or len(self.code.encode()) > cap:
+            size = len(self.code.encode())
+            raise TooLarge(f"the code has {size} bytes; this server takes {cap}", hint="put data into files")
+        if (position := self.code.find("\0")) >= 0:
+            raise InvalidRequest(
+                f"code: there is a NUL character at position {position}; Python cannot compile it"
+            )
+
+
+class ExecuteRequest(SessionExecuteRequest):
+    """Code to run, in a session or in a fresh sandbox that is destroyed afterwards."""
+
+    session_id: Name | None = Field(None, description="the session to run in; by default a fresh sandbox")
+    environment: Name | None = Field(None, description="one of GET /v1/environments; only without session_id")
+    tier: Name | None = Field(
+        None, description="the kind of wall around the sandbox; only without session_id"
+    )
+    limits: LimitsWish | None = Field(None, description="only without session_id")
+
+    @model_validator(mode="after")
+    def _made_with_the_session(self) -> Self:
+        given = [name for name in ("environment", "tier", "limits") if getattr(self, name) is not None]
+        if given and self.session_id is not None:
+            raise ValueError(
+                f"{' and '.join(given)}: {OF_THE_SESSION}; leave it out, or leave out session_id"
+            )
+        return self
+
+
+class CreateSessionRequest(Strict):
+    """A session to make; everything has a default."""
+
+    environment: Name | None = Field(None, description="one of GET /v1/environments")
+    tier: Name | None = Field(None, description="the kind of wall around the sandbox")
+    limits: LimitsWish | None = None
+    env_vars: Variables = Field({}, description="environment variables of all its executions")
+    metadata: Metadata = Field({}, description="the caller's own notes; shown, never used")
+    ttl_s: Seconds | None = Field(None, description="seconds after which the session ends in any case")
+    idle_timeout_s: Seconds | None = Field(
+        None, description="seconds without use after which the session ends"
+    )
+
+
+class UpdateSessionRequest(Strict):
+    """What to change of a session; what is left out stays."""
+
+    metadata: Metadata | None = Field(None, description="takes the place of all metadata")
+    ttl_s: Seconds | None = Field(
+        None, description="seconds from now after which the session ends in any case"
+    )
+    idle_timeout_s: Seconds | None = Field(
+        None, description="seconds without use after which the session ends"
+    )
+
+
+class SessionList(BaseModel):
+    """The caller's sessions."""
+
+    sessions: list[SessionInfo]
+
+
+class FilesQuery(BaseModel):
+    """Which files to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field("", max_length=4096, description="a folder of the workspace")
+    depth: int = Field(1, ge=1, le=32, description="how many levels of folders")
+
+
+class FileList(BaseModel):
+    """Files of a workspace; at most 1000."""
+
+    files: list[FileInfo]
+
+
+class EnvironmentList(BaseModel):
+    """The environments that sandboxes can have."""
+
+    environments: list[EnvironmentInfo]
+
+
+class Interrupted(BaseModel):
+    """Whether anything ran that could be interrupted."""
+
+    interrupted: bool
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: Literal["ok", "ready"]
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, for programs (`type`, `code`) and for people (`message`, `hint`)."""
+
+    type: str = Field(description="the family, such as `invalid_request_error`")
+    code: str = Field(description="what exactly, such as `session_not_found`")
+    message: str
+    hint: str | None = Field(None, description="what to do about it")
+    request_id: str = Field(description="also in the header `x-request-id`, and in the server's log")
+
+
+class ErrorBody(BaseModel):
+    """The one error body of every route."""
+
+    error: ErrorDetail

@@ -1,0 +1,145 @@
+"""Starting and stopping a server."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+from functools import partial
+from importlib.util import find_spec
+from types import FrameType
+
+import anyio
+import uvicorn
+from fastapi import FastAPI
+
+from ..engine import Engine
+from ..errors import InsituError, InvalidRequest
+from ..settings import Settings
+from .app import create_app
+from .service import Service
+
+# A client that takes nothing for so long is cut off by the kernel.
+UNREAD_S = 60.0
+# What is left to answers that are on their way when all executions have ended.
+LAST_ANSWERS_S = 5
+
+
+def serve(settings: Settings) -> int:
+    """Run a server until SIGTERM or Ctrl-C; return the exit code, say what goes wrong in one message."""
+    try:
+        check_bind(settings)
+        anyio.run(partial(_serve, settings), backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    except InsituError as exc:
+        sys.stderr.write(f"insitu cannot start: {exc}\n")
+        return 1
+    return 0
+
+
+def check_bind(settings: Settings) -> None:
+    """Refuse to listen where others can reach a server that has no keys.
+
+    Raises:
+        InvalidRequest: if so, or if the file of keys holds none.
+    """
+    try:
+        keys = settings.keys()
+    except OSError as exc:
+        raise InvalidRequest(f"api_keys_file cannot be read: {exc}") from None
+    if settings.api_keys_file and not keys:
+        raise InvalidRequest(
+            f"api_keys_file {str(settings.api_keys_file)!r} holds no key", hint="write one key a line"
+        )
+    if not keys and not all(ipaddress.ip_address(address).is_loopback for address in _addresses(settings)):
+        raise InvalidRequest(
+            f"without keys the server binds loopback only, and {settings.host!r} is reachable from elsewhere",
+            hint="set INSITU_API_KEYS, or bind 127.0.0.1",
+        )
+
+
+def listen(settings: Settings, unread_s: float = UNREAD_S) -> socket.socket:
+    """The bound socket; raises InvalidRequest if the address cannot be had."""
+    address = _addresses(settings)[0]
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        sock = socket.create_server((address, settings.port), family=family, backlog=2048)
+    except OSError as exc:
+        raise InvalidRequest(
+            f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}", hint="choose another --port"
+        ) from None
+    if sys.platform == "linux":
+        # Accepted sockets inherit it. No timer of ours could end a connection whose buffer does not drain.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))
+    return sock
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which on a signal first lets executions end while it still answers, with 503 to new ones."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                lifespan="on",
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=LAST_ANSWERS_S,
+            )
+        )
+        self.settings = settings
+        self.service: Service = app.state.service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets)
+        for sock in sockets or ():
+            sys.stderr.write(f"insitu listens on {_url(sock)} (API: {_url(sock)}/docs)\n")
+            sys.stderr.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, wait for what runs, end what does not end, then stop."""
+        self.service.draining = True
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._cancel_when_forced, group.cancel_scope)
+            await self.service.engine.drain(self.settings.shutdown_s)
+            group.cancel_scope.cancel()
+        self.service.cancel_all()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop on the first signal; on a second, wait for nothing.
+
+        uvicorn would remember the signal and die of it after a clean stop.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def _cancel_when_forced(self, scope: anyio.CancelScope) -> None:
+        while not self.force_exit:  # noqa: ASYNC110 - a signal's handler cannot set an event of the loop
+            await anyio.sleep(0.05)
+        scope.cancel()
+
+
+async def _serve(settings: Settings) -> None:
+    with listen(settings) as sock:
+        async with Engine(settings) as engine:
+            await Server(create_app(settings, engine), settings).serve(sockets=[sock])
+
+
+def _addresses(settings: Settings) -> list[str]:
+    try:
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as exc:
+        raise InvalidRequest(f"the host {settings.host!r} is not known: {exc.strerror}") from None
+    return [str(address[0]) for *_, address in found]
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,110 @@
+"""Bytes in and out: request bodies under a cap, and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+
+import anyio
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..errors import TooLarge
+from ..types import Execution
+from .errors import BodyStalled, ClientGone, invalid_request
+
+Model = TypeVar("Model", bound=BaseModel)
+
+# A body that only describes something has no business being larger.
+DESCRIPTION_BYTES = 1 << 20
+STALL_S = 60.0
+
+
+async def read_json(request: Request, model: type[Model], cap: int) -> Model:
+    """The body as the model; an empty body is an empty object.
+
+    Raises:
+        InvalidRequest: if it is not JSON, or not what the model says.
+        TooLarge: if it has more than ``cap`` bytes.
+    """
+    body = await _read(request, cap)
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as exc:
+        raise invalid_request(exc.errors(include_url=False)) from None
+
+
+async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        BodyStalled: if nothing comes for a minute after it began.
+        ClientGone: if the client goes away before the end.
+    """
+    # A small body is there already: it needs no clock, which would cost more than all else here.
+    message = await request.receive()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if chunk := message.get("body"):
+            yield chunk
+        if not message.get("more_body"):
+            return
+        try:
+            with anyio.fail_after(STALL_S):
+                message = await request.receive()
+        except TimeoutError:
+            raise BodyStalled(f"no byte of the body came for {STALL_S:g} s") from None
+
+
+def refuse_length(request: Request, cap: int) -> None:
+    """Refuse a body that says of itself that it is over the cap, before a byte of it is read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > cap:
+        raise _too_large(f"{length} bytes", cap)
+
+
+def dumps(value: Any) -> bytes:
+    """JSON, whatever strings and numbers sandboxed code has put into the value."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # Lone surrogates, integers over 64 bits and deep nesting are nothing to orjson; NaN is no JSON.
+        finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
+        return json.dumps(finite, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer, by the fast path past the framework's own encoder."""
+    return Response(dumps(value), status, headers, media_type="application/json")
+
+
+def execution_json(execution: Execution) -> bytes:
+    """An execution in the form that the API speaks."""
+    try:
+        # Eight times faster than by way of `to_dict`, which drops what files have no content.
+        return dumps(execution.to_dict()) if execution.files else orjson.dumps(execution)
+    except TypeError:
+        return dumps(execution.to_dict())
+
+
+async def _read(request: Request, cap: int) -> bytes:
+    refuse_length(request, cap)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in body_chunks(request):
+        size += len(chunk)
+        if size > cap:
+            raise _too_large(f"more than {cap} bytes", cap)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(size: str, cap: int) -> TooLarge:
+    return TooLarge(
+        f"the body has {size}; this route takes {cap}",
+        hint="large files go to PUT /v1/sessions/{id}/files/{path}",
+    )

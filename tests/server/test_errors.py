@@ -1,0 +1,68 @@
+"""Every exception has a status, and only those raised on purpose are told."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from insitu import errors
+from insitu.server.errors import error_answer
+
+STATUSES = {
+    errors.InvalidRequest("x"): 422,
+    errors.OverCeiling("cpus", 2, 1): 422,
+    errors.Unauthorized("x"): 401,
+    errors.Forbidden("x"): 403,
+    errors.NotFound("x"): 404,
+    errors.SessionNotFound("x"): 404,
+    errors.FileMissing("x"): 404,
+    errors.PathRefused("x", "y"): 422,
+    errors.TooLarge("x"): 413,
+    errors.WorkspaceFull("x"): 413,
+    errors.QuotaExceeded("x"): 429,
+    errors.ServerFull("x"): 503,
+    errors.SandboxFailed("x"): 500,
+    errors.IsolationUnavailable("x", "y"): 500,
+    errors.ServerUnreachable("x"): 500,
+    errors.EngineClosed("x"): 503,
+}
+
+
+def test_every_exception_is_answered() -> None:
+    families = {errors.InsituError, errors.CallerError, errors.ServiceError}
+    known = {
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.InsituError)
+    }
+    assert {type(exc) for exc in STATUSES} == known - families
+
+
+@pytest.mark.parametrize("exc", STATUSES, ids=lambda exc: type(exc).__name__)
+def test_the_status_and_the_body_follow_from_the_exception(exc: errors.InsituError) -> None:
+    answer = error_answer(exc, "req_1")
+    assert answer.status_code == STATUSES[exc]
+    error = json.loads(bytes(answer.body))["error"]
+    assert (error["code"], error["message"], error["request_id"]) == (exc.code, exc.message, "req_1")
+    assert error.get("hint") == exc.hint
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (0.2, "1"), (1.2, "2"), (30, "30")])
+def test_retry_after_is_whole_seconds(seconds: float, header: str) -> None:
+    for exc in (
+        errors.QuotaExceeded("x", retry_after_s=seconds),
+        errors.ServerFull("x", retry_after_s=seconds),
+    ):
+        assert error_answer(exc, "req_1").headers["retry-after"] == header
+
+
+def test_of_the_unforeseen_only_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "insitu.server"):
+        answer = error_answer(RuntimeError("a secret path"), "req_1")
+    assert answer.status_code == 500
+    assert b"secret" not in answer.body
+    assert json.loads(bytes(answer.body))["error"]["code"] == "internal"
+    assert "req_1" in caplog.text
+    assert "a secret path" in caplog.text
