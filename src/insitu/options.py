@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, TypedDict
 
 from anyio import to_thread
 
+from .errors import InvalidRequest
 from .types import Event, Result
 
 OnText = Callable[[str], object]
@@ -84,6 +85,12 @@ class Listeners:
         if event.kind == "result" and self.on_result:
             return self.on_result(Result(event.data["data"], bool(event.data.get("main"))))
         return None
+
+
+def check_code(code: object) -> None:
+    """Refuses what is no string, before it goes anywhere."""
+    if not isinstance(code, str):
+        raise InvalidRequest(f"code is of type {type(code).__name__}; it must be a string")
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

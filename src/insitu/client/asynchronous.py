@@ -149,7 +149,7 @@ class AsyncClientSession:
         return self._open().events(calls.run(self.id, code, options, stream=True))
 
     async def interrupt(self) -> bool:
-        """Raises ``KeyboardInterrupt`` in what runs now; False if nothing ran."""
+        """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
         return await self._open().send(calls.interrupt(self.id))
 
     async def info(self) -> SessionInfo:

@@ -122,7 +122,7 @@ class ClientSession:
         return self._open().events(calls.run(self.id, code, options, stream=True))
 
     def interrupt(self) -> bool:
-        """Raises ``KeyboardInterrupt`` in what runs now; False if nothing ran."""
+        """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
         return self._open().send(calls.interrupt(self.id))
 
     def info(self) -> SessionInfo:

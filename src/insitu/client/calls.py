@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from insitu.errors import InvalidRequest
-from insitu.options import RunOptions, SessionChanges, SizeOptions, SmallContent, given, small_bytes
+from insitu.options import (
+    RunOptions,
+    SessionChanges,
+    SizeOptions,
+    SmallContent,
+    check_code,
+    given,
+    small_bytes,
+)
 from insitu.types import Execution, FileInfo, Limits, SessionInfo
 
 T = TypeVar("T")
@@ -128,8 +135,7 @@ def delete_file(session_id: str, path: str) -> Call[None]:
 
 
 def _execution(code: str, options: Mapping[str, Any], stream: bool) -> dict[str, Any]:
-    if not isinstance(code, str):
-        raise InvalidRequest(f"code is of type {type(code).__name__}; it must be a string")
+    check_code(code)
     body = {"code": code, **given(options)}
     if "files" in body:
         body["files"] = [{"path": path, **_inline(content)} for path, content in body["files"].items()]

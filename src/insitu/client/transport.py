@@ -60,7 +60,7 @@ class Server:
             "verify": remote,
             "trust_env": remote,
             "timeout": httpx2.Timeout(self.read_timeout_s, connect=self.connect_timeout_s, pool=None),
-            # Proxies drop a connection that is idle for a minute: let go before, not as a call sets out on it.
+            # Proxies drop a connection that is idle for a minute: let go before, not as a call sets out.
             "limits": httpx2.Limits(
                 max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0
             ),

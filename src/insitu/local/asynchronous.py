@@ -1,0 +1,124 @@
+"""A sandbox of this process, from an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from inspect import isawaitable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack, cast
+
+import anyio
+
+from insitu.errors import EngineClosed
+from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+
+from .files import AsyncSandboxFiles
+from .setup import LocalOptions, make_engine, make_settings, run_arguments, session_arguments
+
+if TYPE_CHECKING:
+    from insitu.engine import Engine, Session
+    from insitu.types import Event, Execution, SessionInfo
+
+_CLOSE_S = 10
+
+
+class AsyncSandbox:
+    """A sandbox of this process: Python state and files that live as long as its ``async with`` block.
+
+    Args:
+        engine: one that runs already, for several sandboxes to share: starting one takes as long as importing
+            pandas and its like. By default each sandbox has its own.
+        options: python, preimport, settings, env_vars, timeout_s and the other limits by their names.
+    """
+
+    def __init__(self, *, engine: Engine | None = None, **options: Unpack[LocalOptions]) -> None:
+        self.files = AsyncSandboxFiles(lambda: self._opened()[1].files)
+        self._engine = engine
+        self._options = options
+        self._stack = AsyncExitStack()
+        self._open: tuple[Engine, Session] | None = None
+
+    async def run(
+        self,
+        code: str,
+        *,
+        on_stdout: OnText | None = None,
+        on_stderr: OnText | None = None,
+        on_result: OnResult | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Execution:
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
+        if listeners := Listeners(on_stdout, on_stderr, on_result):
+            return await _followed(self.stream(code, **options), listeners)
+        engine, session = self._opened()
+        return await engine.run(session, **run_arguments(code, options))
+
+    async def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
+        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
+        engine, session = self._opened()
+        async with engine.start(session, **run_arguments(code, options)) as execution:
+            async for event in execution.events():
+                if event.kind == "finished":
+                    # Raises, if the execution could not be carried out.
+                    await execution.result()
+                yield event
+
+    async def interrupt(self) -> bool:
+        """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
+        return await self._opened()[1].interrupt()
+
+    async def info(self) -> SessionInfo:
+        """The sandbox's limits, and what really stands between it and this machine."""
+        return self._opened()[1].info()
+
+    async def update(self, **changes: Unpack[SessionChanges]) -> SessionInfo:
+        """Changes metadata or time-outs."""
+        session = self._opened()[1]
+        session.update(**changes)
+        return session.info()
+
+    async def close(self) -> None:
+        """Ends the sandbox, with its state and files."""
+        self._open = None
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            engine = self._engine
+            if engine is None:
+                engine = await stack.enter_async_context(make_engine(make_settings(self._options)))
+            session = await engine.create_session(**session_arguments(engine.settings, self._options))
+            stack.push_async_callback(_end, engine, session)
+            self._stack = stack.pop_all()
+        self._open = engine, session
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open = None
+        await self._stack.__aexit__(exc_type, exc, traceback)
+
+    def _opened(self) -> tuple[Engine, Session]:
+        if self._open is None:
+            raise EngineClosed("this sandbox is not open", hint="it is open inside of its `with` block")
+        return self._open
+
+
+async def _end(engine: Engine, session: Session) -> None:
+    # A task that is being cancelled must still end its sandbox, but not wait long for it.
+    with anyio.move_on_after(_CLOSE_S, shield=True):
+        await engine.end_session(session)
+
+
+async def _followed(events: AsyncGenerator[Event], listeners: Listeners) -> Execution:
+    execution: Execution | None = None
+    async with aclosing(events):
+        async for event in events:
+            answer = listeners.tell(event)
+            if isawaitable(answer):
+                await answer
+            execution = event.execution
+    # A stream without its last event has raised.
+    return cast("Execution", execution)

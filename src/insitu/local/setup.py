@@ -1,0 +1,92 @@
+"""What sandboxes of this process are made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from insitu.errors import IsolationUnavailable
+from insitu.options import RunOptions, SizeOptions, check_code, given, small_bytes
+
+if TYPE_CHECKING:
+    from insitu.engine import Engine
+    from insitu.settings import Settings
+
+
+class LocalOptions(SizeOptions, total=False):
+    """What a sandbox of this process may be given.
+
+    Args:
+        python: the Python whose packages sandboxed code has; by default this one.
+        preimport: modules that are imported ahead, so that importing them takes sandboxed code no time.
+        settings: all the rest, and the ceilings; by default what ``INSITU_*`` in the environment says.
+        timeout_s: wall time of each execution, in seconds.
+        env_vars: environment variables of all its executions.
+    """
+
+    python: str | PathLike[str] | None
+    preimport: Sequence[str] | None
+    settings: Settings | None
+    timeout_s: float | None
+    env_vars: Mapping[str, str] | None
+
+
+def make_settings(options: LocalOptions) -> Settings:
+    """The settings of an engine for sandboxes of this process."""
+    from insitu.settings import Settings
+
+    settings = options.get("settings") or Settings()
+    changes: dict[str, Any] = {}
+    if python := options.get("python"):
+        changes["python"] = Path(python)
+    if (preimport := options.get("preimport")) is not None:
+        changes["preimport"] = tuple(preimport)
+    if "pool_size" not in settings.model_fields_set:
+        # A server keeps sandboxes ready for many callers; here they are made one at a time.
+        changes["pool_size"] = 1
+    return settings.model_copy(update=changes)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """An engine that is yet to be started.
+
+    Raises:
+        IsolationUnavailable: on anything but Linux.
+    """
+    if sys.platform != "linux":
+        raise IsolationUnavailable(
+            "Linux",
+            f"a sandbox in this process needs Linux, and this is {sys.platform}",
+            hint="run `insitu serve` on Linux (a virtual machine, WSL 2) and use insitu.Client(url=...) here",
+        )
+    from insitu.engine import Engine
+
+    return Engine(settings)
+
+
+def session_arguments(settings: Settings, options: LocalOptions) -> dict[str, Any]:
+    """The arguments of ``Engine.create_session``."""
+    names = {*SizeOptions.__optional_keys__, "timeout_s"}
+    wishes: dict[str, Any] = {name: value for name, value in options.items() if name in names}
+    return {
+        "limits": settings.limits(**wishes),
+        "env_vars": options.get("env_vars") or {},
+        # It ends with its block, and not because someone went for lunch.
+        "ttl_s": settings.max_ttl_s,
+        "idle_timeout_s": settings.max_idle_timeout_s,
+    }
+
+
+def run_arguments(code: str, options: RunOptions) -> dict[str, Any]:
+    """The arguments of ``Engine.start`` and ``Engine.run``."""
+    from insitu.engine import FileUpload
+
+    check_code(code)
+    arguments = {"code": code, **given(options)}
+    if "files" in arguments:
+        uploads = (FileUpload(path, small_bytes(content)) for path, content in arguments["files"].items())
+        arguments["files"] = tuple(uploads)
+    return arguments
