@@ -29,18 +29,25 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address that the server binds; any but loopback needs keys")
     port: int = Field(8700, ge=0, le=65535, description="port that the server binds; 0 picks a free one")
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="keys, comma-separated; each owns its objects")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="keys, comma-separated; each owns its objects"
+    )
     api_keys_file: Path | None = Field(None, description="a file with one key a line")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="further Host names to answer without keys")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further Host names to answer without keys"
+    )
     upload_bytes: int = Field(512 * MIB, gt=0, description="largest upload, in bytes")
     code_bytes: int = Field(4 * MIB, gt=0, description="largest source of one execution, in bytes")
     keepalive_s: float = Field(15, gt=0, description="seconds between keep-alives on a silent stream")
     shutdown_s: float = Field(20, ge=0, description="seconds that SIGTERM lets running executions go on")
 
     python: Path = Field(Path(sys.executable), description="the Python of the default environment")
-    environments: Annotated[dict[str, Path], NoDecode] = Field({}, description="further environments: name=python, comma-separated")
+    environments: Annotated[dict[str, Path], NoDecode] = Field(
+        {}, description="further environments: name=python, comma-separated"
+    )
     preimport: Annotated[tuple[str, ...], NoDecode] = Field(
-        DEFAULT_PREIMPORT, description="modules that a zygote imports ahead; those that are missing are passed over"
+        DEFAULT_PREIMPORT,
+        description="modules that a zygote imports ahead; those that are missing are passed over",
     )
     allow_degraded: bool = Field(False, description="start although a layer of the wall is missing")
 
@@ -55,12 +62,16 @@ class Settings(BaseSettings):
         description="memory of all sandboxes together; by default 80 % of the machine",
     )
 
-    grace_s: float = Field(1.0, ge=0, description="seconds between the interrupt after a time-out and the kill")
+    grace_s: float = Field(
+        1.0, ge=0, description="seconds between the interrupt after a time-out and the kill"
+    )
     timeout_s: float = Field(30, gt=0, description="wall time of an execution, in seconds")
     memory_bytes: int = Field(GIB, gt=0, description="memory of a session, in bytes")
     cpus: float = Field(1.0, gt=0, description="processors of a session")
     processes: int = Field(64, gt=0, description="processes and threads of a session")
-    disk_bytes: int = Field(256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes")
+    disk_bytes: int = Field(
+        256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes"
+    )
     output_bytes: int = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
     results_bytes: int = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
     idle_timeout_s: float = Field(20 * 60, gt=0, description="seconds after which an unused session ends")
@@ -68,7 +79,11 @@ class Settings(BaseSettings):
 
     max_timeout_s: float = Field(600, gt=0, description="ceiling of timeout_s")
     max_memory_bytes: int = Field(8 * GIB, gt=0, description="ceiling of memory_bytes")
-    max_cpus: float = Field(default_factory=lambda: float(os.cpu_count() or 1), gt=0, description="ceiling of cpus; by default what there is")
+    max_cpus: float = Field(
+        default_factory=lambda: float(os.cpu_count() or 1),
+        gt=0,
+        description="ceiling of cpus; by default what there is",
+    )
     max_processes: int = Field(1024, gt=0, description="ceiling of processes")
     max_disk_bytes: int = Field(4 * GIB, gt=0, description="ceiling of disk_bytes")
     max_output_bytes: int = Field(16 * MIB, gt=0, description="ceiling of output_bytes")
@@ -79,7 +94,11 @@ class Settings(BaseSettings):
     @field_validator("api_keys", "allowed_hosts", "preimport", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("environments", mode="before")
     @classmethod

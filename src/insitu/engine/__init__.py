@@ -1,0 +1,10 @@
+"""Sessions, executions, pool and limits: no HTTP, no model, no store."""
+
+from __future__ import annotations
+
+from .engine import Engine as Engine
+from .engine import EnvironmentInfo as EnvironmentInfo
+from .execution import RunningExecution as RunningExecution
+from .session import FileUpload as FileUpload
+from .session import Session as Session
+from .workspace import Workspace as Workspace

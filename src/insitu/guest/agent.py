@@ -62,7 +62,11 @@ def _mount_files(plan: Plan) -> None:
     options = f"mode=755,size={plan.disk_bytes},nr_inodes={plan.inodes}"
     linux.mount("insitu", _STAGE, "tmpfs", _QUIET, options)
     packages = {path: linux.clone_tree(path, 0) for path in plan.hidden}
-    for name, mode, targets in (("data", 0o755, lockdown.WRITABLE[:2]), ("tmp", 0o1777, ["/tmp"]), ("shm", 0o1777, ["/dev/shm"])):
+    for name, mode, targets in (
+        ("data", 0o755, lockdown.WRITABLE[:2]),
+        ("tmp", 0o1777, ["/tmp"]),
+        ("shm", 0o1777, ["/dev/shm"]),
+    ):
         path = f"{_STAGE}/{name}"
         os.mkdir(path)
         os.chmod(path, mode)
@@ -191,7 +195,9 @@ class Agent:
     def _finish(self, command: "Command") -> None:
         if command.status is not None and not command.outputs:
             del self._commands[command.pid]
-            self._send(protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)})
+            self._send(
+                protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)}
+            )
 
 
 class Command:
@@ -215,7 +221,9 @@ class Command:
         return cls(pid, {name: read for name, (read, _) in pipes.items()})
 
     @staticmethod
-    def _become(plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str], outputs: List[int]) -> None:
+    def _become(
+        plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str], outputs: List[int]
+    ) -> None:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

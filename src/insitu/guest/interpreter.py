@@ -81,7 +81,7 @@ class Interpreter:
         self._decoder = protocol.Decoder(_MAX_REQUEST)
         self._publishing = threading.RLock()
         self._listed: Any = None
-        self._main: dict[str, Any] | None = None
+        self._main = b""
         self._budget = 0
         self._truncated = False
 
@@ -108,9 +108,9 @@ class Interpreter:
     def _publish(self, data: dict[str, Any], main: bool) -> None:
         _flush()
         if main:
-            self._main = data  # goes out with the last frame
-            return
-        self.send(protocol.RESULT, {"data": data})
+            self._main = protocol.json_frame(protocol.RESULT, {"data": data, "main": True})
+            return  # it goes out with the last frame
+        self.send(protocol.RESULT, {"data": data, "main": False})
         # What is written after this must come after it, though it takes another way: wait until it is seen.
         self._wait_for(protocol.SEEN)
 
@@ -120,7 +120,9 @@ class Interpreter:
             self._budget -= size
             return data
         self._truncated = True
-        return {"text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"}
+        return {
+            "text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"
+        }
 
     def _wait_for(self, wanted: int) -> bytes:
         while True:
@@ -133,14 +135,13 @@ class Interpreter:
 
     def _execute(self, request: dict[str, Any], code: str) -> None:
         os.environ.update(request["session_env"])
-        self._main, self._budget, self._truncated = None, request["results_bytes"], False
+        self._main, self._budget, self._truncated = b"", request["results_bytes"], False
         before = _cpu_seconds()
         with _environment(request["env_vars"]):
             error = self._shell.run(code)
         _flush()
         body: dict[str, Any] = {
             "error": error._asdict() if error else None,
-            "result": self._main,
             "truncated": self._truncated,
             "cpu_s": round(_cpu_seconds() - before, 6),
         }
@@ -148,7 +149,7 @@ class Interpreter:
         if listing != self._listed:
             self._listed = listing
             body["files"], body["complete"] = listing
-        self.send(protocol.FINISHED, body)
+        self._channel.sendall(self._main + protocol.json_frame(protocol.FINISHED, body))
 
     def _listing(self) -> Any:
         try:
@@ -182,4 +183,3 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass  # user code may have closed or replaced it
-

@@ -113,7 +113,15 @@ def clone_tree(path: str, attributes: int) -> int:
 def attach_tree(fd: int, target: str) -> None:
     """Mount what :func:`clone_tree` gave, and close it."""
     flags = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
-    _call(f"move_mount {target}", _MOVE_MOUNT, ctypes.c_int(fd), b"", ctypes.c_int(-100), os.fsencode(target), flags)
+    _call(
+        f"move_mount {target}",
+        _MOVE_MOUNT,
+        ctypes.c_int(fd),
+        b"",
+        ctypes.c_int(-100),
+        os.fsencode(target),
+        flags,
+    )
     os.close(fd)
 
 
@@ -197,7 +205,9 @@ def landlock_allow(ruleset: int, path: str, access: int) -> None:
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         rule = struct.pack("<Qi", access, fd)
-        _call("landlock_add_rule", _LANDLOCK_ADD, ctypes.c_int(ruleset), ctypes.c_int(1), rule, ctypes.c_uint(0))
+        _call(
+            "landlock_add_rule", _LANDLOCK_ADD, ctypes.c_int(ruleset), ctypes.c_int(1), rule, ctypes.c_uint(0)
+        )
     finally:
         os.close(fd)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Dict, Iterator, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 # Host to interpreter.
 EXECUTE = 1
@@ -28,7 +29,7 @@ OUTPUT = 35
 HEADER = struct.Struct("<IB")
 _JSON_LENGTH = struct.Struct("<I")
 
-Frame = Tuple[int, bytes]
+Frame = tuple[int, bytes]
 
 
 class ProtocolError(Exception):
@@ -40,21 +41,27 @@ def frame(kind: int, payload: bytes = b"") -> bytes:
     return HEADER.pack(len(payload), kind) + payload
 
 
-def json_frame(kind: int, body: Dict[str, Any], tail: bytes = b"") -> bytes:
+def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
     """One frame with a JSON body and, behind it, raw bytes."""
-    encoded = json.dumps(body).encode()
+    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
 
 
-def parse_json(payload: bytes) -> Tuple[Dict[str, Any], bytes]:
-    """Split a payload made by :func:`json_frame`.
+def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """Split a payload made by :func:`json_frame`; what is no Unicode or no JSON number is replaced.
 
     Raises:
         ProtocolError: if it is not one.
     """
     try:
         (length,) = _JSON_LENGTH.unpack_from(payload)
-        body = json.loads(payload[4 : 4 + length])
+        text = payload[4 : 4 + length].decode("utf-8", "replace")
+        body = json.loads(text, parse_constant=lambda _: None)
+        if (
+            "\\u" in text
+        ):  # an escape can still make half a surrogate pair, which nothing after this could encode
+            whole = json.dumps(body, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            body = json.loads(whole.decode("utf-16", "replace"))
     except (struct.error, ValueError, RecursionError) as error:
         raise ProtocolError(f"a control frame is not JSON: {error}") from None
     if not isinstance(body, dict) or len(payload) < 4 + length:

@@ -13,11 +13,13 @@ import stat
 from typing import Any, Dict, Iterator, List, Tuple
 
 from . import linux
-from .lockdown import WORKSPACE
+from .lockdown import HOME, WORKSPACE
 
 MAX_ENTRIES = 1000
 MAX_DEPTH = 32
 CHUNK = 256 * 1024
+ROOTS = (WORKSPACE, HOME)
+TEMPORARY = ".insitu-"  # begins the names of files on their way in; they are not listed
 _BENEATH = linux.RESOLVE_BENEATH | linux.RESOLVE_NO_MAGICLINKS
 
 Entry = Dict[str, Any]
@@ -155,7 +157,7 @@ def _scan(fd: int, base: str) -> Iterator[Entry]:
                 status = os.stat(item.name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:
                 continue  # gone between the two calls
-            if not item.name.startswith(".insitu-"):
+            if not item.name.startswith(TEMPORARY):
                 yield _entry(f"{base}/{item.name}" if base else item.name, status)
 
 
@@ -187,7 +189,7 @@ def _remove_tree(parent: int, name: str) -> None:
             for item in os.listdir(fd):
                 if stat.S_ISDIR(os.stat(item, dir_fd=fd, follow_symlinks=False).st_mode):
                     lifted += 1
-                    pending.append(f".insitu-gone-{lifted}")
+                    pending.append(f"{TEMPORARY}gone-{lifted}")
                     os.rename(item, pending[-1], src_dir_fd=fd, dst_dir_fd=parent)
                 else:
                     os.unlink(item, dir_fd=fd)

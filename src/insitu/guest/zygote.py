@@ -50,7 +50,9 @@ def _prepare(modules: list[str]) -> dict[str, Any]:
     interpreter.warm_up()
     threads = _threads()
     if len(threads) > 1:
-        return {"error": f"importing {', '.join(modules)} started threads ({', '.join(threads)}); a zygote must have one"}
+        return {
+            "error": f"importing {', '.join(modules)} started threads ({', '.join(threads)}); a zygote must have one"
+        }
     gc.collect()
     gc.freeze()
     _collapse_memory()
@@ -58,7 +60,7 @@ def _prepare(modules: list[str]) -> dict[str, Any]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "preimported": [name for name in modules if name not in missing],
         "seconds": round(time.perf_counter() - started, 3),
-            }
+    }
 
 
 def _imported(name: str) -> bool:
@@ -177,4 +179,3 @@ class Zygote:
             number = self._running.pop(pid, None)
             if number is not None:
                 self._send({"ended": number, "exit_code": os.waitstatus_to_exitcode(status)})
-

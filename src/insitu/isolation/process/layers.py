@@ -17,7 +17,9 @@ _RANGE = 65536
 _FIRST_ID = 0x70000000
 
 NO_LINUX = "insitu makes its sandboxes from the Linux kernel's own walls"
-USE_A_SERVER = "run `insitu serve` on a Linux machine, a Linux VM or WSL 2, and use insitu.Client(url=…) from here"
+USE_A_SERVER = (
+    "run `insitu serve` on a Linux machine, a Linux VM or WSL 2, and use insitu.Client(url=…) from here"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _maps_range() -> bool:
     # In a container, root's own user namespace may not reach as far as the ids that sandboxes would use.
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         inside, _, count = map(int, line.split())
-        if inside <= _FIRST_ID and _FIRST_ID + _RANGE <= inside + count:
+        if inside <= _FIRST_ID and inside + count >= _FIRST_ID + _RANGE:
             return True
     return False
 
@@ -108,11 +110,14 @@ def explain_refusal(message: str) -> IsolationUnavailable:
     ]
     in_container = Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
     if in_container:
-        hints.append("in a container: allow unshare, mount and user namespaces (a seccomp profile), and unmask /proc")
+        hints.append(
+            "in a container: allow unshare, mount and user namespaces (a seccomp profile), and unmask /proc"
+        )
     return IsolationUnavailable(
         "namespaces",
         f"the kernel refuses the namespaces and mounts that a sandbox is made of ({message.strip()})",
-        hint="; ".join(hints) or "run `insitu doctor`; running as root, or with user namespaces allowed, is what it takes",
+        hint="; ".join(hints)
+        or "run `insitu doctor`; running as root, or with user namespaces allowed, is what it takes",
     )
 
 

@@ -43,7 +43,11 @@ class ProcessSandbox(Sandbox):
     """Namespaces with an agent in them."""
 
     def __init__(
-        self, spawner: Spawner, limits: Limits, cgroup: Group | None, on_close: Callable[[ProcessSandbox], None]
+        self,
+        spawner: Spawner,
+        limits: Limits,
+        cgroup: Group | None,
+        on_close: Callable[[ProcessSandbox], None],
     ) -> None:
         self.limits = limits
         self.layers: Mapping[str, str] = {}
@@ -131,7 +135,9 @@ class ProcessSandbox(Sandbox):
                 data = interpreter.channel.recv(1 << 16)
                 if not data:
                     said = _drain(interpreter.stderr)
-                    raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
+                    raise SandboxFailed(
+                        f"the sandbox's interpreter did not start: {said or 'it said nothing'}"
+                    )
                 for kind, payload in decoder.feed(data):
                     if kind == protocol.READY:
                         self.layers = protocol.parse_json(payload)[0]["layers"]
@@ -147,7 +153,9 @@ class ProcessSandbox(Sandbox):
                 with anyio.fail_after(_AGENT_TIMEOUT_S, shield=True):
                     return await self._converse(number, frame)
         except (OSError, TimeoutError, protocol.ProtocolError) as error:
-            raise SandboxFailed(f"the sandbox's agent does not answer: {error or 'it took too long'}") from error
+            raise SandboxFailed(
+                f"the sandbox's agent does not answer: {error or 'it took too long'}"
+            ) from error
 
     async def _converse(self, number: int, frame: bytes) -> tuple[dict[str, Any], bytes]:
         if self._agent is None:

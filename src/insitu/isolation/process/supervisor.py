@@ -17,7 +17,6 @@ import time
 from typing import Any
 
 from insitu.guest import linux
-
 from insitu.guest.lockdown import take_stdio
 
 from . import rootfs

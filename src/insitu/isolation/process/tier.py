@@ -6,13 +6,12 @@ import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
-from typing_extensions import Self
 
-from ...errors import InvalidRequest, SandboxFailed
+from ...errors import InsituError, InvalidRequest, SandboxFailed
 from ...types import MIB, Limits
 from ..base import Environment, Sandbox, Tier
 from . import cgroup
@@ -55,10 +54,15 @@ class ProcessTier(Tier):
             stack.callback(self._close)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._tasks.cancel_scope.cancel)
-            for environment in self._environments:
-                await self._start(environment)
-            self._stack = stack.pop_all()
-        return self
+            try:
+                for environment in self._environments:
+                    await self._start(environment)
+            except InsituError as error:
+                failure = error  # raised outside of the task group, which would wrap it
+            else:
+                self._stack = stack.pop_all()
+                return self
+        raise failure
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -103,7 +107,9 @@ class ProcessTier(Tier):
             return self._spawners[environment]
         except KeyError:
             known = ", ".join(sorted(self._spawners))
-            raise InvalidRequest(f"there is no environment {environment!r}; this server has: {known}") from None
+            raise InvalidRequest(
+                f"there is no environment {environment!r}; this server has: {known}"
+            ) from None
 
     def _limited_group(self, name: str, limits: Limits) -> cgroup.Group | None:
         if self._cgroups is None:

@@ -1,0 +1,199 @@
+"""One interpreter, driven through one execution at a time.
+
+All that an interpreter says arrives on three descriptors, its death on a fourth; one epoll holds them, so that one
+wait serves all and the order in which things are handled is this module's decision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import anyio
+
+from ..guest import protocol
+from ..isolation.base import Interpreter
+from ..types import MIB
+
+StopReason = Literal["timeout", "cancelled"]
+# What an honest frame may hold besides results: a traceback and a listing.
+_SLACK = 2 * MIB
+_KILL_TIMEOUT_S = 10.0
+
+
+class Sink(Protocol):
+    """Where an execution's output goes."""
+
+    def output(self, stream: Literal["stdout", "stderr"], data: bytes) -> None:
+        """Take some bytes that the code wrote."""
+
+    def result(self, data: dict[str, Any], main: bool, size: int) -> None:
+        """Take one thing that the code displayed, and its size in bytes."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an execution ended, as far as the host saw it.
+
+    Args:
+        claim: the interpreter's last frame; None if it died without one.
+        stopped: why the host ended it, if it did.
+        violation: what it sent that no honest interpreter sends.
+    """
+
+    claim: dict[str, Any] | None = None
+    stopped: StopReason | None = None
+    violation: str | None = None
+
+
+class Console:
+    """The host's end of an interpreter."""
+
+    def __init__(self, interpreter: Interpreter, results_bytes: int) -> None:
+        self._interpreter = interpreter
+        self._decoder = protocol.Decoder(results_bytes + _SLACK)
+        self._epoll = select.epoll()
+        for fd in (interpreter.channel.fileno(), interpreter.stdout, interpreter.stderr, interpreter.pidfd):
+            self._epoll.register(fd, select.EPOLLIN)
+        self._ending = Ending()
+        self._scope: anyio.CancelScope | None = None
+        self._grace_s = 0.0
+        self.dead = False
+
+    async def run(
+        self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float
+    ) -> Ending:
+        """Run code to its end: its own, the time-out's, or a caller's by :meth:`stop`."""
+        self._ending = ending = Ending()
+        self._grace_s = grace_s
+        frame = protocol.json_frame(protocol.EXECUTE, request, code.encode())
+        deadline = anyio.current_time() + timeout_s
+        while True:
+            with anyio.CancelScope(deadline=deadline) as self._scope:
+                await self._send(frame)
+                frame = b""
+                await self._until_over(sink)
+                return ending
+            deadline = self._escalate()
+
+    def stop(self, reason: StopReason) -> None:
+        """Interrupt the code; after the grace time it is killed. Does nothing the second time."""
+        if self._ending.stopped is None and self._scope is not None:
+            self._ending.stopped = reason
+            self._interpreter.signal(signal.SIGINT)
+            self._scope.deadline = anyio.current_time() + self._grace_s
+
+    def _escalate(self) -> float:
+        if self._ending.stopped is None:
+            self._ending.stopped = "timeout"
+            self._interpreter.signal(signal.SIGINT)
+            return anyio.current_time() + self._grace_s
+        if self.dead:
+            return math.inf
+        self.dead = True
+        self._interpreter.signal(signal.SIGKILL)
+        return anyio.current_time() + _KILL_TIMEOUT_S
+
+    async def _send(self, frame: bytes) -> None:
+        view = memoryview(frame)
+        while view:
+            try:
+                view = view[self._interpreter.channel.send(view) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._interpreter.channel)
+            except (BrokenPipeError, ConnectionResetError):
+                return  # it is dead, which its pidfd will tell
+
+    async def _until_over(self, sink: Sink) -> None:
+        interpreter, epoll = self._interpreter, self._epoll
+        over = False
+        while not over:
+            await anyio.wait_readable(epoll)
+            ready = {fd for fd, _ in epoll.poll(0)}
+            for stream, fd in (("stdout", interpreter.stdout), ("stderr", interpreter.stderr)):
+                if fd in ready:
+                    self._drain(sink, stream, fd)  # type: ignore[arg-type]
+            if interpreter.channel.fileno() in ready:
+                over = self._receive(sink)
+            if interpreter.pidfd in ready and not over:
+                self.dead = over = True
+                self._receive_rest(sink)
+
+    def _receive(self, sink: Sink) -> bool:
+        """Handle what has come; whether the execution is over."""
+        try:
+            data = self._interpreter.channel.recv(1 << 18)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self._give_up("it closed its channel")
+            return False
+        try:
+            return any([self._handle(kind, payload, sink) for kind, payload in self._decoder.feed(data)])
+        except protocol.ProtocolError as error:
+            self._give_up(str(error))
+            return False
+
+    def _receive_rest(self, sink: Sink) -> None:
+        with contextlib.suppress(BlockingIOError, OSError, protocol.ProtocolError):
+            while data := self._interpreter.channel.recv(1 << 18):
+                for kind, payload in self._decoder.feed(data):
+                    self._handle(kind, payload, sink)
+        self._drain_both(sink)
+
+    def _handle(self, kind: int, payload: bytes, sink: Sink) -> bool:
+        # All that was written before this frame is in the pipes by now, and has to come before it.
+        self._drain_both(sink)
+        if kind == protocol.FINISHED:
+            self._ending.claim, _ = protocol.parse_json(payload)
+            return True
+        if kind == protocol.RESULT:
+            body, _ = protocol.parse_json(payload)
+            if isinstance(body.get("data"), dict):
+                sink.result(body["data"], bool(body.get("main")), len(payload))
+            if not body.get("main"):
+                with contextlib.suppress(OSError):
+                    self._interpreter.channel.send(protocol.frame(protocol.SEEN))
+        return False
+
+    def _drain_both(self, sink: Sink) -> None:
+        self._drain(sink, "stdout", self._interpreter.stdout)
+        self._drain(sink, "stderr", self._interpreter.stderr)
+
+    def _drain(self, sink: Sink, stream: Literal["stdout", "stderr"], fd: int) -> None:
+        try:
+            data = os.read(fd, MIB)  # a pipe's whole content at this moment, and no more: floods have no end
+        except BlockingIOError:
+            return
+        if data:
+            sink.output(stream, data)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                self._epoll.unregister(fd)  # every writer has closed it
+
+    def _give_up(self, violation: str) -> None:
+        self._ending.violation = violation
+        with contextlib.suppress(FileNotFoundError):
+            self._epoll.unregister(self._interpreter.channel.fileno())
+        self._interpreter.signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill the interpreter at once."""
+        self._interpreter.signal(signal.SIGKILL)
+
+    async def exit_code(self) -> int | None:
+        """How the dead interpreter ended, negative for a signal; None if nobody knows."""
+        return await self._interpreter.exit_code()
+
+    def close(self) -> None:
+        """Kill what still lives, and close the host's ends."""
+        self.kill()
+        self._epoll.close()
+        self._interpreter.close()

@@ -1,0 +1,400 @@
+"""The engine: everything that runs code, in one async context manager."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..errors import (
+    EngineClosed,
+    InsituError,
+    InvalidRequest,
+    QuotaExceeded,
+    ServerFull,
+    SessionNotFound,
+    TooLarge,
+)
+from ..isolation import open_tier
+from ..isolation.base import Environment, Sandbox
+from ..settings import Settings
+from ..types import Execution, Limits
+from .execution import RunningExecution
+from .pool import Pool
+from .selftest import check_wall
+from .session import FileUpload, Session, Task
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentInfo:
+    """An environment, as its zygote describes it.
+
+    Args:
+        version: of its Python.
+        preimported: the modules that are there without an import's cost.
+    """
+
+    name: str
+    python: str
+    version: str
+    preimported: tuple[str, ...]
+
+
+class Engine:
+    """Makes sessions and runs code in them.
+
+    Entering it starts the zygotes and tests the wall; leaving it ends every sandbox.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.layers: Mapping[str, str] = {}
+        paths = {_DEFAULT: settings.python, **settings.environments}
+        self._environments = [Environment(name, path, settings.preimport) for name, path in paths.items()]
+        self._tier = open_tier(
+            "process",
+            self._environments,
+            total_memory_bytes=settings.total_memory_bytes,
+            allow_degraded=settings.allow_degraded,
+        )
+        self._defaults = settings.limits()
+        self._pool = Pool(settings.pool_size, self._make_default)
+        self._slots = anyio.Semaphore(settings.max_executions)
+        self._sessions: dict[str, Session] = {}
+        self._admitted = 0
+        self._living = 0
+        self._tasks: TaskGroup | None = None
+        self._closing = False
+        self._idle = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._tier)
+            stack.push_async_callback(self._end_all)
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(self._tasks.cancel_scope.cancel)
+            try:
+                self.layers = await check_wall(self._tier, self._defaults)
+            except InsituError as error:
+                failure = error  # raised outside of the task group, which would wrap it
+            else:
+                self._tasks.start_soon(self._pool.keep_full)
+                self._tasks.start_soon(self._end_expired)
+                self._stack = stack.pop_all()
+                return self
+        raise failure
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        await self._stack.aclose()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the zygotes are up and the pool is warm."""
+        return self._tasks is not None and not self._closing and self._pool.warm
+
+    @property
+    def load(self) -> Mapping[str, int]:
+        """Numbers for monitoring: sessions, executions admitted, sandboxes ready."""
+        return {
+            "sessions": len(self._sessions),
+            "executions": self._admitted,
+            "pool_ready": self._pool.ready,
+            "sandboxes": self._living + self._pool.ready,
+        }
+
+    def environments(self) -> list[EnvironmentInfo]:
+        """What code can run in."""
+        about = [(environment, self._tier.describe(environment.name)) for environment in self._environments]
+        return [
+            EnvironmentInfo(e.name, str(e.python), a["python"], tuple(a["preimported"])) for e, a in about
+        ]
+
+    async def create_session(
+        self,
+        *,
+        owner: str = "",
+        environment: str | None = None,
+        tier: str | None = None,
+        limits: Limits | None = None,
+        env_vars: Mapping[str, str] = _NOTHING,
+        metadata: Mapping[str, str] = _NOTHING,
+        ttl_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> Session:
+        """Make a session.
+
+        Raises:
+            InvalidRequest: for an unknown environment or tier, or an unusable variable.
+            QuotaExceeded: if its owner has too many.
+            ServerFull: if there are too many.
+        """
+        self._check_room(owner)
+        session = await self._open_session(
+            environment,
+            tier,
+            limits,
+            owner=owner,
+            env_vars=_usable(env_vars),
+            metadata=metadata,
+            ttl_s=ttl_s or self.settings.ttl_s,
+            idle_timeout_s=idle_timeout_s or self.settings.idle_timeout_s,
+        )
+        self._sessions[session.id] = session
+        return session
+
+    def session(self, session_id: str, *, owner: str = "") -> Session:
+        """Find a session.
+
+        Raises:
+            SessionNotFound: if it is gone, was never there, or is someone else's.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or session.owner != owner:
+            raise SessionNotFound(session_id)
+        return session
+
+    def sessions(self, *, owner: str = "") -> list[Session]:
+        """An owner's sessions, the oldest first."""
+        return [session for session in self._sessions.values() if session.owner == owner]
+
+    async def end_session(self, session: Session, reason: str = "it was ended") -> None:
+        """End a session; what runs in it is cancelled."""
+        if self._sessions.pop(session.id, None) is not None:
+            await self._close(session, reason)
+
+    @contextlib.asynccontextmanager
+    async def start(
+        self,
+        session: Session | None,
+        code: str,
+        *,
+        owner: str = "",
+        timeout_s: float | None = None,
+        limits: Limits | None = None,
+        environment: str | None = None,
+        tier: str | None = None,
+        env_vars: Mapping[str, str] = _NOTHING,
+        files: Sequence[FileUpload] = (),
+        return_files: Sequence[str] = (),
+        background: bool = False,
+    ) -> AsyncIterator[RunningExecution]:
+        """Start an execution; leaving the context before its end cancels it, unless it runs in the background.
+
+        Args:
+            session: where to run; None for a fresh sandbox that is destroyed afterwards.
+            timeout_s: wall time in seconds; the session's default without it.
+            return_files: globs of the files whose content comes with the result.
+
+        Raises:
+            InvalidRequest: if the code cannot be Python source, or a value is out of range.
+            ServerFull: if the queue is full.
+        """
+        task = self._task(session, code, timeout_s, limits, env_vars, files, return_files)
+        running = RunningExecution(session.id if session else None)
+        self._admit(session, running)
+        assert self._tasks is not None
+        if session is not None:
+            self._tasks.start_soon(self._perform_in, session, running, task)
+        else:
+            self._tasks.start_soon(self._perform_alone, running, task, environment, tier, limits, owner)
+        try:
+            yield running
+        finally:
+            if not running.done and not background:
+                running.stop("cancelled")
+
+    async def run(self, session: Session | None, code: str, **options: object) -> Execution:
+        """Run code to its end; the options are those of :meth:`start`."""
+        async with self.start(session, code, **options) as running:  # type: ignore[arg-type]
+            return await running.result()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
+        self._closing = True
+        with anyio.move_on_after(timeout_s):
+            while self._admitted:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+    def _task(
+        self,
+        session: Session | None,
+        code: str,
+        timeout_s: float | None,
+        limits: Limits | None,
+        env_vars: Mapping[str, str],
+        files: Sequence[FileUpload],
+        return_files: Sequence[str],
+    ) -> Task:
+        _check_code(code, self.settings.code_bytes)
+        default = (session.limits if session else limits or self._defaults).timeout_s
+        timeout_s = self.settings.within_ceiling("timeout_s", default if timeout_s is None else timeout_s)
+        return Task(code, timeout_s, self.settings.grace_s, _usable(env_vars), files, return_files)
+
+    def _admit(self, session: Session | None, running: RunningExecution) -> None:
+        self._check_open()
+        most = self.settings.max_executions + self.settings.queue_size
+        if self._admitted >= most:
+            raise ServerFull(
+                f"{self._admitted} executions run or wait, and {most} is the most",
+                hint="try again after the time in Retry-After; the settings max_executions and queue_size set the bound",
+            )
+        if session is not None:
+            session.enqueue(running)
+        self._admitted += 1
+
+    def _dismiss(self, session: Session | None, running: RunningExecution) -> None:
+        self._admitted -= 1
+        if session is not None:
+            session.leave(running)
+        if not self._admitted:
+            self._idle.set()
+
+    async def _perform_in(self, session: Session, running: RunningExecution, task: Task) -> None:
+        try:
+            async with self._slots:
+                await self._finish(running, session, task)
+        finally:
+            self._dismiss(session, running)
+        if session.ended is None and not session.healthy:
+            await self.end_session(session, "its sandbox died")
+
+    async def _perform_alone(
+        self,
+        running: RunningExecution,
+        task: Task,
+        environment: str | None,
+        tier: str | None,
+        limits: Limits | None,
+        owner: str,
+    ) -> None:
+        try:
+            async with self._slots:
+                begun = time.perf_counter()
+                try:
+                    session = await self._open_session(environment, tier, limits, owner=owner)
+                except InsituError as error:
+                    running.fail(error)
+                    return
+                try:
+                    await self._finish(running, session, task, (time.perf_counter() - begun) * 1000)
+                finally:
+                    await self._close(session, "it was for one execution")
+        finally:
+            self._dismiss(None, running)
+
+    async def _finish(
+        self, running: RunningExecution, session: Session, task: Task, sandbox_ms: float = 0.0
+    ) -> None:
+        try:
+            running.finish(await session.execute(running, task, sandbox_ms))
+        except InsituError as error:
+            running.fail(error)
+        except BaseException:
+            running.fail(EngineClosed("the engine was closed while the code ran"))
+            raise
+
+    async def _open_session(
+        self,
+        environment: str | None,
+        tier: str | None,
+        limits: Limits | None,
+        *,
+        owner: str,
+        env_vars: Mapping[str, str] = _NOTHING,
+        metadata: Mapping[str, str] = _NOTHING,
+        ttl_s: float = 0.0,
+        idle_timeout_s: float = 0.0,
+    ) -> Session:
+        if tier not in (None, self._tier.name):
+            raise InvalidRequest(f"there is no tier {tier!r}; this server has: {self._tier.name}")
+        environment, limits = environment or _DEFAULT, limits or self._defaults
+        if self._living >= self.settings.max_sessions:
+            raise ServerFull(
+                f"{self._living} sessions are alive, and {self.settings.max_sessions} is the most"
+            )
+        self._living += 1
+        try:
+            sandbox = self._pool.take() if environment == _DEFAULT and limits == self._defaults else None
+            sandbox = sandbox or await self._tier.create(environment, limits)
+        except BaseException:
+            self._living -= 1
+            raise
+        return Session(
+            sandbox,
+            owner=owner,
+            environment=environment,
+            tier=self._tier.name,
+            env_vars=env_vars,
+            metadata=metadata,
+            ttl_s=ttl_s,
+            idle_timeout_s=idle_timeout_s,
+        )
+
+    async def _close(self, session: Session, reason: str) -> None:
+        try:
+            await session.aclose(reason)
+        finally:
+            self._living -= 1
+
+    async def _make_default(self) -> Sandbox:
+        return await self._tier.create(_DEFAULT, self._defaults)
+
+    async def _end_expired(self) -> None:
+        while True:
+            await anyio.sleep(min(1.0, self.settings.idle_timeout_s / 4))
+            now = time.time()
+            for session in [s for s in self._sessions.values() if s.expires <= now]:
+                await self.end_session(session, "its idle time or ttl was over")
+
+    async def _end_all(self) -> None:
+        self._closing = True
+        with anyio.CancelScope(shield=True):
+            for session in list(self._sessions.values()):
+                await self.end_session(session, "the server stopped")
+
+    def _check_open(self) -> None:
+        if self._tasks is None:
+            raise EngineClosed("the engine is not running", hint="use it in `async with`")
+        if self._closing:
+            raise ServerFull(
+                "the server is stopping", hint="ask another one, or again in a while", retry_after_s=5
+            )
+
+    def _check_room(self, owner: str) -> None:
+        self._check_open()
+        most = self.settings.max_sessions_per_owner
+        if len(self.sessions(owner=owner)) >= most:
+            raise QuotaExceeded(
+                f"you have {most} sessions, the most for one key", hint="end some that you do not need"
+            )
+
+
+def _check_code(code: str, most: int) -> None:
+    if "\0" in code:
+        raise InvalidRequest("the code has a NUL byte, which Python cannot compile")
+    try:
+        size = len(code.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"the code is not valid Unicode: {error.reason}") from None
+    if size > most:
+        raise TooLarge(f"the code has {size} bytes; at most {most} are taken", hint="put data into files")
+
+
+def _usable(env_vars: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in env_vars.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise InvalidRequest(f"the environment variable {name!r} has an impossible name or value")
+    return env_vars

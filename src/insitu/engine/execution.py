@@ -1,0 +1,247 @@
+"""An execution that is under way: its log, its stop button, and what it amounts to in the end."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import anyio
+
+from ..errors import InsituError
+from ..types import CodeError, Event, Execution, FileInfo, Limits, Outcome, Result, Timings, Truncated, Usage
+from .console import Ending, StopReason
+from .log import CappedOutput, EventLog
+
+_SIGNALS = {
+    4: "SIGILL",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    15: "SIGTERM",
+    31: "SIGSYS",
+}
+_MAX_TEXT = 256 * 1024
+
+
+class Recorder:
+    """Takes what code writes and displays, within its limits, and puts it into the log."""
+
+    def __init__(self, log: EventLog, limits: Limits) -> None:
+        self._log = log
+        self._outputs = {
+            "stdout": CappedOutput(limits.output_bytes),
+            "stderr": CappedOutput(limits.output_bytes),
+        }
+        self._room = limits.results_bytes
+        self.results: list[Result] = []
+        self.results_truncated = False
+
+    def output(self, stream: Literal["stdout", "stderr"], data: bytes) -> None:
+        """Take some bytes that the code wrote."""
+        before = self._outputs[stream].truncated
+        live = self._outputs[stream].feed(data)
+        if live:
+            self._log.append(stream, {"text": live})
+        if self._outputs[stream].truncated and not before:
+            self._log.append(
+                stream, {"text": "\n[… more output than is streamed: the end is in the last event …]\n"}
+            )
+
+    def result(self, data: dict[str, Any], main: bool, size: int) -> None:
+        """Take one thing that the code displayed, and its size in bytes."""
+        self._room -= size
+        if self._room < 0:
+            self.results_truncated = True
+            return
+        self.results.append(Result(data, main))
+        self._log.append("result", {"data": data, "main": main})
+
+    def text(self, stream: str) -> str:
+        """What is kept of a stream."""
+        return self._outputs[stream].text()
+
+    def finish(self, claimed: bool) -> Truncated:
+        """Put out what was held back, and say what was cut."""
+        for stream in ("stdout", "stderr"):
+            if rest := self._outputs[stream].flush():
+                self._log.append(stream, {"text": rest})  # type: ignore[arg-type]
+        return Truncated(
+            self._outputs["stdout"].truncated,
+            self._outputs["stderr"].truncated,
+            self.results_truncated or claimed,
+        )
+
+
+class RunningExecution:
+    """A handle on an execution: read its events, interrupt it, wait for its result."""
+
+    def __init__(self, session_id: str | None) -> None:
+        self.id = f"exec_{secrets.token_hex(16)}"
+        self.session_id = session_id
+        self.log = EventLog()
+        self.created = time.perf_counter()
+        self._stop: Callable[[StopReason], None] | None = None
+        self._wish: StopReason | None = None
+        self._done = anyio.Event()
+        self._execution: Execution | None = None
+        self._failure: InsituError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self._done.is_set()
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the log from event number ``after`` on, to its end.
+
+        Raises:
+            InsituError: if the execution could not be carried out.
+        """
+        async for event in self.log.read(after):
+            if event.kind == "finished" and self._failure is not None:
+                raise self._failure
+            yield event
+
+    async def interrupt(self) -> None:
+        """Interrupt the code; it is killed if it does not stop within the grace time."""
+        self.stop("cancelled")
+
+    def stop(self, reason: StopReason) -> None:
+        """Stop it now, or as soon as it starts."""
+        if self._stop is not None:
+            self._stop(reason)
+        else:
+            self._wish = self._wish or reason
+
+    def attach(self, stop: Callable[[StopReason], None]) -> StopReason | None:
+        """Say how to stop it from now on; returns whether that has been wished already."""
+        self._stop = stop
+        return self._wish
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it was stopped before it started."""
+        return self._wish is not None and self._stop is None
+
+    async def result(self) -> Execution:
+        """Wait for the end.
+
+        Raises:
+            InsituError: if the execution could not be carried out.
+        """
+        await self._done.wait()
+        if self._failure is not None:
+            raise self._failure
+        assert self._execution is not None
+        return self._execution
+
+    def finish(self, execution: Execution) -> None:
+        """Record the end."""
+        self._execution = execution
+        self._done.set()
+        self.log.append("finished", execution.to_dict())
+
+    def fail(self, error: InsituError) -> None:
+        """Record that it could not be carried out."""
+        self._failure = error
+        self._done.set()
+        self.log.append("finished", {})
+
+
+class Verdict:
+    """Outcome, error and exit code: decided from what the host saw, and only then from what the guest claims."""
+
+    def __init__(
+        self, ending: Ending, *, oom_killed: bool, exit_code: int | None, limits: Limits, timeout_s: float
+    ):
+        self._claim = ending.claim
+        self.claimed = _claimed_error(ending.claim)
+        self.outcome: Outcome
+        self.exit_code = 0
+        self.error: CodeError | None = self.claimed
+        traceback = self.claimed.traceback if self.claimed else ""
+        if ending.stopped == "timeout":
+            self._set("timeout", 124, "Timeout", f"the code ran longer than its {timeout_s:g} s", traceback)
+        elif ending.stopped == "cancelled":
+            self._set("cancelled", 130, "Cancelled", "the execution was interrupted", traceback)
+        elif oom_killed and (
+            ending.claim is None or (self.error is not None and self.error.name == "MemoryError")
+        ):
+            mib = limits.memory_bytes >> 20
+            self._set(
+                "out_of_memory", 137, "OutOfMemory", f"the session used up its {mib} MiB of memory", traceback
+            )
+        elif ending.claim is None:
+            self._set(
+                "crashed", _shell_code(exit_code), "Crashed", _describe_death(ending.violation, exit_code)
+            )
+        elif self.error is not None:
+            self.outcome, self.exit_code = "error", _claimed_exit_code(ending.claim)
+        else:
+            self.outcome = "ok"
+
+    def _set(self, outcome: Outcome, exit_code: int, name: str, value: str, traceback: str = "") -> None:
+        self.outcome, self.exit_code = outcome, exit_code
+        self.error = CodeError(name, value, traceback)
+
+
+def _claimed_error(claim: Mapping[str, Any] | None) -> CodeError | None:
+    error = claim.get("error") if claim else None
+    if not isinstance(error, dict):
+        return None
+    return CodeError(*(str(error.get(key) or "")[:_MAX_TEXT] for key in ("name", "value", "traceback")))
+
+
+def _claimed_exit_code(claim: Mapping[str, Any]) -> int:
+    code = claim["error"].get("exit_code")
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def _shell_code(exit_code: int | None) -> int:
+    if exit_code is None:
+        return 1
+    return 128 - exit_code if exit_code < 0 else exit_code or 1
+
+
+def _describe_death(violation: str | None, exit_code: int | None) -> str:
+    if violation is not None and exit_code in (None, -9):
+        return f"the interpreter was ended because of what it sent: {violation}"
+    if exit_code is None:
+        return "the interpreter died"
+    if exit_code < 0:
+        return f"the interpreter was killed by {_SIGNALS.get(-exit_code, f'signal {-exit_code}')}"
+    return f"the interpreter ended itself with exit code {exit_code}"
+
+
+def summarize(
+    running: RunningExecution,
+    recorder: Recorder,
+    verdict: Verdict,
+    *,
+    claim: Mapping[str, Any] | None,
+    state_kept: bool,
+    files: Iterable[FileInfo],
+    usage: Usage,
+    timings: Timings,
+) -> Execution:
+    """Everything about an execution that is over, as one value."""
+    truncated = recorder.finish(bool(claim and claim.get("truncated")))
+    return Execution(
+        id=running.id,
+        session_id=running.session_id,
+        outcome=verdict.outcome,
+        state_kept=state_kept,
+        exit_code=verdict.exit_code,
+        stdout=recorder.text("stdout"),
+        stderr=recorder.text("stderr"),
+        results=tuple(recorder.results),
+        error=verdict.error,
+        files=tuple(files),
+        truncated=truncated,
+        usage=usage,
+        timings=timings,
+    )

@@ -1,0 +1,100 @@
+"""The log of one execution: append-only and capped, read by any number of readers, late ones too."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import anyio
+
+from ..types import Event, EventKind
+
+
+class EventLog:
+    """What has happened so far. Writing never waits; readers wait for more."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._more = anyio.Event()
+        self._ended = False
+
+    def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        """Add an event and wake the readers."""
+        self._events.append(Event(len(self._events), kind, data))
+        self._ended = kind == "finished"
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def read(self, after: int = 0) -> AsyncIterator[Event]:
+        """Yield events from number ``after`` on, until the execution has finished."""
+        while True:
+            while after < len(self._events):
+                yield self._events[after]
+                after += 1
+            if self._ended:
+                return
+            await self._more.wait()
+
+
+class CappedOutput:
+    """One stream's text: live up to a cap, and its head and tail in the end."""
+
+    def __init__(self, cap: int) -> None:
+        self._head_cap = cap - cap // 4
+        self._tail_cap = cap // 4
+        self._head: list[str] = []
+        self._head_size = 0
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._dropped = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    @property
+    def truncated(self) -> bool:
+        """Whether anything was left out."""
+        return self._dropped > 0
+
+    def feed(self, data: bytes) -> str:
+        """Take more output; returns what of it belongs in the live stream."""
+        room = self._head_cap - self._head_size
+        live = ""
+        if room > 0:
+            live = self._decoder.decode(data[:room])
+            self._head.append(live)
+            self._head_size += len(data[:room])
+            if len(data) >= room:
+                live += self._close_head()
+        if rest := data[max(room, 0) :]:
+            self._keep_tail(rest)
+        return live
+
+    def _close_head(self) -> str:
+        last = self._decoder.decode(b"", final=True)
+        self._head.append(last)
+        return last
+
+    def _keep_tail(self, data: bytes) -> None:
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) >= self._tail_cap:
+            gone = len(self._tail.popleft())
+            self._tail_size -= gone
+            self._dropped += gone
+        if (surplus := self._tail_size - self._tail_cap) > 0:
+            self._tail[0] = self._tail[0][surplus:]
+            self._tail_size -= surplus
+            self._dropped += surplus
+
+    def text(self) -> str:
+        """Head, a marker where something is missing, and tail."""
+        head = "".join(self._head)
+        tail = b"".join(self._tail).decode("utf-8", "replace")
+        if not self._dropped:
+            return head + tail
+        return f"{head}\n[… {self._dropped} bytes left out …]\n{tail}"
+
+    def flush(self) -> str:
+        """The end of the stream: what was held back of a half character."""
+        return self._close_head() if self._head_size < self._head_cap else ""

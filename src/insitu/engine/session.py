@@ -1,0 +1,302 @@
+"""A session: a sandbox with Python state and files that live from execution to execution."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from ..errors import InsituError, QuotaExceeded, SandboxFailed, SessionNotFound
+from ..isolation.base import Sandbox
+from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
+from .console import Console
+from .execution import Recorder, RunningExecution, Verdict, summarize
+from .listing import Listing
+from .workspace import Workspace
+
+_MOST_WAITING = 32
+_LISTING_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileUpload:
+    """A file to put into the workspace before the code runs."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one execution is to do."""
+
+    code: str
+    timeout_s: float
+    grace_s: float
+    env_vars: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[FileUpload] = ()
+    return_files: Sequence[str] = ()
+
+
+class Session:
+    """A sandbox that a client holds.
+
+    Args:
+        owner: whoever may use it; nobody else is told that it is there.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        owner: str,
+        environment: str,
+        tier: str,
+        env_vars: Mapping[str, str],
+        metadata: Mapping[str, str],
+        ttl_s: float,
+        idle_timeout_s: float,
+    ) -> None:
+        self.id = f"sess_{secrets.token_hex(16)}"
+        self.owner = owner
+        self.files = Workspace(self._living_sandbox, self._note_file)
+        self._sandbox = sandbox
+        self._environment, self._tier = environment, tier
+        self._env_vars, self._metadata = dict(env_vars), dict(metadata)
+        self._ttl_s, self._idle_timeout_s = ttl_s, idle_timeout_s
+        self._created = self._last_used = time.time()
+        self._lock = anyio.Lock()
+        self._console: Console | None = None
+        self._listing = Listing()
+        self._current: RunningExecution | None = None
+        self._waiting: set[RunningExecution] = set()
+        self._executions = 0
+        self._oom_before = 0
+        self._ended: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What it may use."""
+        return self._sandbox.limits
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its sandbox is there."""
+        return self._sandbox.alive
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended, if it has."""
+        return self._ended
+
+    def info(self) -> SessionInfo:
+        """The session as its owner sees it."""
+        return SessionInfo(
+            id=self.id,
+            environment=self._environment,
+            tier=self._tier,
+            limits=self.limits,
+            layers=self._sandbox.layers,
+            created=self._created,
+            last_used=self._last_used,
+            expires=self.expires,
+            idle_timeout_s=self._idle_timeout_s,
+            state="busy" if self._waiting else "idle",
+            executions=self._executions,
+            env_vars=tuple(self._env_vars),
+            metadata=dict(self._metadata),
+        )
+
+    @property
+    def expires(self) -> float:
+        """When it ends if nothing more happens, in seconds since the epoch."""
+        end = self._created + self._ttl_s
+        return end if self._waiting else min(end, self._last_used + self._idle_timeout_s)
+
+    def update(
+        self,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        ttl_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> None:
+        """Change what can be changed; ``ttl_s`` counts from now."""
+        if metadata is not None:
+            self._metadata = dict(metadata)
+        if ttl_s is not None:
+            self._ttl_s = time.time() - self._created + ttl_s
+        if idle_timeout_s is not None:
+            self._idle_timeout_s = idle_timeout_s
+        self._last_used = time.time()
+
+    async def interrupt(self) -> bool:
+        """Interrupt what runs now; False if nothing did."""
+        if self._current is None:
+            return False
+        await self._current.interrupt()
+        return True
+
+    def enqueue(self, running: RunningExecution) -> None:
+        """Take a place in this session's queue.
+
+        Raises:
+            QuotaExceeded: if too many executions wait for it already.
+        """
+        if self._ended is not None:
+            raise SessionNotFound(self.id, self._ended)
+        if len(self._waiting) >= _MOST_WAITING:
+            raise QuotaExceeded(
+                f"{len(self._waiting)} executions wait for the session {self.id} already",
+                hint="executions of one session run one after the other; use several sessions",
+            )
+        self._waiting.add(running)
+
+    def leave(self, running: RunningExecution) -> None:
+        """Give the place back."""
+        self._waiting.discard(running)
+        self._last_used = time.time()
+
+    async def execute(self, running: RunningExecution, task: Task, sandbox_ms: float = 0.0) -> Execution:
+        """Run a task when its turn has come.
+
+        Raises:
+            InsituError: if it could not be carried out; whatever the code does is in the value.
+        """
+        async with self._lock:
+            if self._ended is not None:
+                raise SessionNotFound(self.id, self._ended)
+            queued_ms = _ms_since(running.created) - sandbox_ms
+            begun = time.perf_counter()
+            for file in task.files:
+                await self.files.write(file.path, _once(file.content))
+            console = await self._living_console()
+            sandbox_ms += _ms_since(begun)
+            try:
+                self._current = running
+                execution = await self._run(running, task, console)
+            finally:
+                self._current = None
+            self._executions += 1
+            total_ms = _ms_since(running.created)
+            run_ms = total_ms - queued_ms - sandbox_ms
+            rounded = (round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms))
+            return replace(execution, timings=Timings(*rounded))
+
+    async def _run(self, running: RunningExecution, task: Task, console: Console) -> Execution:
+        recorder = Recorder(running.log, self.limits)
+        running.log.append("started", {"id": running.id, "session_id": running.session_id})
+        oom_before = self._oom_before
+        self._sandbox.start_usage()
+        request = {
+            "session_env": self._env_vars,
+            "env_vars": dict(task.env_vars),
+            "results_bytes": self.limits.results_bytes,
+        }
+        wished = running.attach(console.stop)
+        timeout_s = 0.0 if wished else task.timeout_s
+        ending = await console.run(request, task.code, recorder, timeout_s=timeout_s, grace_s=task.grace_s)
+        if wished:
+            ending.stopped = wished
+        cpu_s, peak = self._sandbox.usage()
+        exit_code = None
+        if console.dead:
+            exit_code = await self._bury(console)
+        memory_error = bool(ending.claim and (ending.claim.get("error") or {}).get("name") == "MemoryError")
+        if console.dead or memory_error:
+            self._oom_before = self._sandbox.oom_kills()
+        verdict = Verdict(
+            ending,
+            oom_killed=self._oom_before > oom_before,
+            exit_code=exit_code,
+            limits=self.limits,
+            timeout_s=task.timeout_s,
+        )
+        files = await self._changed_files(ending.claim, task.return_files)
+        claimed_cpu = ending.claim.get("cpu_s") if ending.claim else 0.0
+        return summarize(
+            running,
+            recorder,
+            verdict,
+            claim=ending.claim,
+            state_kept=not console.dead,
+            files=files,
+            usage=Usage(cpu_s if cpu_s is not None else _number(claimed_cpu), peak),
+            timings=Timings(),
+        )
+
+    async def _living_console(self) -> Console:
+        if self._console is None:
+            interpreter = await self._living_sandbox().start_interpreter()
+            self._console = Console(interpreter, self.limits.results_bytes)
+        return self._console
+
+    async def _bury(self, console: Console) -> int | None:
+        # What the interpreter has started must not outlive it: the next one begins with an empty house.
+        self._console = None
+        exit_code = await console.exit_code()
+        console.close()
+        await self._living_sandbox().request("sweep")
+        return exit_code
+
+    async def _changed_files(
+        self, claim: Mapping[str, object] | None, globs: Sequence[str]
+    ) -> list[FileInfo]:
+        if claim is None:
+            body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
+            changed = self._listing.update(body["entries"])
+        else:
+            changed = self._listing.update(claim["files"]) if "files" in claim else []
+        if not globs:
+            return changed
+        wanted = {info.path: info for info in self._listing.matching(globs)}
+        with_content = [await self._with_content(info) for info in wanted.values()]
+        return [*(info for info in changed if info.path not in wanted), *with_content]
+
+    async def _with_content(self, info: FileInfo) -> FileInfo:
+        try:
+            content = await self.files.read_all(info.path, self.limits.results_bytes)
+        except InsituError:
+            return info  # too large to be sent along, or gone already: it is named, and can be downloaded
+        return replace(info, base64=base64.b64encode(content).decode())
+
+    def _note_file(self, entry: Mapping[str, object]) -> None:
+        self._listing.note(entry)
+        self._last_used = time.time()
+
+    def _living_sandbox(self) -> Sandbox:
+        if self._ended is not None:
+            raise SessionNotFound(self.id, self._ended)
+        if not self._sandbox.alive:
+            raise SandboxFailed(f"the sandbox of the session {self.id} has died")
+        return self._sandbox
+
+    async def aclose(self, reason: str = "it was ended") -> None:
+        """End it: what runs is cancelled, files and state are gone."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        for running in list(self._waiting):
+            running.stop("cancelled")
+        if self._console is not None:
+            self._console.kill()
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                if self._console is not None:
+                    self._console.close()
+                await self._sandbox.aclose()
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _ms_since(moment: float) -> float:
+    return (time.perf_counter() - moment) * 1000

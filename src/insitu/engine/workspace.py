@@ -1,0 +1,175 @@
+"""A session's files, seen from outside: paths are checked here and resolved in the sandbox, never on the host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from typing import Any
+
+import anyio
+
+from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, TooLarge, WorkspaceFull
+from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
+from ..isolation.base import AgentRefused, Sandbox
+from ..types import FileInfo
+
+_MAX_PATH, _MAX_NAME = 4096, 255
+
+
+def relative_path(path: str) -> str:
+    """A path relative to the workspace, or "" for the workspace itself.
+
+    Raises:
+        PathRefused: if it leads out, or no file system could hold it.
+    """
+    for root in ROOTS:
+        if path == root or path.startswith(f"{root}/"):
+            path = path[len(root) + 1 :]
+            break
+    if path.startswith("/"):
+        raise PathRefused(path, "it is absolute, and not below the workspace")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise PathRefused(path, "it has a part '..'")
+    if "\0" in path:
+        raise PathRefused(path, "it has a NUL byte")
+    try:
+        longest = max((len(part.encode()) for part in parts), default=0)
+    except UnicodeEncodeError:
+        raise PathRefused(path.encode("utf-8", "replace").decode(), "it is not valid Unicode") from None
+    if longest > _MAX_NAME or len(path.encode()) > _MAX_PATH:
+        raise PathRefused(f"{path[:64]}…", f"a name is over {_MAX_NAME} bytes, or all of it over {_MAX_PATH}")
+    return "/".join(parts)
+
+
+def file_info(entry: Mapping[str, Any]) -> FileInfo:
+    """What the sandbox claims of a file, with its types made sure of."""
+    kind, size, modified = entry.get("kind"), entry.get("size"), entry.get("modified")
+    return FileInfo(
+        path=str(entry.get("path"))[:_MAX_PATH],
+        size=max(0, size) if isinstance(size, int) else 0,
+        kind=kind if kind in ("file", "directory", "link") else "other",
+        modified=float(modified) if isinstance(modified, int | float) and abs(modified) < 1e12 else 0.0,
+    )
+
+
+class Workspace:
+    """The files of one session.
+
+    Every operation raises ``PathRefused`` for a path or a link that leads out, ``FileMissing`` for what is not there.
+    """
+
+    def __init__(self, sandbox: Callable[[], Sandbox], on_write: Callable[[Mapping[str, Any]], None]) -> None:
+        self._sandbox = sandbox
+        self._on_write = on_write
+
+    async def list(self, path: str = "", depth: int = 1) -> list[FileInfo]:
+        """Describe what is in a folder, breadth first; at most 1,000 entries."""
+        if not 1 <= depth <= 32:
+            raise InvalidRequest(f"depth is {depth}; it must be 1 to 32")
+        body, _ = await self._ask(path, "list", depth=depth)
+        return [file_info(entry) for entry in body["entries"]]
+
+    async def stat(self, path: str) -> FileInfo:
+        """Describe one path; a link is not followed."""
+        body, _ = await self._ask(path, "stat")
+        return file_info(body["entry"])
+
+    async def size(self, path: str) -> int:
+        """The size of a regular file, in bytes; links within the workspace are followed."""
+        body, _ = await self._ask(path, "size")
+        return max(0, int(body["size"]))
+
+    async def read(self, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield a file's bytes from ``start`` up to ``end``, never more than it had at the beginning."""
+        size = await self.size(path)
+        end = size if end is None else min(end, size)
+        while start < end:
+            _, data = await self._ask(path, "read", offset=start, length=min(CHUNK, end - start))
+            if not data:
+                return  # it was cut short meanwhile
+            start += len(data)
+            yield data
+
+    async def read_all(self, path: str, max_bytes: int) -> bytes:
+        """A whole file.
+
+        Raises:
+            TooLarge: if it has more than ``max_bytes``.
+        """
+        if (size := await self.size(path)) > max_bytes:
+            raise TooLarge(f"{path!r} has {size} bytes; at most {max_bytes} can be had in one piece")
+        return b"".join([chunk async for chunk in self.read(path)])
+
+    async def write(
+        self, path: str, chunks: AsyncIterable[bytes], *, max_bytes: int | None = None
+    ) -> FileInfo:
+        """Write a file, making its folders; what was there before is replaced at the end, in one step.
+
+        Raises:
+            TooLarge: after ``max_bytes``.
+            WorkspaceFull: if the disk limit is reached.
+        """
+        target = relative_path(path)
+        folder, _, name = target.rpartition("/")
+        if not name:
+            raise PathRefused(path, "it names the workspace itself")
+        temporary = f"{folder}/{TEMPORARY}{id(chunks):x}" if folder else f"{TEMPORARY}{id(chunks):x}"
+        try:
+            await self._write_chunks(temporary, chunks, max_bytes)
+            body, _ = await self._ask(temporary, "rename", "source", target=target)
+        except BaseException:
+            await self._discard(temporary)
+            raise
+        self._on_write(body["entry"])
+        return file_info(body["entry"])
+
+    async def _write_chunks(self, path: str, chunks: AsyncIterable[bytes], max_bytes: int | None) -> None:
+        offset = 0
+        await self._ask(path, "write", offset=0)
+        async for chunk in chunks:
+            if max_bytes is not None and offset + len(chunk) > max_bytes:
+                raise TooLarge(
+                    f"the upload has more than {max_bytes} bytes",
+                    hint="the setting upload_bytes is the limit",
+                )
+            for begin in range(0, len(chunk), CHUNK):
+                piece = chunk[begin : begin + CHUNK]
+                await self._ask(path, "write", tail=piece, offset=offset)
+                offset += len(piece)
+
+    async def _discard(self, temporary: str) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._ask(temporary, "delete")
+            except InsituError:
+                pass  # it was never made, or the session is gone
+
+    async def delete(self, path: str) -> None:
+        """Delete a file, or a folder with all that is in it."""
+        if not relative_path(path):
+            raise PathRefused(path, "it names the workspace itself")
+        await self._ask(path, "delete")
+
+    async def _ask(
+        self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        try:
+            return await self._sandbox().request(do, tail, **{argument: relative_path(path)}, **arguments)
+        except AgentRefused as error:
+            raise _translate(path, error) from None
+
+
+def _translate(path: str, error: AgentRefused) -> InsituError:
+    match error.errno:
+        case "ENOENT" | "ENOTDIR":
+            return FileMissing(path)
+        case "EXDEV" | "ELOOP" | "EAGAIN":
+            return PathRefused(path, "a link in it leads out of the workspace")
+        case "EISDIR":
+            return InvalidRequest(f"{path!r} is a folder")
+        case "ENOSPC" | "EDQUOT" | "ENOMEM":
+            return WorkspaceFull(
+                f"no room for {path!r}: the session's disk limit is reached", hint="delete files first"
+            )
+        case _:
+            return PathRefused(path, str(error))
