@@ -258,8 +258,9 @@ def _show_figures_despite(error: BaseException) -> None:
 
 
 def _describe(error: BaseException) -> CellError:
-    text = tracebacks.render(error)
+    # First, as the code's own __str__ can be interrupted here; Python's traceback module would hide that.
     value = tracebacks.clip(tracebacks.message_of(error), _MOST_VALUE)
+    text = tracebacks.render(error)
     exit_code = _exit_code(error) if isinstance(error, SystemExit) else None
     return CellError(tracebacks.name_of(type(error)), value, text, exit_code)
 

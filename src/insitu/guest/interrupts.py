@@ -51,15 +51,19 @@ class Interrupts:
         """Raise KeyboardInterrupt if a signal had to wait."""
         if self._pending and threading.get_ident() == self._thread:
             self._pending = False
-            raise KeyboardInterrupt
+            self._interrupt()
 
     def _shielded(self, call: Callable[..., Any], *args: Any) -> None:
         call(*args)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not _meets_user_code(frame):
+        if _meets_user_code(frame):
+            self._interrupt()
+        else:
             self._pending = True
-        elif not self._cancel():
+
+    def _interrupt(self) -> None:
+        if not self._cancel():
             raise KeyboardInterrupt
 
 

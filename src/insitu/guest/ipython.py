@@ -8,6 +8,7 @@ import builtins
 import importlib
 import re
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -146,6 +147,8 @@ def _settle(created: Any) -> None:
     created.builtin_trap._nested_level = 1
     sys.displayhook = created.displayhook
     created.display_trap._nested_level = 1
+    formatters = importlib.import_module("IPython.core.formatters")
+    warnings.filterwarnings("ignore", category=formatters.FormatterWarning)
     page = importlib.import_module("IPython.core.page")
     created.set_hook("show_in_pager", page.as_hook(page.display_page), 90)
     display.show = importlib.import_module("IPython.display").display

@@ -24,6 +24,10 @@ def make_class() -> Any:
     return made
 
 
+def _make_nothing(profile: Any, change: Any) -> None:
+    pass
+
+
 def _mix(part: type, base: Any) -> Any:
     return new_class(part.__name__, (part, base))
 
@@ -40,7 +44,9 @@ class GuestShell:
     def init_profile_dir(self, profile_dir: Any) -> None:
         """Name a folder, and leave the making to whatever keeps something in it."""
         base = importlib.import_module("IPython.core.profiledir").ProfileDir
-        self.profile_dir = _mix(GuestProfile, base)(location=_FOLDER)
+        on_location = importlib.import_module("traitlets").observe("location")
+        unmade = type("GuestProfile", (base,), {"_location_changed": on_location(_make_nothing)})
+        self.profile_dir = unmade(location=_FOLDER)
 
     def init_virtualenv(self) -> None:
         """Look for no other environment: this is the one."""
@@ -102,13 +108,6 @@ class GuestShell:
         result.raise_error()
         plots.flush()
         return result
-
-
-class GuestProfile:
-    """A profile folder that is not made before something is kept in it."""
-
-    def _location_changed(self, change: Any) -> None:
-        pass
 
 
 class GuestCompiler:

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+READY = "display('ready')\n"
+
+
+def interrupt(notebook: Any, code: str, *, times: int = 1) -> Any:
+    """Send code that shows a bundle when it is under way, and interrupt it then."""
+    notebook.send(code)
+    for _ in range(times):
+        notebook.receive()
+        notebook.interrupt()
+    return notebook.finish()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        READY + "while True: pass",
+        READY + "import time; time.sleep(60)",
+        READY + "import threading; threading.Event().wait()",
+        (
+            "import time\nclass Slow:\n    def __repr__(self):\n        display('ready')\n"
+            "        time.sleep(60)\nSlow()"
+        ),
+        (
+            "import time\nclass Slow(Exception):\n    def __str__(self):\n        display('ready')\n"
+            "        time.sleep(60)\n"
+            "raise Slow"
+        ),
+    ],
+)
+def test_an_interrupt_ends_the_cell_and_keeps_the_state(notebook: Any, code: str) -> None:
+    ran = interrupt(notebook, "kept = 1\n" + code)
+    assert ran.error.name in ("KeyboardInterrupt", "Slow")
+    assert notebook.run("kept").text == "1"
+
+
+def test_the_traceback_of_an_interrupt_ends_in_the_users_line(notebook: Any) -> None:
+    notebook.run(
+        "import threading, time\nlooping = False\ndef tell():\n"
+        "    while not looping: time.sleep(0.001)\n    display('ready')\n"
+        "threading.Thread(target=tell).start()"
+    )
+    ran = interrupt(notebook, "looping = True\nwhile True: pass")
+    lines = ran.error.traceback.splitlines()
+    assert [line for line in lines if "File" in line] == ['  File "<cell 2>", line 2, in <module>']
+    assert lines[-1] == "KeyboardInterrupt"
+
+
+def test_a_shell_command_dies_with_its_cell(notebook: Any) -> None:
+    notebook.run(
+        "import os, tempfile, threading, time\nos.chdir(tempfile.mkdtemp())\n"
+        "def started():\n    return os.path.exists('pid') and open('pid').read().strip()\n"
+        "def tell():\n    while not started(): time.sleep(0.01)\n    display('ready')\n"
+        "def alive():\n    try: os.kill(int(started()), 0)\n"
+        "    except ProcessLookupError: return False\n    return True"
+    )
+    ran = interrupt(
+        notebook, "threading.Thread(target=tell).start()\n!sh -c 'echo $$; exec sleep 60' >pid; true"
+    )
+    assert ran.error.name == "KeyboardInterrupt"
+    assert notebook.run("while alive(): time.sleep(0.01)\n'gone'").text == "'gone'"
+
+
+def test_an_interrupt_while_awaiting_lets_the_code_clean_up(notebook: Any) -> None:
+    ran = interrupt(
+        notebook,
+        "import asyncio\nasync def work():\n    try:\n"
+        "        asyncio.get_running_loop().call_soon(display, 'ready')\n        await asyncio.sleep(60)\n"
+        "    finally:\n        await asyncio.sleep(0)\n        print('cleaned up')\nawait work()",
+    )
+    assert ran.error.name == "KeyboardInterrupt"
+    assert ran.stdout == "cleaned up\n"
+    assert ", in work\n    await asyncio.sleep(60)\n" in ran.error.traceback
+    assert "CancelledError" not in ran.error.traceback
+    assert "run_until_complete" not in ran.error.traceback
+    assert notebook.run("await asyncio.sleep(0, 3)").text == "3"
+
+
+def test_an_interrupt_of_computing_between_awaits(notebook: Any) -> None:
+    ran = interrupt(notebook, f"import asyncio\nawait asyncio.sleep(0)\n{READY}while True: pass")
+    assert ran.error.name == "KeyboardInterrupt"
+    assert notebook.run("await asyncio.sleep(0, 3)").text == "3"
+
+
+def test_awaiting_code_that_will_not_be_cancelled_gets_a_second_interrupt(notebook: Any) -> None:
+    ran = interrupt(
+        notebook,
+        "import asyncio\nfor _ in range(2):\n    _ = asyncio.get_running_loop().call_soon(display, 'ready')\n"
+        "    try: await asyncio.sleep(60)\n    except asyncio.CancelledError: pass",
+        times=2,
+    )
+    assert ran.error.name == "KeyboardInterrupt"
+    assert notebook.run("1").text == "1"
+
+
+def test_between_cells_an_interrupt_does_nothing(notebook: Any) -> None:
+    for number in range(200):
+        notebook.send(str(number))
+        notebook.interrupt()
+        ran = notebook.finish()
+        notebook.interrupt()
+        # The signal may have met the cell; it must have met nothing else.
+        assert (ran.error and ran.error.name) in (None, "KeyboardInterrupt")
+    assert notebook.run("import os; os.getpid()").text == str(notebook.pid)
+
+
+def test_code_that_catches_the_interrupt_goes_on(notebook: Any) -> None:
+    ran = interrupt(
+        notebook,
+        "try:\n    display('ready')\n    import time; time.sleep(60)\n"
+        "except KeyboardInterrupt: x = 'caught'\nx",
+    )
+    assert ran.text == "'caught'"
+
+
+def test_a_handler_of_the_codes_own_lasts_one_cell(notebook: Any) -> None:
+    notebook.run("import signal\n_ = signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    assert interrupt(notebook, READY + "while True: pass").error.name == "KeyboardInterrupt"
+
+
+def test_an_alarm_left_running_does_not_fire_after_its_cell(notebook: Any) -> None:
+    notebook.run(
+        "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_DFL)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.05)"
+    )
+    assert (
+        notebook.run("import time; time.sleep(0.1); signal.getitimer(signal.ITIMER_REAL)").text
+        == "(0.0, 0.0)"
+    )
+
+
+def test_a_result_is_sent_whole_before_the_interrupt(notebook: Any) -> None:
+    for _ in range(20):
+        notebook.send("while True: display('x' * 50_000)")
+        notebook.receive()
+        notebook.interrupt()
+        assert notebook.finish().error.name == "KeyboardInterrupt"
