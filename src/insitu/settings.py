@@ -62,16 +62,12 @@ class Settings(BaseSettings):
         description="memory of all sandboxes together; by default 80 % of the machine",
     )
 
-    grace_s: float = Field(
-        1.0, ge=0, description="seconds between the interrupt after a time-out and the kill"
-    )
+    grace_s: float = Field(1.0, ge=0, description="seconds between the interrupt after a time-out and the kill")
     timeout_s: float = Field(30, gt=0, description="wall time of an execution, in seconds")
     memory_bytes: int = Field(GIB, gt=0, description="memory of a session, in bytes")
     cpus: float = Field(1.0, gt=0, description="processors of a session")
     processes: int = Field(64, gt=0, description="processes and threads of a session")
-    disk_bytes: int = Field(
-        256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes"
-    )
+    disk_bytes: int = Field(256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes")
     output_bytes: int = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
     results_bytes: int = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
     idle_timeout_s: float = Field(20 * 60, gt=0, description="seconds after which an unused session ends")
@@ -94,11 +90,7 @@ class Settings(BaseSettings):
     @field_validator("api_keys", "allowed_hosts", "preimport", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("environments", mode="before")
     @classmethod

@@ -65,9 +65,7 @@ class Console:
         self._grace_s = 0.0
         self.dead = False
 
-    async def run(
-        self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float
-    ) -> Ending:
+    async def run(self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float) -> Ending:
         """Run code to its end: its own, the time-out's, or a caller's by :meth:`stop`."""
         self._ending = ending = Ending()
         self._grace_s = grace_s
@@ -136,7 +134,7 @@ class Console:
             self._give_up("it closed its channel")
             return False
         try:
-            return any([self._handle(kind, payload, sink) for kind, payload in self._decoder.feed(data)])
+            return any(self._handle(kind, payload, sink) for kind, payload in self._decoder.feed(data))
         except protocol.ProtocolError as error:
             self._give_up(str(error))
             return False

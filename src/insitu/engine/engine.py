@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ..errors import (
     InsituError,
     InvalidRequest,
     QuotaExceeded,
+    SandboxFailed,
     ServerFull,
     SessionNotFound,
     TooLarge,
@@ -30,6 +32,7 @@ from .pool import Pool
 from .selftest import check_wall
 from .session import FileUpload, Session, Task
 
+_log = logging.getLogger("insitu.engine")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT = "default"
 
@@ -117,9 +120,7 @@ class Engine:
     def environments(self) -> list[EnvironmentInfo]:
         """What code can run in."""
         about = [(environment, self._tier.describe(environment.name)) for environment in self._environments]
-        return [
-            EnvironmentInfo(e.name, str(e.python), a["python"], tuple(a["preimported"])) for e, a in about
-        ]
+        return [EnvironmentInfo(e.name, str(e.python), a["python"], tuple(a["preimported"])) for e, a in about]
 
     async def create_session(
         self,
@@ -204,11 +205,9 @@ class Engine:
         task = self._task(session, code, timeout_s, limits, env_vars, files, return_files)
         running = RunningExecution(session.id if session else None)
         self._admit(session, running)
+        place = self._in_turn(session) if session else self._alone(environment, tier, limits, owner)
         assert self._tasks is not None
-        if session is not None:
-            self._tasks.start_soon(self._perform_in, session, running, task)
-        else:
-            self._tasks.start_soon(self._perform_alone, running, task, environment, tier, limits, owner)
+        self._tasks.start_soon(self._perform, running, task, session, place)
         try:
             yield running
         finally:
@@ -249,7 +248,7 @@ class Engine:
         if self._admitted >= most:
             raise ServerFull(
                 f"{self._admitted} executions run or wait, and {most} is the most",
-                hint="try again after the time in Retry-After; the settings max_executions and queue_size set the bound",
+                hint="try again in a while; the settings max_executions and queue_size set the bound",
             )
         if session is not None:
             session.enqueue(running)
@@ -262,49 +261,47 @@ class Engine:
         if not self._admitted:
             self._idle.set()
 
-    async def _perform_in(self, session: Session, running: RunningExecution, task: Task) -> None:
-        try:
-            async with self._slots:
-                await self._finish(running, session, task)
-        finally:
-            self._dismiss(session, running)
-        if session.ended is None and not session.healthy:
-            await self.end_session(session, "its sandbox died")
-
-    async def _perform_alone(
+    async def _perform(
         self,
         running: RunningExecution,
         task: Task,
-        environment: str | None,
-        tier: str | None,
-        limits: Limits | None,
-        owner: str,
+        session: Session | None,
+        place: contextlib.AbstractAsyncContextManager[tuple[Session, float]],
     ) -> None:
         try:
-            async with self._slots:
-                begun = time.perf_counter()
-                try:
-                    session = await self._open_session(environment, tier, limits, owner=owner)
-                except InsituError as error:
-                    running.fail(error)
-                    return
-                try:
-                    await self._finish(running, session, task, (time.perf_counter() - begun) * 1000)
-                finally:
-                    await self._close(session, "it was for one execution")
-        finally:
-            self._dismiss(None, running)
-
-    async def _finish(
-        self, running: RunningExecution, session: Session, task: Task, sandbox_ms: float = 0.0
-    ) -> None:
-        try:
-            running.finish(await session.execute(running, task, sandbox_ms))
+            async with place as (where, sandbox_ms):
+                running.finish(await where.execute(running, task, sandbox_ms))
         except InsituError as error:
             running.fail(error)
+        except Exception:
+            # A defect of ours: it ends this execution, and must not end all the others with it.
+            _log.exception("the execution %s failed", running.id)
+            running.fail(SandboxFailed(f"the execution {running.id} failed; the server's log says why"))
         except BaseException:
             running.fail(EngineClosed("the engine was closed while the code ran"))
             raise
+        finally:
+            self._dismiss(session, running)
+
+    @contextlib.asynccontextmanager
+    async def _in_turn(self, session: Session) -> AsyncIterator[tuple[Session, float]]:
+        # The session's turn comes first: who waits for it must not keep others from running.
+        async with session.turn, self._slots:
+            yield session, 0.0
+        if session.ended is None and not session.healthy:
+            await self.end_session(session, "its sandbox died")
+
+    @contextlib.asynccontextmanager
+    async def _alone(
+        self, environment: str | None, tier: str | None, limits: Limits | None, owner: str
+    ) -> AsyncIterator[tuple[Session, float]]:
+        async with self._slots:
+            begun = time.perf_counter()
+            session = await self._open_session(environment, tier, limits, owner=owner)
+            try:
+                yield session, (time.perf_counter() - begun) * 1000
+            finally:
+                await self._close(session, "it was for one execution")
 
     async def _open_session(
         self,
@@ -322,9 +319,7 @@ class Engine:
             raise InvalidRequest(f"there is no tier {tier!r}; this server has: {self._tier.name}")
         environment, limits = environment or _DEFAULT, limits or self._defaults
         if self._living >= self.settings.max_sessions:
-            raise ServerFull(
-                f"{self._living} sessions are alive, and {self.settings.max_sessions} is the most"
-            )
+            raise ServerFull(f"{self._living} sessions are alive, and {self.settings.max_sessions} is the most")
         self._living += 1
         try:
             sandbox = self._pool.take() if environment == _DEFAULT and limits == self._defaults else None
@@ -369,17 +364,13 @@ class Engine:
         if self._tasks is None:
             raise EngineClosed("the engine is not running", hint="use it in `async with`")
         if self._closing:
-            raise ServerFull(
-                "the server is stopping", hint="ask another one, or again in a while", retry_after_s=5
-            )
+            raise ServerFull("the server is stopping", hint="ask another one, or again in a while", retry_after_s=5)
 
     def _check_room(self, owner: str) -> None:
         self._check_open()
         most = self.settings.max_sessions_per_owner
         if len(self.sessions(owner=owner)) >= most:
-            raise QuotaExceeded(
-                f"you have {most} sessions, the most for one key", hint="end some that you do not need"
-            )
+            raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint="end some that you do not need")
 
 
 def _check_code(code: str, most: int) -> None:

@@ -47,9 +47,7 @@ class Recorder:
         if live:
             self._log.append(stream, {"text": live})
         if self._outputs[stream].truncated and not before:
-            self._log.append(
-                stream, {"text": "\n[… more output than is streamed: the end is in the last event …]\n"}
-            )
+            self._log.append(stream, {"text": "\n[… more output than is streamed: the end is in the last event …]\n"})
 
     def result(self, data: dict[str, Any], main: bool, size: int) -> None:
         """Take one thing that the code displayed, and its size in bytes."""
@@ -68,7 +66,7 @@ class Recorder:
         """Put out what was held back, and say what was cut."""
         for stream in ("stdout", "stderr"):
             if rest := self._outputs[stream].flush():
-                self._log.append(stream, {"text": rest})  # type: ignore[arg-type]
+                self._log.append(stream, {"text": rest})
         return Truncated(
             self._outputs["stdout"].truncated,
             self._outputs["stderr"].truncated,
@@ -146,7 +144,9 @@ class RunningExecution:
         self.log.append("finished", execution.to_dict())
 
     def fail(self, error: InsituError) -> None:
-        """Record that it could not be carried out."""
+        """Record that it could not be carried out; what has ended already stays as it is."""
+        if self.done:
+            return
         self._failure = error
         self._done.set()
         self.log.append("finished", {})
@@ -155,9 +155,7 @@ class RunningExecution:
 class Verdict:
     """Outcome, error and exit code: decided from what the host saw, and only then from what the guest claims."""
 
-    def __init__(
-        self, ending: Ending, *, oom_killed: bool, exit_code: int | None, limits: Limits, timeout_s: float
-    ):
+    def __init__(self, ending: Ending, *, oom_killed: bool, exit_code: int | None, limits: Limits, timeout_s: float):
         self._claim = ending.claim
         self.claimed = _claimed_error(ending.claim)
         self.outcome: Outcome
@@ -168,17 +166,11 @@ class Verdict:
             self._set("timeout", 124, "Timeout", f"the code ran longer than its {timeout_s:g} s", traceback)
         elif ending.stopped == "cancelled":
             self._set("cancelled", 130, "Cancelled", "the execution was interrupted", traceback)
-        elif oom_killed and (
-            ending.claim is None or (self.error is not None and self.error.name == "MemoryError")
-        ):
+        elif oom_killed and (ending.claim is None or (self.error is not None and self.error.name == "MemoryError")):
             mib = limits.memory_bytes >> 20
-            self._set(
-                "out_of_memory", 137, "OutOfMemory", f"the session used up its {mib} MiB of memory", traceback
-            )
+            self._set("out_of_memory", 137, "OutOfMemory", f"the session used up its {mib} MiB of memory", traceback)
         elif ending.claim is None:
-            self._set(
-                "crashed", _shell_code(exit_code), "Crashed", _describe_death(ending.violation, exit_code)
-            )
+            self._set("crashed", _shell_code(exit_code), "Crashed", _describe_death(ending.violation, exit_code))
         elif self.error is not None:
             self.outcome, self.exit_code = "error", _claimed_exit_code(ending.claim)
         else:

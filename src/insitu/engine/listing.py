@@ -31,9 +31,7 @@ class Listing:
 
     def matching(self, globs: Sequence[str]) -> list[FileInfo]:
         """The files whose paths match one of ``globs``."""
-        return [
-            info for path, (_, info) in self._files.items() if any(fnmatchcase(path, glob) for glob in globs)
-        ]
+        return [info for path, (_, info) in self._files.items() if any(fnmatchcase(path, glob) for glob in globs)]
 
     def _change(self, path: str) -> str | None:
         known = self._files.get(path)

@@ -47,6 +47,8 @@ class Session:
 
     Args:
         owner: whoever may use it; nobody else is told that it is there.
+
+    Executions run one after the other: each takes ``turn`` for its time.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Session:
         self._env_vars, self._metadata = dict(env_vars), dict(metadata)
         self._ttl_s, self._idle_timeout_s = ttl_s, idle_timeout_s
         self._created = self._last_used = time.time()
-        self._lock = anyio.Lock()
+        self.turn = anyio.Lock()
         self._console: Console | None = None
         self._listing = Listing()
         self._current: RunningExecution | None = None
@@ -161,30 +163,28 @@ class Session:
         self._last_used = time.time()
 
     async def execute(self, running: RunningExecution, task: Task, sandbox_ms: float = 0.0) -> Execution:
-        """Run a task when its turn has come.
+        """Run a task; the caller holds the session's turn.
 
         Raises:
             InsituError: if it could not be carried out; whatever the code does is in the value.
         """
-        async with self._lock:
-            if self._ended is not None:
-                raise SessionNotFound(self.id, self._ended)
-            queued_ms = _ms_since(running.created) - sandbox_ms
-            begun = time.perf_counter()
-            for file in task.files:
-                await self.files.write(file.path, _once(file.content))
-            console = await self._living_console()
-            sandbox_ms += _ms_since(begun)
-            try:
-                self._current = running
-                execution = await self._run(running, task, console)
-            finally:
-                self._current = None
-            self._executions += 1
-            total_ms = _ms_since(running.created)
-            run_ms = total_ms - queued_ms - sandbox_ms
-            rounded = (round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms))
-            return replace(execution, timings=Timings(*rounded))
+        if self._ended is not None:
+            raise SessionNotFound(self.id, self._ended)
+        queued_ms = _ms_since(running.created) - sandbox_ms
+        begun = time.perf_counter()
+        for file in task.files:
+            await self.files.write(file.path, _once(file.content))
+        console = await self._living_console()
+        sandbox_ms += _ms_since(begun)
+        try:
+            self._current = running
+            execution = await self._run(running, task, console)
+        finally:
+            self._current = None
+        self._executions += 1
+        total_ms = _ms_since(running.created)
+        run_ms = total_ms - queued_ms - sandbox_ms
+        return replace(execution, timings=Timings(*(round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms))))
 
     async def _run(self, running: RunningExecution, task: Task, console: Console) -> Execution:
         recorder = Recorder(running.log, self.limits)
@@ -242,9 +242,7 @@ class Session:
         await self._living_sandbox().request("sweep")
         return exit_code
 
-    async def _changed_files(
-        self, claim: Mapping[str, object] | None, globs: Sequence[str]
-    ) -> list[FileInfo]:
+    async def _changed_files(self, claim: Mapping[str, object] | None, globs: Sequence[str]) -> list[FileInfo]:
         if claim is None:
             body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
             changed = self._listing.update(body["entries"])
@@ -284,7 +282,7 @@ class Session:
         if self._console is not None:
             self._console.kill()
         with anyio.CancelScope(shield=True):
-            async with self._lock:
+            async with self.turn:
                 if self._console is not None:
                     self._console.close()
                 await self._sandbox.aclose()

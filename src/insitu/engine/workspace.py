@@ -100,9 +100,7 @@ class Workspace:
             raise TooLarge(f"{path!r} has {size} bytes; at most {max_bytes} can be had in one piece")
         return b"".join([chunk async for chunk in self.read(path)])
 
-    async def write(
-        self, path: str, chunks: AsyncIterable[bytes], *, max_bytes: int | None = None
-    ) -> FileInfo:
+    async def write(self, path: str, chunks: AsyncIterable[bytes], *, max_bytes: int | None = None) -> FileInfo:
         """Write a file, making its folders; what was there before is replaced at the end, in one step.
 
         Raises:

@@ -8,9 +8,7 @@ from ..errors import InvalidRequest
 from .base import Environment, Tier
 
 
-def open_tier(
-    name: str, environments: Sequence[Environment], *, total_memory_bytes: int, allow_degraded: bool
-) -> Tier:
+def open_tier(name: str, environments: Sequence[Environment], *, total_memory_bytes: int, allow_degraded: bool) -> Tier:
     """The tier of that name, to be entered.
 
     Raises:

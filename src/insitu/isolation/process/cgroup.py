@@ -52,9 +52,7 @@ def find_hierarchies(mountinfo: str, membership: str, root: Path = Path("/")) ->
             here = _offered(root, mount_root, mount_point, own, missing)
             path = own
         if here and path is not None:
-            found.append(
-                Hierarchy(1 if kind == "cgroup" else 2, _place(root, mount_root, mount_point, path), here)
-            )
+            found.append(Hierarchy(1 if kind == "cgroup" else 2, _place(root, mount_root, mount_point, path), here))
             missing -= set(here)
     return found
 
@@ -72,9 +70,7 @@ def _place(root: Path, mount_root: str, mount_point: str, path: str) -> Path:
     return root / mount_point.lstrip("/") / inside.lstrip("/")
 
 
-def _offered(
-    root: Path, mount_root: str, mount_point: str, own: str | None, missing: set[str]
-) -> tuple[str, ...]:
+def _offered(root: Path, mount_root: str, mount_point: str, own: str | None, missing: set[str]) -> tuple[str, ...]:
     if own is None:
         return ()
     try:
@@ -105,9 +101,7 @@ class Group:
         """
         name = {1: "tasks", 2: "cgroup.procs"}
         folders = {path: self.versions[controller] for controller, path in self.folders.items()}
-        return [
-            os.open(path / name[version], os.O_WRONLY | os.O_CLOEXEC) for path, version in folders.items()
-        ]
+        return [os.open(path / name[version], os.O_WRONLY | os.O_CLOEXEC) for path, version in folders.items()]
 
     def limit(self, limits: Limits) -> None:
         """Set the limits of a session."""
@@ -152,7 +146,7 @@ class Group:
     def peak(self) -> int | None:
         """The peak of memory since it was reset; None where it cannot be."""
         if "memory" not in self.folders or self.versions["memory"] == 2:
-            # memory.peak can be reset from Linux 6.12 on, for one open file; before, it is the session's, not the execution's.
+            # From Linux 6.12 on memory.peak can be reset, for one open file; before, it is the session's peak.
             return self._peak_v2() if "memory" in self.folders else None
         return int(self._read("memory", "memory.max_usage_in_bytes"))
 
@@ -218,7 +212,8 @@ class Tree:
     def make(cls, total_memory: int) -> Tree | None:
         """The groups of this server, or None where it may not make any."""
         hierarchies = find_hierarchies(
-            Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
+            Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
+            Path("/proc/self/cgroup").read_text(encoding="utf-8"),
         )
         usable = [h for h in hierarchies if _prepare(h)]
         if not any("memory" in h.controllers for h in usable):

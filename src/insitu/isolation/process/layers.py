@@ -17,9 +17,7 @@ _RANGE = 65536
 _FIRST_ID = 0x70000000
 
 NO_LINUX = "insitu makes its sandboxes from the Linux kernel's own walls"
-USE_A_SERVER = (
-    "run `insitu serve` on a Linux machine, a Linux VM or WSL 2, and use insitu.Client(url=…) from here"
-)
+USE_A_SERVER = "run `insitu serve` on a Linux machine, a Linux VM or WSL 2, and use insitu.Client(url=…) from here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def find_wall(*, allow_degraded: bool) -> Wall:
 
 def _maps_range() -> bool:
     # In a container, root's own user namespace may not reach as far as the ids that sandboxes would use.
-    for line in Path("/proc/self/uid_map").read_text().splitlines():
+    for line in Path("/proc/self/uid_map").read_text(encoding="utf-8").splitlines():
         inside, _, count = map(int, line.split())
         if inside <= _FIRST_ID and inside + count >= _FIRST_ID + _RANGE:
             return True
@@ -110,9 +108,7 @@ def explain_refusal(message: str) -> IsolationUnavailable:
     ]
     in_container = Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
     if in_container:
-        hints.append(
-            "in a container: allow unshare, mount and user namespaces (a seccomp profile), and unmask /proc"
-        )
+        hints.append("in a container: allow unshare, mount and user namespaces (a seccomp profile), and unmask /proc")
     return IsolationUnavailable(
         "namespaces",
         f"the kernel refuses the namespaces and mounts that a sandbox is made of ({message.strip()})",
@@ -134,6 +130,6 @@ _KNOBS = (
 
 def _read(path: str) -> str | None:
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -135,9 +136,7 @@ class ProcessSandbox(Sandbox):
                 data = interpreter.channel.recv(1 << 16)
                 if not data:
                     said = _drain(interpreter.stderr)
-                    raise SandboxFailed(
-                        f"the sandbox's interpreter did not start: {said or 'it said nothing'}"
-                    )
+                    raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
                 for kind, payload in decoder.feed(data):
                     if kind == protocol.READY:
                         self.layers = protocol.parse_json(payload)[0]["layers"]
@@ -153,9 +152,7 @@ class ProcessSandbox(Sandbox):
                 with anyio.fail_after(_AGENT_TIMEOUT_S, shield=True):
                     return await self._converse(number, frame)
         except (OSError, TimeoutError, protocol.ProtocolError) as error:
-            raise SandboxFailed(
-                f"the sandbox's agent does not answer: {error or 'it took too long'}"
-            ) from error
+            raise SandboxFailed(f"the sandbox's agent does not answer: {str(error) or 'it took too long'}") from error
 
     async def _converse(self, number: int, frame: bytes) -> tuple[dict[str, Any], bytes]:
         if self._agent is None:
@@ -241,8 +238,6 @@ def send_signal(pidfd: int, number: int) -> None:
 
 def is_dead(pidfd: int) -> bool:
     """Whether the process has ended."""
-    import select
-
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))

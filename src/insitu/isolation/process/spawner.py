@@ -117,9 +117,7 @@ class Spawner:
             ours, theirs = packets.pair()
             argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
             try:
-                await self._init.call(
-                    {"do": "zygote", "argv": argv, "env": _environment()}, [theirs.fileno()]
-                )
+                await self._init.call({"do": "zygote", "argv": argv, "env": _environment()}, [theirs.fileno()])
             finally:
                 theirs.close()
             self.about = await self._introduce(ours)
@@ -137,9 +135,7 @@ class Spawner:
             sock.close()
             raise InvalidRequest(f"the environment {self.environment.name!r} did not start: {said}")
         sock.close()
-        raise InvalidRequest(
-            f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s"
-        )
+        raise InvalidRequest(f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s")
 
     def _note_end(self, news: Mapping[str, Any]) -> None:
         ended = self._ended.setdefault(int(news["ended"]), Ended())
@@ -194,9 +190,7 @@ class Ended:
 async def _probe(environment: Environment) -> dict[str, Any]:
     python = str(environment.python)
     try:
-        done = await anyio.run_process(
-            [python, "-I", "-c", _PROBE], env={"PATH": os.defpath, "LANG": "C.UTF-8"}
-        )
+        done = await anyio.run_process([python, "-I", "-c", _PROBE], env={"PATH": os.defpath, "LANG": "C.UTF-8"})
         probe: dict[str, Any] = json.loads(done.stdout)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InvalidRequest(
@@ -205,9 +199,7 @@ async def _probe(environment: Environment) -> dict[str, Any]:
         ) from error
     if probe["version"] < [3, 9]:
         version = ".".join(map(str, probe["version"]))
-        raise InvalidRequest(
-            f"the environment {environment.name!r} has Python {version}; insitu needs 3.9 or later"
-        )
+        raise InvalidRequest(f"the environment {environment.name!r} has Python {version}; insitu needs 3.9 or later")
     return probe
 
 

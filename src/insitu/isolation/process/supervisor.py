@@ -111,4 +111,3 @@ def _remove_cgroups(path: str) -> None:
             except OSError:
                 continue
         time.sleep(0.002 * attempt)
-    print(f"insitu: the cgroup {path} could not be removed", file=sys.stderr)

@@ -107,9 +107,7 @@ class ProcessTier(Tier):
             return self._spawners[environment]
         except KeyError:
             known = ", ".join(sorted(self._spawners))
-            raise InvalidRequest(
-                f"there is no environment {environment!r}; this server has: {known}"
-            ) from None
+            raise InvalidRequest(f"there is no environment {environment!r}; this server has: {known}") from None
 
     def _limited_group(self, name: str, limits: Limits) -> cgroup.Group | None:
         if self._cgroups is None:
