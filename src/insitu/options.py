@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from inspect import isawaitable
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypedDict
@@ -13,7 +24,7 @@ from typing import Any, BinaryIO, TypedDict
 from anyio import to_thread
 
 from .errors import InvalidRequest
-from .types import Event, Result
+from .types import Event, Execution, Result
 
 OnText = Callable[[str], object]
 OnResult = Callable[[Result], object]
@@ -76,8 +87,24 @@ class Listeners:
     def __bool__(self) -> bool:
         return any((self.on_stdout, self.on_stderr, self.on_result))
 
-    def tell(self, event: Event) -> object:
-        """Calls the one whom the event is for, and returns its answer: an awaitable, if that is async."""
+    def follow(self, events: Generator[Event]) -> Execution:
+        """Tells of every event, and returns the execution that the last one carries."""
+        last: Event | None = None
+        with closing(events):
+            for last in events:
+                self._tell(last)
+        return _finished(last)
+
+    async def follow_async(self, events: AsyncGenerator[Event]) -> Execution:
+        """The same from an event loop, with listeners that may be async."""
+        last: Event | None = None
+        async with aclosing(events):
+            async for last in events:
+                if isawaitable(answer := self._tell(last)):
+                    await answer
+        return _finished(last)
+
+    def _tell(self, event: Event) -> object:
         if event.kind == "stdout" and self.on_stdout:
             return self.on_stdout(event.text)
         if event.kind == "stderr" and self.on_stderr:
@@ -85,6 +112,12 @@ class Listeners:
         if event.kind == "result" and self.on_result:
             return self.on_result(Result(event.data["data"], bool(event.data.get("main"))))
         return None
+
+
+def _finished(last: Event | None) -> Execution:
+    execution = last.execution if last else None
+    assert execution is not None, "a stream that does not end with `finished` raises"
+    return execution
 
 
 def check_code(code: object) -> None:

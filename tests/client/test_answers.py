@@ -121,9 +121,7 @@ def test_retry_after_that_is_a_date_is_a_second(impostor: Impostor) -> None:
     assert exc.retry_after_s == 1.0
 
 
-@pytest.mark.parametrize(
-    "body", [b"<h1>Bad Gateway</h1>", b"[]", b'"x"', b'{"error": "x"}', b'{"error": {}}', b""]
-)
+@pytest.mark.parametrize("body", [b"<h1>Bad Gateway</h1>", b"[]", b'"x"', b'{"error": "x"}', b'{"error": {}}', b""])
 def test_an_error_that_is_not_insitus_is_quoted(impostor: Impostor, body: bytes) -> None:
     exc = raised(impostor, http("502 Bad Gateway", body))
     assert type(exc) is insitu.ServiceError
@@ -199,9 +197,7 @@ def test_what_is_no_address_is_refused_at_once(url: str) -> None:
         insitu.Client(url)
 
 
-def test_address_and_key_come_from_the_environment(
-    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_address_and_key_come_from_the_environment(impostor: Impostor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSITU_URL", f"{impostor.url}/")
     monkeypatch.setenv("INSITU_API_KEY", "secret")
     impostor.answer = http("200 OK", b'{"status": "ok"}')
@@ -220,9 +216,7 @@ def test_arguments_win_over_the_environment(impostor: Impostor, monkeypatch: pyt
     assert b"\r\nAuthorization: Bearer secret\r\n" in impostor.asked[0]
 
 
-def test_a_proxy_does_not_come_between_client_and_loopback(
-    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_does_not_come_between_client_and_loopback(impostor: Impostor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     impostor.answer = http("200 OK", b'{"status": "ok"}')
     with insitu.Client(impostor.url) as client:

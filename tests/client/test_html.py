@@ -41,9 +41,7 @@ def made(
 
 
 def test_shows_output_results_and_traceback_in_order() -> None:
-    execution = made(
-        Result({"text/plain": "6"}, main=True), stdout="hello\n", error=CodeError("E", "v", "Trace")
-    )
+    execution = made(Result({"text/plain": "6"}, main=True), stdout="hello\n", error=CodeError("E", "v", "Trace"))
     assert Page(execution_html(execution)).texts == ["hello\n", "6", "Trace"]
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
-from insitu.types import Event, Execution, SessionInfo
 
 from . import calls
 from .files import AsyncSessionFiles
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
+    from insitu.types import Event, Execution, SessionInfo
+
     from .calls import Call, FreshRunOptions, SessionOptions
 
 _CLOSE_S = 5
@@ -55,7 +55,7 @@ class AsyncClient:
     ) -> Execution:
         """Runs code in a fresh sandbox, which is destroyed afterwards."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return await _followed(self.stream(code, **options), listeners)
+            return await listeners.follow_async(self.stream(code, **options))
         return await self._transport.send(calls.run_fresh(code, options))
 
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
@@ -141,7 +141,7 @@ class AsyncClientSession:
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return await _followed(self.stream(code, **options), listeners)
+            return await listeners.follow_async(self.stream(code, **options))
         return await self._open().send(calls.run(self.id, code, options))
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
@@ -190,13 +190,3 @@ class AsyncClientSession:
 
     def __repr__(self) -> str:
         return f"<AsyncClientSession {self.id} at {self._transport.url}>"
-
-
-async def _followed(events: AsyncGenerator[Event], listeners: Listeners) -> Execution:
-    execution: Execution | None = None
-    async with aclosing(events):
-        async for event in events:
-            listeners.tell(event)
-            execution = event.execution
-    # A stream without its last event has raised.
-    return cast(Execution, execution)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import closing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
-from insitu.types import Event, Execution, SessionInfo
 
 from . import calls
 from .files import SessionFiles
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
+    from insitu.types import Event, Execution, SessionInfo
+
     from .calls import FreshRunOptions, SessionOptions
 
 
@@ -51,7 +51,7 @@ class Client:
     ) -> Execution:
         """Runs code in a fresh sandbox, which is destroyed afterwards."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return _followed(self.stream(code, **options), listeners)
+            return listeners.follow(self.stream(code, **options))
         return self._transport.send(calls.run_fresh(code, options))
 
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> Generator[Event]:
@@ -114,7 +114,7 @@ class ClientSession:
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return _followed(self.stream(code, **options), listeners)
+            return listeners.follow(self.stream(code, **options))
         return self._open().send(calls.run(self.id, code, options))
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
@@ -161,13 +161,3 @@ class ClientSession:
 
     def __repr__(self) -> str:
         return f"<ClientSession {self.id} at {self._transport.url}>"
-
-
-def _followed(events: Generator[Event], listeners: Listeners) -> Execution:
-    execution: Execution | None = None
-    with closing(events):
-        for event in events:
-            listeners.tell(event)
-            execution = event.execution
-    # A stream without its last event has raised.
-    return cast(Execution, execution)

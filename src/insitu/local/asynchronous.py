@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
-from inspect import isawaitable
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack, cast
+from typing import TYPE_CHECKING, Self, Unpack
 
 import anyio
 
@@ -50,7 +49,7 @@ class AsyncSandbox:
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return await _followed(self.stream(code, **options), listeners)
+            return await listeners.follow_async(self.stream(code, **options))
         engine, session = self._opened()
         return await engine.run(session, **run_arguments(code, options))
 
@@ -110,15 +109,3 @@ async def _end(engine: Engine, session: Session) -> None:
     # A task that is being cancelled must still end its sandbox, but not wait long for it.
     with anyio.move_on_after(_CLOSE_S, shield=True):
         await engine.end_session(session)
-
-
-async def _followed(events: AsyncGenerator[Event], listeners: Listeners) -> Execution:
-    execution: Execution | None = None
-    async with aclosing(events):
-        async for event in events:
-            answer = listeners.tell(event)
-            if isawaitable(answer):
-                await answer
-            execution = event.execution
-    # A stream without its last event has raised.
-    return cast("Execution", execution)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack, cast
+from typing import TYPE_CHECKING, Self, Unpack
 
 from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
 from insitu.types import FileInfo
@@ -62,7 +62,7 @@ class Sandbox:
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return _followed(self.stream(code, **options), listeners)
+            return listeners.follow(self.stream(code, **options))
         return self._engine.call(partial(self._box.run, code, **options))
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
@@ -124,13 +124,3 @@ class SandboxFiles:
     def list(self, path: str = "", depth: int = 1) -> Listing:
         """What a folder holds, down to ``depth``; at most 1000 entries."""
         return self._engine.call(partial(self._files.list, path, depth))
-
-
-def _followed(events: Generator[Event], listeners: Listeners) -> Execution:
-    execution: Execution | None = None
-    with closing(events):
-        for event in events:
-            listeners.tell(event)
-            execution = event.execution
-    # A stream without its last event has raised.
-    return cast("Execution", execution)

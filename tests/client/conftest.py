@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+import insitu
+from insitu.engine import Engine
+from insitu.server.app import create_app
+from insitu.server.run import Server, listen
+
+KEY = "the-key-of-the-tests"
+# Importing pandas ahead would only make the tests slower.
+SMALL = insitu.Settings(port=0, preimport=(), pool_size=2, api_keys=(KEY, "another-key"), keepalive_s=0.05)
+
+
+@contextmanager
+def serving(settings: insitu.Settings) -> Iterator[str]:
+    """A real server in a thread; its address."""
+    with listen(settings) as sock, start_blocking_portal(backend_options={"use_uvloop": True}) as portal:
+        with portal.wrap_async_context_manager(Engine(settings)) as engine:
+            server = Server(create_app(settings, engine), settings)
+            served = portal.start_task_soon(partial(server.serve, sockets=[sock]))
+            # The socket listens already: whoever connects now waits until the server is up.
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            server.should_exit = True
+            served.result()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(SMALL) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[insitu.Client]:
+    with insitu.Client(url, KEY) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["client", "local"])
+def session(request: pytest.FixtureRequest) -> Iterator[insitu.ClientSession | insitu.Sandbox]:
+    """The same methods over HTTP and in this process: what holds for one must hold for the other."""
+    if request.param == "client":
+        with request.getfixturevalue("client").session(disk_bytes=8 << 20) as over_http:
+            yield over_http
+    else:
+        with insitu.Sandbox(settings=SMALL, disk_bytes=8 << 20) as here:
+            yield here
+
+
+@pytest.fixture(scope="module", params=["client", "local"])
+async def async_session(
+    request: pytest.FixtureRequest, anyio_backend: str
+) -> AsyncIterator[insitu.AsyncClientSession | insitu.AsyncSandbox]:
+    """The same, from an event loop."""
+    if request.param == "local":
+        async with insitu.AsyncSandbox(settings=SMALL) as here:
+            yield here
+        return
+    async with insitu.AsyncClient(request.getfixturevalue("url"), KEY) as client:
+        async with client.session() as over_http:
+            yield over_http
