@@ -30,6 +30,11 @@ async def test_sandboxes_share_an_engine_that_is_given() -> None:
         assert engine.sessions() == []
 
 
+async def test_an_engine_that_is_given_has_its_own_settings() -> None:
+    with pytest.raises(TypeError, match="engine is given, which decides on preimport already"):
+        insitu.AsyncSandbox(engine=Engine(SMALL), preimport=[])
+
+
 async def test_a_sandbox_ends_though_its_task_is_cancelled() -> None:
     async with Engine(SMALL) as engine:
         with anyio.CancelScope() as scope:

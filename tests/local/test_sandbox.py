@@ -109,9 +109,7 @@ def test_a_python_that_is_not_there_is_said_and_leaves_nothing_running(tmp_path:
 @pytest.mark.usefixtures("nothing_left")
 def test_the_options_reach_the_sandbox() -> None:
     options: dict[str, str] = {"CITY": "Zürich"}
-    with insitu.Sandbox(
-        settings=SMALL, env_vars=options, memory_bytes=300 << 20, python=sys.executable
-    ) as box:
+    with insitu.Sandbox(settings=SMALL, env_vars=options, memory_bytes=300 << 20, python=sys.executable) as box:
         assert box.run("import os; os.environ['CITY']").text == "'Zürich'"
         assert box.info().limits.memory_bytes == 300 << 20
 
@@ -134,6 +132,11 @@ def test_ctrl_c_reaches_the_caller_and_ends_the_code() -> None:
                 box.run("while True: pass")
             thread.join()
         assert box.run("'free again'").text == "'free again'"
+
+
+def test_an_option_that_nobody_knows_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(TypeError, match="a sandbox has no option memory"):
+        insitu.Sandbox(memory=1)  # type: ignore[call-arg]
 
 
 def test_sandboxes_left_open_end_with_the_process() -> None:

@@ -92,9 +92,7 @@ def reaching(url: str) -> Iterator[None]:
 
 def broken_off(url: str) -> ServerUnreachable:
     """For a stream that stops before its last event."""
-    return ServerUnreachable(
-        f"the stream from {url} stopped before the execution's end", hint="see the server's log"
-    )
+    return ServerUnreachable(f"the stream from {url} stopped before the execution's end", hint="see the server's log")
 
 
 def _by_code() -> dict[str, type[InsituError]]:

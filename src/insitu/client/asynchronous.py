@@ -172,9 +172,7 @@ class AsyncClientSession:
 
     def _open(self) -> AsyncTransport:
         if self._closed:
-            raise EngineClosed(
-                f"the session {self.id} is closed", hint="make a new one with client.session()"
-            )
+            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
         return self._transport
 
     async def __aenter__(self) -> Self:

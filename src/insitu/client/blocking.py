@@ -145,9 +145,7 @@ class ClientSession:
 
     def _open(self) -> Transport:
         if self._closed:
-            raise EngineClosed(
-                f"the session {self.id} is closed", hint="make a new one with client.session()"
-            )
+            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
         return self._transport
 
     def __enter__(self) -> Self:

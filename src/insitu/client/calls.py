@@ -161,9 +161,7 @@ def _id(session_id: str) -> str:
 
 def _file_path(session_id: str, path: str) -> str:
     # The server judges every path: `..` must reach it, and not be resolved on the way.
-    parts = (
-        part.replace(".", "%2E") if part in {".", ".."} else quote(part, safe="") for part in path.split("/")
-    )
+    parts = (part.replace(".", "%2E") if part in {".", ".."} else quote(part, safe="") for part in path.split("/"))
     return f"/v1/sessions/{_id(session_id)}/files/{'/'.join(parts)}"
 
 

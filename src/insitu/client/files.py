@@ -72,9 +72,7 @@ class AsyncSessionFiles:
 
     async def read(self, path: str) -> bytes:
         """All of a file."""
-        return b"".join(
-            [chunk async for chunk in self._transport().download(calls.read_file(self._id, path))]
-        )
+        return b"".join([chunk async for chunk in self._transport().download(calls.read_file(self._id, path))])
 
     async def download(self, path: str, to: str | PathLike[str] | None = None) -> Path:
         """Copies a file to this machine, by default into the working directory; returns where it is."""

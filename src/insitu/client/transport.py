@@ -36,15 +36,11 @@ class Server:
     read_timeout_s: float
 
     @classmethod
-    def named(
-        cls, url: str | None, api_key: str | None, connect_timeout_s: float, read_timeout_s: float
-    ) -> Server:
+    def named(cls, url: str | None, api_key: str | None, connect_timeout_s: float, read_timeout_s: float) -> Server:
         """The one of the arguments, else of ``INSITU_URL`` and ``INSITU_API_KEY``, else of this machine."""
         url = (url or os.environ.get("INSITU_URL") or "http://127.0.0.1:8700").rstrip("/")
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-            raise InvalidRequest(
-                f"{url!r} is no server's address", hint="write it like http://127.0.0.1:8700"
-            )
+            raise InvalidRequest(f"{url!r} is no server's address", hint="write it like http://127.0.0.1:8700")
         return cls(url, api_key or os.environ.get("INSITU_API_KEY"), connect_timeout_s, read_timeout_s)
 
     def http_options(self) -> _HttpOptions:
@@ -61,9 +57,7 @@ class Server:
             "trust_env": remote,
             "timeout": httpx2.Timeout(self.read_timeout_s, connect=self.connect_timeout_s, pool=None),
             # Proxies drop a connection that is idle for a minute: let go before, not as a call sets out.
-            "limits": httpx2.Limits(
-                max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0
-            ),
+            "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
         }
 
 
@@ -210,12 +204,8 @@ def _answer(call: Call[T], response: httpx2.Response) -> T:
     try:
         return call.read(response.json() if response.content else None)
     except UNREADABLE as error:
-        raise ServiceError(
-            unlike_insitu(response), hint="is this the address of an insitu server?"
-        ) from error
+        raise ServiceError(unlike_insitu(response), hint="is this the address of an insitu server?") from error
 
 
 def _closed() -> EngineClosed:
-    return EngineClosed(
-        "this client is closed", hint="make a new one; a client lasts as long as its `with` block"
-    )
+    return EngineClosed("this client is closed", hint="make a new one; a client lasts as long as its `with` block")

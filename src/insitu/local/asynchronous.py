@@ -13,7 +13,7 @@ from insitu.errors import EngineClosed
 from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
 
 from .files import AsyncSandboxFiles
-from .setup import LocalOptions, make_engine, make_settings, run_arguments, session_arguments
+from .setup import LocalOptions, make_engine, make_settings, run_arguments, session_arguments, split_options
 
 if TYPE_CHECKING:
     from insitu.engine import Engine, Session
@@ -26,15 +26,17 @@ class AsyncSandbox:
     """A sandbox of this process: Python state and files that live as long as its ``async with`` block.
 
     Args:
-        engine: one that runs already, for several sandboxes to share: starting one takes as long as importing
-            pandas and its like. By default each sandbox has its own.
+        engine: one that runs already, for several sandboxes to share, in place of python, preimport and settings:
+            starting one takes as long as importing pandas and its like. By default each sandbox has its own.
         options: python, preimport, settings, env_vars, timeout_s and the other limits by their names.
     """
 
     def __init__(self, *, engine: Engine | None = None, **options: Unpack[LocalOptions]) -> None:
         self.files = AsyncSandboxFiles(lambda: self._opened()[1].files)
+        self._engine_options, self._session_options = split_options(options)
+        if engine and self._engine_options:
+            raise TypeError(f"engine is given, which decides on {', '.join(self._engine_options)} already")
         self._engine = engine
-        self._options = options
         self._stack = AsyncExitStack()
         self._open: tuple[Engine, Session] | None = None
 
@@ -86,8 +88,8 @@ class AsyncSandbox:
         async with AsyncExitStack() as stack:
             engine = self._engine
             if engine is None:
-                engine = await stack.enter_async_context(make_engine(make_settings(self._options)))
-            session = await engine.create_session(**session_arguments(engine.settings, self._options))
+                engine = await stack.enter_async_context(make_engine(make_settings(self._engine_options)))
+            session = await engine.create_session(**session_arguments(engine.settings, **self._session_options))
             stack.push_async_callback(_end, engine, session)
             self._stack = stack.pop_all()
         self._open = engine, session

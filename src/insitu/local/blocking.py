@@ -13,7 +13,7 @@ from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChang
 from insitu.types import FileInfo
 
 from .asynchronous import AsyncSandbox
-from .setup import LocalOptions, make_settings
+from .setup import LocalOptions, make_settings, split_options
 from .shared import shared_engine
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ class Sandbox:
     """
 
     def __init__(self, **options: Unpack[LocalOptions]) -> None:
+        of_engine, of_session = split_options(options)
         with ExitStack() as stack:
-            shared = stack.enter_context(shared_engine(make_settings(options)))
-            self._box = AsyncSandbox(engine=shared.engine, **options)
+            shared = stack.enter_context(shared_engine(make_settings(of_engine)))
+            self._box = AsyncSandbox(engine=shared.engine, **of_session)
             shared.call(self._box.__aenter__)
             stack.callback(shared.call, self._box.close)
             self._stack = stack.pop_all()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from insitu.errors import IsolationUnavailable
 from insitu.options import RunOptions, SizeOptions, check_code, given, small_bytes
@@ -16,25 +16,47 @@ if TYPE_CHECKING:
     from insitu.settings import Settings
 
 
-class LocalOptions(SizeOptions, total=False):
-    """What a sandbox of this process may be given.
+class EngineOptions(TypedDict, total=False):
+    """What the engine of a sandbox may be given.
 
     Args:
         python: the Python whose packages sandboxed code has; by default this one.
         preimport: modules that are imported ahead, so that importing them takes sandboxed code no time.
         settings: all the rest, and the ceilings; by default what ``INSITU_*`` in the environment says.
-        timeout_s: wall time of each execution, in seconds.
-        env_vars: environment variables of all its executions.
     """
 
     python: str | PathLike[str] | None
     preimport: Sequence[str] | None
     settings: Settings | None
+
+
+class LocalOptions(EngineOptions, SizeOptions, total=False):
+    """What a sandbox of this process may be given.
+
+    Args:
+        timeout_s: wall time of each execution, in seconds.
+        env_vars: environment variables of all its executions.
+    """
+
     timeout_s: float | None
     env_vars: Mapping[str, str] | None
 
 
-def make_settings(options: LocalOptions) -> Settings:
+def split_options(options: LocalOptions) -> tuple[EngineOptions, dict[str, Any]]:
+    """The options of the engine, and those of the sandbox in it.
+
+    Raises:
+        TypeError: if there is an option that nobody knows.
+    """
+    if unknown := options.keys() - LocalOptions.__optional_keys__:
+        raise TypeError(f"a sandbox has no option {', '.join(sorted(unknown))}")
+    names = EngineOptions.__optional_keys__
+    of_engine = {name: value for name, value in options.items() if name in names}
+    of_session = {name: value for name, value in options.items() if name not in names}
+    return cast(EngineOptions, of_engine), of_session
+
+
+def make_settings(options: EngineOptions) -> Settings:
     """The settings of an engine for sandboxes of this process."""
     from insitu.settings import Settings
 
@@ -67,13 +89,13 @@ def make_engine(settings: Settings) -> Engine:
     return Engine(settings)
 
 
-def session_arguments(settings: Settings, options: LocalOptions) -> dict[str, Any]:
+def session_arguments(
+    settings: Settings, env_vars: Mapping[str, str] | None = None, **limits: float | None
+) -> dict[str, Any]:
     """The arguments of ``Engine.create_session``."""
-    names = {*SizeOptions.__optional_keys__, "timeout_s"}
-    wishes: dict[str, Any] = {name: value for name, value in options.items() if name in names}
     return {
-        "limits": settings.limits(**wishes),
-        "env_vars": options.get("env_vars") or {},
+        "limits": settings.limits(**limits),
+        "env_vars": env_vars or {},
         # It ends with its block, and not because someone went for lunch.
         "ttl_s": settings.max_ttl_s,
         "idle_timeout_s": settings.max_idle_timeout_s,

@@ -72,9 +72,7 @@ class SharedEngine:
         try:
             return self.portal.start_task_soon(function)
         except RuntimeError as error:
-            raise EngineClosed(
-                "this process's engine is closed", hint="make a new insitu.Sandbox()"
-            ) from error
+            raise EngineClosed("this process's engine is closed", hint="make a new insitu.Sandbox()") from error
 
 
 _engines: dict[str, SharedEngine] = {}
