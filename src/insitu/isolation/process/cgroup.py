@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...types import Limits
 
 WANTED = ("memory", "pids", "cpu", "cpuacct")
 _PERIOD_US = 100_000
+_PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
+_LEAF = "insitu-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Group:
     folders: Mapping[str, Path]  # by controller
     versions: Mapping[str, int]
     _open: dict[str, int] = field(default_factory=dict)
+    _peak_is_ours: bool = False
 
     def paths(self) -> list[Path]:
         """Its folders, each once."""
@@ -140,15 +143,20 @@ class Group:
 
     def reset_peak(self) -> None:
         """Forget the peak of memory, where the kernel can."""
-        if "memory" in self.folders and self.versions["memory"] == 1:
-            self._rewrite("memory.max_usage_in_bytes", b"0")
+        if "memory" not in self.folders:
+            return
+        try:
+            # From Linux 6.12 on version 2 forgets, too, but only for the descriptor that asked: it stays open.
+            os.pwrite(self._file("memory", _PEAK[self.versions["memory"]], os.O_RDWR), b"0", 0)
+            self._peak_is_ours = True
+        except OSError:
+            self._peak_is_ours = False
 
     def peak(self) -> int | None:
         """The peak of memory since it was reset; None where it cannot be."""
-        if "memory" not in self.folders or self.versions["memory"] == 2:
-            # From Linux 6.12 on memory.peak can be reset, for one open file; before, it is the session's peak.
-            return self._peak_v2() if "memory" in self.folders else None
-        return int(self._read("memory", "memory.max_usage_in_bytes"))
+        if not self._peak_is_ours:
+            return None
+        return int(self._read("memory", _PEAK[self.versions["memory"]]))
 
     def cpu_seconds(self) -> float | None:
         """Processor time used in it so far."""
@@ -174,9 +182,6 @@ class Group:
                 removed = False
         return removed
 
-    def _peak_v2(self) -> int | None:
-        return None
-
     def _write(self, controller: str, name: str, value: object) -> None:
         (self.folders[controller] / name).write_text(str(value))
 
@@ -187,13 +192,9 @@ class Group:
     def _read(self, controller: str, name: str) -> bytes:
         return os.pread(self._file(controller, name, os.O_RDONLY), 256, 0)
 
-    def _rewrite(self, name: str, value: bytes) -> None:
-        os.pwrite(self._file("memory", name, os.O_RDWR), value, 0)
-
     def _file(self, controller: str, name: str, flags: int) -> int:
-        # These two are read around every execution: they stay open. Opened for both where it is written, too.
+        # Both are read around every execution: they stay open.
         if name not in self._open:
-            flags = os.O_RDWR if name.startswith("memory.") else flags
             self._open[name] = os.open(self.folders[controller] / name, flags | os.O_CLOEXEC)
         return self._open[name]
 
@@ -215,7 +216,7 @@ class Tree:
             Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
             Path("/proc/self/cgroup").read_text(encoding="utf-8"),
         )
-        usable = [h for h in hierarchies if _prepare(h)]
+        usable = [h for h in map(_above_leaf, hierarchies) if _prepare(h)]
         if not any("memory" in h.controllers for h in usable):
             return None
         tree = cls(usable, total_memory)
@@ -280,9 +281,14 @@ def _prepare(hierarchy: Hierarchy) -> bool:
     return True
 
 
+def _above_leaf(hierarchy: Hierarchy) -> Hierarchy:
+    # An engine of this process has stepped aside before.
+    return replace(hierarchy, own=hierarchy.own.parent) if hierarchy.own.name == _LEAF else hierarchy
+
+
 def _step_aside(hierarchy: Hierarchy) -> bool:
     # No group of version 2 but the root may hold processes and hand out controllers: move to a leaf of our own.
-    leaf = hierarchy.own / "insitu-server"
+    leaf = hierarchy.own / _LEAF
     try:
         leaf.mkdir(exist_ok=True)
         (leaf / "cgroup.procs").write_text(str(os.getpid()))
