@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -43,7 +44,8 @@ def serving(settings: Settings, unread_s: float) -> Iterator[str]:
             finally:
                 started.set()
 
-        thread = threading.Thread(target=partial(anyio.run, serve))
+        options = {"use_uvloop": find_spec("uvloop") is not None}
+        thread = threading.Thread(target=partial(anyio.run, serve, backend_options=options))
         thread.start()
         started.wait()
         try:
@@ -112,7 +114,7 @@ def events(client: httpx2.Client) -> Callable[..., Iterator[Event]]:
                 if name and colon:
                     block[name] = value
                 elif not line and "data" in block:
-                    yield int(block["id"]), block["event"], json.loads(block["data"])
+                    yield int(block.get("id", -1)), block["event"], json.loads(block["data"])
                     block = {}
 
     return stream

@@ -18,9 +18,7 @@ Raw = Callable[[bytes], tuple[int, dict[str, str], bytes]]
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return Settings(
-        port=0, preimport=(), pool_size=1, upload_bytes=30 << 20, code_bytes=4 << 20, max_timeout_s=600
-    )
+    return Settings(port=0, preimport=(), pool_size=1, upload_bytes=30 << 20, code_bytes=4 << 20, max_timeout_s=600)
 
 
 def error(answer: httpx2.Response, status: int, code: str) -> str:
@@ -43,7 +41,7 @@ def error(answer: httpx2.Response, status: int, code: str) -> str:
         ({"code": 5}, "code: it should be a valid string (it is 5)"),
         ({"code": None}, "code: it should be a valid string"),
         ({"code": ["1"]}, "code: it should be a valid string"),
-        ({"code": "a\0b"}, "a NUL character at position 1"),
+        ({"code": "a\0b"}, "the code has a NUL byte, which Python cannot compile"),
         ({"code": "1", "cod": 1}, "cod: there is no such field"),
         ({"code": "1", "tools": ["x"]}, "tools: not built yet"),
         ({"code": "1", "policy": {"restricted": True}}, "policy: not built yet"),
@@ -52,9 +50,9 @@ def error(answer: httpx2.Response, status: int, code: str) -> str:
         ({"code": "1", "timeout_s": -1.5}, "timeout_s: it should be greater than 0 (it is -1.5)"),
         ({"code": "1", "timeout_s": "5"}, "timeout_s: it should be a valid number"),
         ({"code": "1", "timeout_s": True}, "timeout_s: it should be a valid number"),
-        ({"code": "1", "env_vars": {"A=B": "1"}}, "env_vars"),
-        ({"code": "1", "env_vars": {"": "1"}}, "env_vars"),
-        ({"code": "1", "env_vars": {"A": "\0"}}, "env_vars.A"),
+        ({"code": "1", "env_vars": {"A=B": "1"}}, "the environment variable 'A=B' has"),
+        ({"code": "1", "env_vars": {"": "1"}}, "the environment variable '' has"),
+        ({"code": "1", "env_vars": {"A": "\0"}}, "the environment variable 'A' has"),
         ({"code": "1", "env_vars": {"A": 1}}, "env_vars.A: it should be a valid string (it is 1)"),
         ({"code": "1", "files": [{"path": "a"}]}, "'a' must have either text or base64"),
         ({"code": "1", "files": [{"path": "a", "text": "", "base64": ""}]}, "either text or base64"),
@@ -109,9 +107,7 @@ def test_what_the_session_fixes_cannot_be_asked_of_an_execution(
     named = {"session_id": session.rpartition("/")[2], "code": "1", field: value}
     words = f"{field}: set when the session is made, and fixed from then on"
     assert words in error(client.post("/v1/execute", json=named), 422, "invalid_request")
-    assert words in error(
-        client.post(f"{session}/execute", json={"code": "1", field: value}), 422, "invalid_request"
-    )
+    assert words in error(client.post(f"{session}/execute", json={"code": "1", field: value}), 422, "invalid_request")
 
 
 def test_the_path_names_the_session(client: httpx2.Client, session: str) -> None:
@@ -128,9 +124,7 @@ def test_the_path_names_the_session(client: httpx2.Client, session: str) -> None
         ({"processes": 100_000}, "processes is 100000"),
     ],
 )
-def test_a_limit_over_the_ceiling_is_named(
-    client: httpx2.Client, limits: dict[str, float], words: str
-) -> None:
+def test_a_limit_over_the_ceiling_is_named(client: httpx2.Client, limits: dict[str, float], words: str) -> None:
     for path, body in (
         ("/v1/execute", {"code": "1", "limits": limits}),
         ("/v1/sessions", {"limits": limits}),
@@ -175,7 +169,7 @@ def test_twenty_megabytes_of_source_are_too_large(client: httpx2.Client, session
     code = "#" * (20 << 20)
     for path in ("/v1/execute", f"{session}/execute"):
         words = error(client.post(path, json={"code": code}), 413, "too_large")
-        assert "the code has 20971520 bytes; this server takes 4194304" in words
+        assert "the code has 20971520 bytes; at most 4194304 are taken" in words
     assert client.get(session).json()["executions"] == 0
 
 
@@ -186,13 +180,10 @@ def test_code_is_measured_in_bytes(client: httpx2.Client) -> None:
 
 def test_a_body_over_the_cap_is_refused_before_it_is_read(raw: Raw) -> None:
     status, headers, body = raw(
-        b"POST /v1/execute HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n"
-        b"content-length: 99999999999\r\n\r\n"
+        b"POST /v1/execute HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 99999999999\r\n\r\n"
     )
     assert (status, headers["connection"]) == (413, "close")
-    assert (
-        json.loads(body)["error"]["message"] == f"the body has 99999999999 bytes; this route takes {30 << 20}"
-    )
+    assert json.loads(body)["error"]["message"] == f"the body has 99999999999 bytes; this route takes {30 << 20}"
 
 
 def test_an_endless_body_is_cut_off(client: httpx2.Client) -> None:
@@ -200,12 +191,8 @@ def test_an_endless_body_is_cut_off(client: httpx2.Client) -> None:
         for _ in range(31):
             yield b" " * (1 << 20)
 
-    assert "more than 31457280 bytes" in error(
-        client.post("/v1/execute", content=endless()), 413, "too_large"
-    )
-    assert "more than 1048576 bytes" in error(
-        client.post("/v1/sessions", content=endless()), 413, "too_large"
-    )
+    assert "more than 31457280 bytes" in error(client.post("/v1/execute", content=endless()), 413, "too_large")
+    assert "more than 1048576 bytes" in error(client.post("/v1/sessions", content=endless()), 413, "too_large")
 
 
 @pytest.mark.parametrize(
@@ -227,9 +214,7 @@ def test_an_endless_body_is_cut_off(client: httpx2.Client) -> None:
         ("DELETE", "/v1/sessions/sess_0/files/a", 404, "session_not_found"),
     ],
 )
-def test_what_is_not_there_is_404(
-    client: httpx2.Client, method: str, path: str, status: int, code: str
-) -> None:
+def test_what_is_not_there_is_404(client: httpx2.Client, method: str, path: str, status: int, code: str) -> None:
     error(client.request(method, path), status, code)
 
 
@@ -249,8 +234,6 @@ def test_a_refused_method_says_which_are_taken(client: httpx2.Client) -> None:
     assert client.get("/v1/execute").headers["allow"] == "POST"
 
 
-def test_nothing_is_left_of_all_this(
-    client: httpx2.Client, session: str, gauge: Callable[[str], float]
-) -> None:
+def test_nothing_is_left_of_all_this(client: httpx2.Client, session: str, gauge: Callable[[str], float]) -> None:
     assert gauge("insitu_executions") == 0
     assert client.post(f"{session}/execute", json={"code": "1 + 1"}).json()["outcome"] == "ok"

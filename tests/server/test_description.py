@@ -74,9 +74,7 @@ def test_errors_are_described_in_the_one_shape(description: dict[str, Any]) -> N
         for answer in errors.values():
             schema = answer["content"]["application/json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/ErrorBody"}, route
-    assert {"401", "404", "413", "422", "429", "503"} <= set(
-        operations(description)["POST /v1/execute"]["responses"]
-    )
+    assert {"401", "404", "413", "422", "429", "503"} <= set(operations(description)["POST /v1/execute"]["responses"])
 
 
 def references(value: Any) -> set[str]:

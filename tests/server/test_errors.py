@@ -32,11 +32,7 @@ STATUSES = {
 
 def test_every_exception_is_answered() -> None:
     families = {errors.InsituError, errors.CallerError, errors.ServiceError}
-    known = {
-        each
-        for each in vars(errors).values()
-        if isinstance(each, type) and issubclass(each, errors.InsituError)
-    }
+    known = {each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.InsituError)}
     assert {type(exc) for exc in STATUSES} == known - families
 
 

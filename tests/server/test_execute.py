@@ -118,8 +118,6 @@ def test_whatever_code_shows_the_answer_is_json(client: httpx2.Client, session: 
 
 
 def test_every_answer_carries_a_request_id_of_its_own(client: httpx2.Client) -> None:
-    ids = {
-        client.get(path).headers["x-request-id"] for path in ("/healthz", "/v1/sessions", "/nowhere", "/docs")
-    }
+    ids = {client.get(path).headers["x-request-id"] for path in ("/healthz", "/v1/sessions", "/nowhere", "/docs")}
     assert len(ids) == 4
     assert all(each.startswith("req_") and len(each) == 36 for each in ids)

@@ -71,9 +71,7 @@ def test_both_roots_and_relative_paths_name_the_same_file(client: httpx2.Client,
         assert client.get(f"{files}/{path}").content == b"same"
 
 
-@pytest.mark.parametrize(
-    "name", ["a b.txt", "a%b", "ä✓.txt", "a+b", "a#b?c", "a'\"b\\c", "a;b", "\r\n", "-rf"]
-)
+@pytest.mark.parametrize("name", ["a b.txt", "a%b", "ä✓.txt", "a+b", "a#b?c", "a'\"b\\c", "a;b", "\r\n", "-rf"])
 def test_any_name_comes_back_as_it_was(client: httpx2.Client, files: str, name: str) -> None:
     path = f"{files}/{quote(name, safe='')}"
     assert client.put(path, content=b"x").status_code == 201
@@ -176,6 +174,9 @@ def test_a_folder_has_no_bytes(client: httpx2.Client, files: str) -> None:
     assert refused(answer) == "invalid_request"
     assert answer.json()["error"]["hint"] == "add ?depth=1 to list a folder"
     assert client.put(f"{files}/folder", content=b"1").status_code == 422
+    assert client.get(f"{files}/").json() == client.get(files).json()
+    assert refused(client.put(f"{files}/")) == refused(client.delete(f"{files}/")) == "path_refused"
+    assert refused(client.get(f"{files}/folder/a?depth=1"), 404) == "file_not_found"
 
 
 @pytest.mark.parametrize("query", ["?depth=0", "?depth=x", "?depth=33", "?deep=1", "?path=a&path=../.."])
@@ -212,9 +213,7 @@ def test_a_path_out_of_the_workspace_is_refused(raw: Raw, files: str, path: str)
         assert json.loads(body)["error"]["code"] == "path_refused"
 
 
-@pytest.mark.parametrize(
-    "target", ["/etc/passwd", "/", "../../etc/passwd", "/proc/self/root/etc/passwd", "loop"]
-)
+@pytest.mark.parametrize("target", ["/etc/passwd", "/", "../../etc/passwd", "/proc/self/root/etc/passwd", "loop"])
 def test_a_link_leads_nowhere_outside(client: httpx2.Client, files: str, target: str) -> None:
     run(
         client,

@@ -27,9 +27,7 @@ sys.exit(serve(Settings()))
 """
 ENDLESS = "print('up', flush=True)\nimport time\nwhile True: time.sleep(0.01)"
 # Ends by itself, once the test has seen what it wants to see.
-UNTIL_TOLD = (
-    "print('up', flush=True)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n'done'"
-)
+UNTIL_TOLD = "print('up', flush=True)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n'done'"
 
 
 @contextmanager
@@ -83,9 +81,9 @@ def test_past_its_bound_sigterm_ends_what_runs_and_says_so() -> None:
             process.send_signal(signal.SIGTERM)
             rest = list(lines)
             assert "event: error" in rest
-            assert any('"code":"closed"' in line and "the server stopped" in line for line in rest)
+            assert any('"code":"server_stopped"' in line and "the server stopped" in line for line in rest)
         answer = plain.result()
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "closed")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_stopped")
         assert process.wait() == 0
 
 
@@ -133,15 +131,23 @@ def test_a_file_without_keys_is_no_permission(tmp_path: Path) -> None:
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            InvalidRequest, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
-        ):
+        with pytest.raises(InvalidRequest, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
             listen(Settings(port=port))
 
 
 def test_an_unknown_host_is_named() -> None:
     with pytest.raises(InvalidRequest, match=r"the host 'no\.such\.host\.invalid' is not known"):
         listen(Settings(host="no.such.host.invalid"))
+
+
+def test_without_user_namespaces_the_start_says_so_in_one_message() -> None:
+    # In a namespace of its own, whose own limit allows no further ones.
+    script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {sys.executable} -c '{SERVE}'"
+    run = subprocess.run(["unshare", "-Ur", "sh", "-c", script], capture_output=True, text=True, timeout=50)
+    assert run.returncode == 1
+    assert run.stderr.startswith("insitu cannot start: ")
+    assert "user/max_user_namespaces" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_server_that_cannot_start_says_why_in_one_message() -> None:

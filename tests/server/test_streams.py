@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -17,9 +18,7 @@ Gauge = Callable[[str], float]
 ENDLESS = "print('up', flush=True)\nimport time\nwhile True: time.sleep(0.01)"
 
 
-def test_events_come_in_order_and_the_last_is_the_whole(
-    client: httpx2.Client, session: str, events: Events
-) -> None:
+def test_events_come_in_order_and_the_last_is_the_whole(client: httpx2.Client, session: str, events: Events) -> None:
     code = "import sys; print('a'); print('b', file=sys.stderr); display(1); 2"
     log = list(events(f"{session}/execute", code))
     assert [seq for seq, _, _ in log] == list(range(len(log)))
@@ -99,14 +98,14 @@ def test_an_error_before_the_first_event_is_an_http_error(client: httpx2.Client)
 def test_a_client_that_leaves_a_stream_ends_its_execution(
     client: httpx2.Client, session: str, gauge: Gauge, eventually: Eventually
 ) -> None:
-    before = cancelled(client)
+    before = left(client)
     body = {"code": f"x = 1\n{ENDLESS}", "stream": True}
     with client.stream("POST", f"{session}/execute", json=body) as response:
         assert any("up" in line for line in response.iter_lines())
         assert client.get(session).json()["state"] == "busy"
     eventually(lambda: gauge("insitu_executions") == 0)
     assert client.get(session).json()["state"] == "idle"
-    assert cancelled(client) == before + 1
+    assert left(client) == before + 1
     assert client.post(f"{session}/execute", json={"code": "2 + 2"}).json()["outcome"] == "ok"
 
 
@@ -124,35 +123,63 @@ def test_a_client_that_breaks_off_ends_its_execution(
 def test_a_client_that_leaves_the_queue_never_runs(
     client: httpx2.Client, session: str, url: str, events: Events, gauge: Gauge, eventually: Eventually
 ) -> None:
+    before = left(client)
     first = events(f"{session}/execute", ENDLESS)
     assert any(kind == "stdout" for _, kind, _ in first)
     waiting = send(url, f"{session}/execute", {"code": "open('ran', 'w')"})
     eventually(lambda: gauge("insitu_executions") == 2)
     waiting.close()
-    eventually(lambda: gauge("insitu_executions") == 1)
+    eventually(lambda: left(client) == before + 1)
     client.post(f"{session}/interrupt")
     list(first)
     eventually(lambda: gauge("insitu_executions") == 0)
     assert client.get(f"{session}/files/ran").status_code == 404
 
 
+def test_a_session_that_is_ended_ends_its_streams(
+    client: httpx2.Client, session: str, events: Events, gauge: Gauge, eventually: Eventually
+) -> None:
+    stream = events(f"{session}/execute", ENDLESS)
+    assert any(kind == "stdout" for _, kind, _ in stream)
+    assert client.delete(session).status_code == 204
+    *_, (_, kind, body) = stream
+    assert (kind, body["error"]["code"]) == ("error", "session_not_found")
+    assert body["error"]["request_id"].startswith("req_")
+    eventually(lambda: gauge("insitu_executions") == 0)
+
+
+def test_a_queue_of_a_session_has_an_end(
+    client: httpx2.Client, session: str, url: str, gauge: Gauge, eventually: Eventually
+) -> None:
+    with ExitStack() as stack:
+        asked = [stack.enter_context(send(url, f"{session}/execute", {"code": ENDLESS})) for _ in range(32)]
+        eventually(lambda: gauge("insitu_executions") == 32)
+        refused = client.post(f"{session}/execute", json={"code": "1"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota_exceeded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert client.delete(session).status_code == 204
+        eventually(lambda: gauge("insitu_executions") == 0)
+        assert all(connection.recv(65536).startswith(b"HTTP/1.1 404") for connection in asked)
+
+
 def test_a_fresh_sandbox_goes_with_its_client(
     client: httpx2.Client, url: str, gauge: Gauge, eventually: Eventually
 ) -> None:
-    before = cancelled(client)
+    before = left(client)
     connection = send(url, "/v1/execute", {"code": ENDLESS, "stream": True})
     received = b""
     while b"up" not in received:
         received += connection.recv(65536)
     connection.close()
     eventually(lambda: gauge("insitu_executions") == 0)
-    assert cancelled(client) == before + 1
+    assert left(client) == before + 1
     assert client.get("/v1/sessions").json() == {"sessions": []}
 
 
-def cancelled(client: httpx2.Client) -> int:
+def left(client: httpx2.Client) -> int:
+    """How many clients the server saw leave before the end of their answer."""
     lines = client.get("/metrics").text.splitlines()
-    counted = [line for line in lines if line.startswith('insitu_executions_total{outcome="cancelled"}')]
+    counted = [line for line in lines if line.startswith('insitu_requests_total{method="POST",status="499"}')]
     return int(counted[0].split()[-1]) if counted else 0
 
 

@@ -9,8 +9,9 @@ import pytest
 from starlette.requests import Request
 
 from insitu.server import wire
+from insitu.server.encoding import dumps
 from insitu.server.errors import BodyStalled, ClientGone
-from insitu.server.wire import body_chunks, dumps
+from insitu.server.wire import body_chunks
 
 if TYPE_CHECKING:
     from starlette.types import Message

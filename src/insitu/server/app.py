@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
-from .. import __version__
 from ..engine import Engine
 from ..settings import Settings
 from . import execute, files, health, sessions
@@ -49,7 +49,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     app = FastAPI(
         title="insitu",
-        version=__version__,
+        version=version("insitu"),
         summary="Runs the Python that an AI model writes right where the model is served.",
         lifespan=lifespan,
         redirect_slashes=False,

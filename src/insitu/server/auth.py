@@ -32,11 +32,6 @@ class Keys:
         names = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
         self._hosts = {name.lower() for name in names}
 
-    @property
-    def owners(self) -> list[str]:
-        """Every owner that there can be."""
-        return [digest.hex() for digest in self._digests] or [""]
-
     def owner(self, headers: Headers) -> str:
         """The owner that a request speaks for.
 

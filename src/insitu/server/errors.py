@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import errors
+from .encoding import dumps
 
 log = logging.getLogger("insitu.server")
 
@@ -51,6 +51,18 @@ class ClientGone(Exception):
     """Raised when the client went away: there is nobody to answer."""
 
 
+class ServerStopped(errors.ServiceError):
+    """Raised when the server stops before the code has ended."""
+
+    code = "server_stopped"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server stopped before the code ended",
+            hint="the code may have run in part; send it again if that does no harm",
+        )
+
+
 class BodyStalled(errors.CallerError):
     """Raised when a request's body stops coming."""
 
@@ -73,7 +85,7 @@ STATUSES |= {BodyStalled: (408, INVALID), RangeRefused: (416, INVALID)}
 def error_answer(exc: Exception, request_id: str) -> Response:
     """The HTTP answer to an exception."""
     return Response(
-        orjson.dumps(error_body(exc, request_id)),
+        dumps(error_body(exc, request_id)),
         error_status(exc),
         headers=_headers(exc),
         media_type="application/json",

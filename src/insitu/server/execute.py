@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from ..engine import RunningExecution, Session
 from ..types import Execution
 from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
 from .openapi import answers, streams_or, takes
-from .service import Service, owner_of
+from .service import PlainRoute, Service, owner_of
 from .sse import EventStream
 from .wire import execution_json, json_answer, read_json
 
@@ -22,12 +21,10 @@ Start = AbstractAsyncContextManager[RunningExecution]
 
 def routes(service: Service) -> APIRouter:
     """The routes that run code."""
-    router = APIRouter(prefix="/v1", tags=["executions"])
+    router = APIRouter(route_class=PlainRoute, prefix="/v1", tags=["executions"])
     cap = service.settings.upload_bytes
 
-    @router.post(
-        "/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **streams_or(Execution)
-    )
+    @router.post("/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **streams_or(Execution))
     async def execute_in_session(request: Request, session_id: str) -> Response:
         """Run code in a session: its variables and files are those that earlier executions left."""
         asked = await read_json(request, SessionExecuteRequest, cap)
@@ -52,7 +49,6 @@ def routes(service: Service) -> APIRouter:
 
 
 def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
-    asked.check_code(service.settings.code_bytes)
     return service.engine.start(
         session,
         asked.code,
@@ -65,7 +61,6 @@ def _in_session(service: Service, asked: SessionExecuteRequest, session: Session
 
 
 def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
-    asked.check_code(service.settings.code_bytes)
     return service.engine.start(
         None,
         asked.code,
@@ -81,28 +76,13 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
 
 
 async def _answer(service: Service, request: Request, asked: SessionExecuteRequest, start: Start) -> Response:
-    counted = _counted(service, start)
     if asked.stream:
-        return EventStream(service, counted)
+        return EventStream(service, start)
 
     async def work() -> Execution:
-        async with counted as execution:
-            return await execution.result()
+        async with start as running:
+            return await running.result()
 
     execution = await service.while_connected(request.receive, work)
+    service.metrics.executions[execution.outcome] += 1
     return Response(execution_json(execution), media_type="application/json")
-
-
-@asynccontextmanager
-async def _counted(service: Service, start: Start) -> AsyncIterator[RunningExecution]:
-    service.metrics.running += 1
-    try:
-        async with start as execution:
-            outcome = "cancelled"
-            try:
-                yield execution
-                outcome = (await execution.result()).outcome
-            finally:
-                service.metrics.executions[outcome] += 1
-    finally:
-        service.metrics.running -= 1

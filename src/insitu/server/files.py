@@ -52,9 +52,7 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
 
     @router.get("", **answers(FileList))
-    async def list_files(
-        request: Request, session_id: str, query: Annotated[FilesQuery, Query()]
-    ) -> Response:
+    async def list_files(request: Request, session_id: str, query: Annotated[FilesQuery, Query()]) -> Response:
         """The files of the workspace, or of one of its folders."""
         return await _listing(service.session(request, session_id).files, query.path, query.depth)
 
@@ -65,8 +63,8 @@ def routes(service: Service) -> APIRouter:
         """A file's bytes, whole or a range of them; with `depth`, the files of a folder."""
         files = service.session(request, session_id).files
         _check_encoding(request, path)
-        if depth is not None:
-            return await _listing(files, path, depth)
+        if depth is not None or not path:
+            return await _listing(files, path, depth or 1)
         return await _download(request, files, path)
 
     @router.put(

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 Sample = tuple[str, int]
+
+# What the engine tells of its load, and what it means.
+GAUGES = {
+    "sessions": "Sessions alive.",
+    "executions": "Executions waiting or running.",
+    "sandboxes": "Sandboxes alive, with those that are kept ready.",
+    "pool_ready": "Sandboxes kept ready.",
+}
 
 
 @dataclass(slots=True)
@@ -15,28 +23,26 @@ class Metrics:
 
     Args:
         requests: answers by method and status; 499 is a client that left before its answer.
-        executions: executions that ended, by outcome.
-        running: executions that were asked for and have not ended: those that wait are among them.
+        executions: executions whose end was told to a client, by outcome.
     """
 
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
     executions: Counter[str] = field(default_factory=Counter)
-    running: int = 0
 
-    def text(self, *, idle: int, busy: int, ready: bool) -> str:
+    def text(self, load: Mapping[str, int], *, ready: bool) -> str:
         """All of it, with what only the engine knows, in the text format."""
         requests = [
-            (f'{{method="{method}",status="{status}"}}', count)
-            for (method, status), count in self.requests.items()
+            (f'{{method="{method}",status="{status}"}}', count) for (method, status), count in self.requests.items()
         ]
         outcomes = [(f'{{outcome="{outcome}"}}', count) for outcome, count in self.executions.items()]
-        sessions = [('{state="idle"}', idle), ('{state="busy"}', busy)]
+        gauges = [
+            _family(name, "gauge", meaning, [("", load[name])]) for name, meaning in GAUGES.items() if name in load
+        ]
         return "".join(
             (
                 _family("requests_total", "counter", "Answers by method and status.", requests),
-                _family("executions_total", "counter", "Executions that ended, by outcome.", outcomes),
-                _family("executions", "gauge", "Executions waiting or running.", [("", self.running)]),
-                _family("sessions", "gauge", "Sessions alive, by state.", sessions),
+                _family("executions_total", "counter", "Executions answered, by outcome.", outcomes),
+                *gauges,
                 _family("ready", "gauge", "1 when the server takes executions.", [("", int(ready))]),
             )
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..engine import EnvironmentInfo, FileUpload
-from ..errors import InvalidRequest, TooLarge
+from ..errors import InvalidRequest
 from ..settings import Settings
 from ..types import FileInfo, Limits, SessionInfo
 from .errors import OF_THE_SESSION
@@ -18,13 +18,15 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Path = Annotated[str, StringConstraints(max_length=4096)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
-VariableValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32_768)]
-Variables = Annotated[dict[VariableName, VariableValue], Field(max_length=256)]
-Metadata = Annotated[
+Variables = Annotated[
     dict[
-        Annotated[str, StringConstraints(max_length=128)], Annotated[str, StringConstraints(max_length=1024)]
+        Annotated[str, StringConstraints(max_length=256)],
+        Annotated[str, StringConstraints(max_length=32_768)],
     ],
+    Field(max_length=256),
+]
+Metadata = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=128)], Annotated[str, StringConstraints(max_length=1024)]],
     Field(max_length=64),
 ]
 
@@ -39,15 +41,11 @@ class LimitsWish(Strict):
     """What a session may use; what is left out has the server's default, and none may be over its ceiling."""
 
     timeout_s: Seconds | None = Field(None, description="wall time of one execution, in seconds")
-    memory_bytes: Count | None = Field(
-        None, description="memory of the session's processes and files together"
-    )
+    memory_bytes: Count | None = Field(None, description="memory of the session's processes and files together")
     cpus: Seconds | None = Field(None, description="processor time per second of wall time; 1.0 is one core")
     processes: Count | None = Field(None, description="processes and threads at once")
     disk_bytes: Count | None = Field(None, description="workspace, /tmp and /dev/shm together, in bytes")
-    output_bytes: Count | None = Field(
-        None, description="stdout, and as much again of stderr, kept of one execution"
-    )
+    output_bytes: Count | None = Field(None, description="stdout, and as much again of stderr, kept of one execution")
     results_bytes: Count | None = Field(None, description="all results of one execution, in bytes")
 
     def under(self, settings: Settings) -> Limits:
@@ -81,13 +79,9 @@ class InlineFile(Strict):
 class SessionExecuteRequest(Strict):
     """Code to run in a session."""
 
-    code: str = Field(
-        description="Python, run as a notebook's cell: the value of its last expression is a result"
-    )
+    code: str = Field(description="Python, run as a notebook's cell: the value of its last expression is a result")
     stream: bool = Field(False, description="answer with server-sent events while the code runs")
-    timeout_s: Seconds | None = Field(
-        None, description="wall time, in seconds; by default the session's limit"
-    )
+    timeout_s: Seconds | None = Field(None, description="wall time, in seconds; by default the session's limit")
     env_vars: Variables = Field({}, description="environment variables of this execution")
     files: list[InlineFile] = Field([], max_length=1000, description="files to put into the workspace first")
     return_files: list[Path] = Field(
@@ -96,34 +90,20 @@ class SessionExecuteRequest(Strict):
         description="patterns of files whose content comes with the answer, such as `*.png`",
     )
 
-    def check_code(self, cap: int) -> None:
-        """Refuse code that no Python could compile, or that is over the cap in bytes."""
-        if len(self.code) > cap or len(self.code.encode()) > cap:
-            size = len(self.code.encode())
-            raise TooLarge(f"the code has {size} bytes; this server takes {cap}", hint="put data into files")
-        if (position := self.code.find("\0")) >= 0:
-            raise InvalidRequest(
-                f"code: there is a NUL character at position {position}; Python cannot compile it"
-            )
-
 
 class ExecuteRequest(SessionExecuteRequest):
     """Code to run, in a session or in a fresh sandbox that is destroyed afterwards."""
 
     session_id: Name | None = Field(None, description="the session to run in; by default a fresh sandbox")
     environment: Name | None = Field(None, description="one of GET /v1/environments; only without session_id")
-    tier: Name | None = Field(
-        None, description="the kind of wall around the sandbox; only without session_id"
-    )
+    tier: Name | None = Field(None, description="the kind of wall around the sandbox; only without session_id")
     limits: LimitsWish | None = Field(None, description="only without session_id")
 
     @model_validator(mode="after")
     def _made_with_the_session(self) -> Self:
         given = [name for name in ("environment", "tier", "limits") if getattr(self, name) is not None]
         if given and self.session_id is not None:
-            raise ValueError(
-                f"{' and '.join(given)}: {OF_THE_SESSION}; leave it out, or leave out session_id"
-            )
+            raise ValueError(f"{' and '.join(given)}: {OF_THE_SESSION}; leave it out, or leave out session_id")
         return self
 
 
@@ -136,21 +116,15 @@ class CreateSessionRequest(Strict):
     env_vars: Variables = Field({}, description="environment variables of all its executions")
     metadata: Metadata = Field({}, description="the caller's own notes; shown, never used")
     ttl_s: Seconds | None = Field(None, description="seconds after which the session ends in any case")
-    idle_timeout_s: Seconds | None = Field(
-        None, description="seconds without use after which the session ends"
-    )
+    idle_timeout_s: Seconds | None = Field(None, description="seconds without use after which the session ends")
 
 
 class UpdateSessionRequest(Strict):
     """What to change of a session; what is left out stays."""
 
     metadata: Metadata | None = Field(None, description="takes the place of all metadata")
-    ttl_s: Seconds | None = Field(
-        None, description="seconds from now after which the session ends in any case"
-    )
-    idle_timeout_s: Seconds | None = Field(
-        None, description="seconds without use after which the session ends"
-    )
+    ttl_s: Seconds | None = Field(None, description="seconds from now after which the session ends in any case")
+    idle_timeout_s: Seconds | None = Field(None, description="seconds without use after which the session ends")
 
 
 class SessionList(BaseModel):

@@ -73,9 +73,7 @@ def answers(model: Any, status: int = 200, text: str = "Done.") -> dict[str, Any
 def streams_or(model: Any) -> dict[str, Any]:
     """The answers of a route that can stream."""
     declared = answers(model, text="The execution, whatever its outcome.")
-    declared["responses"][200]["content"] = {
-        "text/event-stream": {"schema": {"type": "string", "description": STREAM}}
-    }
+    declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}}
     return declared
 
 
@@ -86,9 +84,7 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = framework()["components"]["schemas"]
-            _, bodies = models_json_schema(
-                [(model, "validation") for model in BODIES], ref_template=REFERENCE
-            )
+            _, bodies = models_json_schema([(model, "validation") for model in BODIES], ref_template=REFERENCE)
             schemas.update(bodies["$defs"])
         return framework()
 

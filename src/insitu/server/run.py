@@ -47,9 +47,7 @@ def check_bind(settings: Settings) -> None:
     except OSError as exc:
         raise InvalidRequest(f"api_keys_file cannot be read: {exc}") from None
     if settings.api_keys_file and not keys:
-        raise InvalidRequest(
-            f"api_keys_file {str(settings.api_keys_file)!r} holds no key", hint="write one key a line"
-        )
+        raise InvalidRequest(f"api_keys_file {str(settings.api_keys_file)!r} holds no key", hint="write one key a line")
     if not keys and not all(ipaddress.ip_address(address).is_loopback for address in _addresses(settings)):
         raise InvalidRequest(
             f"without keys the server binds loopback only, and {settings.host!r} is reachable from elsewhere",
@@ -92,6 +90,7 @@ class Server(uvicorn.Server):
         )
         self.settings = settings
         self.service: Service = app.state.service
+        self.hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""
@@ -102,9 +101,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, wait for what runs, end what does not end, then stop."""
-        self.service.draining = True
         async with anyio.create_task_group() as group:
-            group.start_soon(self._cancel_when_forced, group.cancel_scope)
+            group.start_soon(self._cancel_when_hurried, group.cancel_scope)
             await self.service.engine.drain(self.settings.shutdown_s)
             group.cancel_scope.cancel()
         self.service.cancel_all()
@@ -115,11 +113,11 @@ class Server(uvicorn.Server):
 
         uvicorn would remember the signal and die of it after a clean stop.
         """
-        self.force_exit = self.should_exit
+        self.hurried = self.should_exit
         self.should_exit = True
 
-    async def _cancel_when_forced(self, scope: anyio.CancelScope) -> None:
-        while not self.force_exit:  # noqa: ASYNC110 - a signal's handler cannot set an event of the loop
+    async def _cancel_when_hurried(self, scope: anyio.CancelScope) -> None:
+        while not self.hurried:  # noqa: ASYNC110 - a signal's handler cannot set an event of the loop
             await anyio.sleep(0.05)
         scope.cancel()
 
@@ -132,9 +130,7 @@ async def _serve(settings: Settings) -> None:
 
 def _addresses(settings: Settings) -> list[str]:
     try:
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as exc:
         raise InvalidRequest(f"the host {settings.host!r} is not known: {exc.strerror}") from None
     return [str(address[0]) for *_, address in found]

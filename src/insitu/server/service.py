@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
+from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from ..engine import Engine, Session
 from ..errors import EngineClosed
 from ..settings import Settings
 from .auth import Keys
-from .errors import ClientGone
+from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
 
 Value = TypeVar("Value")
@@ -25,15 +27,14 @@ class Service:
     """One server's parts, shared by its routes.
 
     Args:
-        engine: None until the application has started.
-        draining: whether the server is on its way out and takes nothing new.
+        opened: the engine; None until the application has started.
     """
 
     settings: Settings
     keys: Keys
     metrics: Metrics = field(default_factory=Metrics)
     opened: Engine | None = None
-    draining: bool = False
+    _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
 
     @property
@@ -60,7 +61,7 @@ class Service:
 
         Raises:
             ClientGone: if the client went away first.
-            EngineClosed: if the server stopped first.
+            ServerStopped: if the server stopped first.
         """
         # Caught inside the group, or the group would wrap it.
         failure: Exception | None = None
@@ -80,14 +81,31 @@ class Service:
         if failure:
             raise failure
         if not results:
-            raise _stopped() if self.draining else ClientGone
+            raise ServerStopped if self._stopped else ClientGone
         return results[0]
 
     def cancel_all(self) -> None:
         """End what still runs, for a server whose grace is over."""
-        self.draining = True
+        self._stopped = True
         for scope in list(self._scopes):
             scope.cancel()
+
+
+class PlainRoute(APIRoute):
+    """A route that FastAPI describes and otherwise leaves alone.
+
+    Its endpoint takes the request and what the path names, and validates by itself: half the way to the engine.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint, without dependencies to solve."""
+        endpoint = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await endpoint(request, **request.path_params)
+            return answer
+
+        return handle
 
 
 def owner_of(request: Request) -> str:
@@ -100,9 +118,3 @@ async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> N
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
-
-
-def _stopped() -> EngineClosed:
-    return EngineClosed(
-        "the server stopped before the code ended", hint="the code ran in part; send it again if that is safe"
-    )

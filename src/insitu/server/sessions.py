@@ -13,13 +13,13 @@ from ..settings import Settings
 from ..types import SessionInfo
 from .models import CreateSessionRequest, EnvironmentList, SessionList, UpdateSessionRequest
 from .openapi import answers, takes
-from .service import Service, owner_of
+from .service import PlainRoute, Service, owner_of
 from .wire import DESCRIPTION_BYTES, json_answer, read_json
 
 
 def routes(service: Service) -> APIRouter:
     """The routes of sessions and environments."""
-    router = APIRouter(prefix="/v1", tags=["sessions"])
+    router = APIRouter(route_class=PlainRoute, prefix="/v1", tags=["sessions"])
 
     @router.post("/sessions", openapi_extra=takes(CreateSessionRequest), **answers(SessionInfo, 201, "Made."))
     async def create_session(request: Request) -> Response:

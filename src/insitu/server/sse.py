@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import anyio
@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from ..engine import RunningExecution
 from ..types import Event
+from .encoding import dumps
 from .errors import ClientGone, error_body
 from .service import Service
-from .wire import dumps
 
 KEEP_ALIVE = b": keep-alive\n\n"
 HEADERS = [
@@ -49,9 +49,11 @@ class EventStream(Response):
         await writer.end()
 
     async def _pump(self, writer: Writer) -> None:
-        async with self.start as execution, aclosing(execution.events()) as events:
-            async for event in events:
+        async with self.start as execution:
+            async for event in execution.events():
                 await writer.write(encode_event(event))
+                if event.kind == "finished":
+                    self.service.metrics.executions[event.data["outcome"]] += 1
 
 
 class Writer:

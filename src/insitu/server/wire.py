@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from starlette.responses import Response
 
 from ..errors import TooLarge
 from ..types import Execution
+from .encoding import dumps
 from .errors import BodyStalled, ClientGone, invalid_request
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -65,16 +65,6 @@ def refuse_length(request: Request, cap: int) -> None:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > cap:
         raise _too_large(f"{length} bytes", cap)
-
-
-def dumps(value: Any) -> bytes:
-    """JSON, whatever strings and numbers sandboxed code has put into the value."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        # Lone surrogates, integers over 64 bits and deep nesting are nothing to orjson; NaN is no JSON.
-        finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
-        return json.dumps(finite, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
