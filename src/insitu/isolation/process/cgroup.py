@@ -210,11 +210,11 @@ class Tree:
         self._total = total_memory
 
     @classmethod
-    def make(cls, total_memory: int) -> Tree | None:
+    def make(cls, total_memory: int, root: Path = Path("/")) -> Tree | None:
         """The groups of this server, or None where it may not make any."""
+        own = root / "proc/self"
         hierarchies = find_hierarchies(
-            Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
-            Path("/proc/self/cgroup").read_text(encoding="utf-8"),
+            (own / "mountinfo").read_text(encoding="utf-8"), (own / "cgroup").read_text(encoding="utf-8"), root
         )
         usable = [h for h in map(_above_leaf, hierarchies) if _prepare(h)]
         if not any("memory" in h.controllers for h in usable):
