@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from insitu.errors import IsolationUnavailable
-from insitu.options import RunOptions, SizeOptions, check_code, given, small_bytes
+from insitu.options import RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
 
 if TYPE_CHECKING:
-    from insitu.engine import Engine
+    from insitu.engine import Engine, FileUpload
     from insitu.settings import Settings
 
 
@@ -104,11 +104,14 @@ def session_arguments(
 
 def run_arguments(code: str, options: RunOptions) -> dict[str, Any]:
     """The arguments of ``Engine.start`` and ``Engine.run``."""
-    from insitu.engine import FileUpload
-
     check_code(code)
     arguments = {"code": code, **given(options)}
-    if "files" in arguments:
-        uploads = (FileUpload(path, small_bytes(content)) for path, content in arguments["files"].items())
-        arguments["files"] = tuple(uploads)
+    if files := arguments.get("files"):
+        arguments["files"] = _uploads(files)
     return arguments
+
+
+def _uploads(files: Mapping[str, SmallContent]) -> tuple[FileUpload, ...]:
+    from insitu.engine import FileUpload
+
+    return tuple(FileUpload(path, small_bytes(content)) for path, content in files.items())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from queue import SimpleQueue
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -25,20 +25,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(eq=False)
 class SharedEngine:
-    """An engine in a thread of its own."""
+    """An engine in a thread of its own.
 
-    engine: Engine
-    portal: BlockingPortal
-    resources: ExitStack
-    users: int = 0
+    Args:
+        resources: what ends with it.
+    """
 
-    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+    def __init__(self, engine: Engine, portal: BlockingPortal, resources: ExitStack) -> None:
+        self.engine = engine
+        self.users = 0
+        self._portal = portal
+        self._loop = portal.call(asyncio.get_running_loop)
+        self._resources = resources
+        self._closed = False
+
+    def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Awaits the function in the engine's thread; an exception here, such as Ctrl-C, cancels it there."""
-        future = self._start(function)
+        self._check_open()
+        # Measured: this takes 50 us of a call, and a call of anyio's portal 100.
+        future = asyncio.run_coroutine_threadsafe(function(), self._loop)
         try:
             return future.result()
+        except CancelledError as error:
+            raise _closed() from error
         except BaseException:
             future.cancel()
             raise
@@ -55,7 +65,8 @@ class SharedEngine:
             finally:
                 items.put(())
 
-        future = self._start(pump)
+        self._check_open()
+        future = self._portal.start_task_soon(pump)
         ended = False
         try:
             while item := items.get():
@@ -68,11 +79,14 @@ class SharedEngine:
                 while items.get():
                     pass
 
-    def _start(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
-        try:
-            return self.portal.start_task_soon(function)
-        except RuntimeError as error:
-            raise EngineClosed("this process's engine is closed", hint="make a new insitu.Sandbox()") from error
+    def close(self) -> None:
+        """Ends every sandbox, and the thread."""
+        self._closed = True
+        self._resources.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed()
 
 
 _engines: dict[str, SharedEngine] = {}
@@ -94,7 +108,7 @@ def shared_engine(settings: Settings) -> Iterator[SharedEngine]:
             shared.users -= 1
             if not shared.users and _engines.get(key) is shared:
                 del _engines[key]
-                shared.resources.close()
+                shared.close()
 
 
 def _started(settings: Settings) -> SharedEngine:
@@ -108,8 +122,12 @@ def _started(settings: Settings) -> SharedEngine:
         return SharedEngine(engine, portal, resources.pop_all())
 
 
+def _closed() -> EngineClosed:
+    return EngineClosed("this sandbox is closed, and its engine with it", hint="make a new insitu.Sandbox()")
+
+
 @atexit.register
 def _close_all() -> None:
     with _lock:
         while _engines:
-            _engines.popitem()[1].resources.close()
+            _engines.popitem()[1].close()
