@@ -1,4 +1,4 @@
-"""The first process of a sandbox. It never runs user code: it sets the sandbox up, reaps, serves files, runs commands."""
+"""The first process of a sandbox. It never runs user code: it sets up, reaps, serves files and runs commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 import struct
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple
 
 from . import linux, lockdown, protocol
 from .workspace import CHUNK, Files
@@ -26,11 +26,11 @@ class Plan(NamedTuple):
     uid: int
     disk_bytes: int
     inodes: int
-    rlimits: Dict[str, int]
-    hidden: List[str]
+    rlimits: dict[str, int]
+    hidden: list[str]
 
 
-def main(plan: Plan, control: socket.socket, gate: int, cgroups: List[int]) -> None:
+def main(plan: Plan, control: socket.socket, gate: int, cgroups: list[int]) -> None:
     """Set up the sandbox that this process is the first of, say so on ``gate``, and serve until the host is gone."""
     _set_up(plan)
     lockdown.take_stdio([os.open("/dev/null", os.O_RDWR)] * 3 + [control.detach(), gate, *cgroups])
@@ -87,14 +87,14 @@ def _raise_loopback() -> None:
 class Agent:
     """Answers the host's requests, one at a time, each short; commands run beside them."""
 
-    def __init__(self, plan: Plan, control: socket.socket, cgroups: List[int]) -> None:
+    def __init__(self, plan: Plan, control: socket.socket, cgroups: list[int]) -> None:
         self._plan = plan
         self._control = control
         self._cgroups = cgroups
         self._files = Files()
         self._decoder = protocol.Decoder(_MAX_REQUEST)
         self._selector = selectors.DefaultSelector()
-        self._commands: Dict[int, Command] = {}
+        self._commands: dict[int, Command] = {}
 
     def serve(self) -> None:
         """Run until the control socket closes; then the kernel ends the whole sandbox."""
@@ -115,11 +115,12 @@ class Agent:
             if kind == protocol.REQUEST:
                 self._answer(*protocol.parse_json(payload))
 
-    def _answer(self, request: Dict[str, Any], tail: bytes) -> None:
+    def _answer(self, request: dict[str, Any], tail: bytes) -> None:
         number = request.pop("id")
         operation = getattr(self, f"_do_{request.pop('do')}")
         try:
-            body, data = operation(number, tail, **request) or ({}, b"")
+            outcome: tuple[dict[str, Any] | None, bytes] = operation(number, tail, **request) or ({}, b"")
+            body, data = outcome
         except (OSError, UnicodeError) as error:
             code = errno.errorcode.get(getattr(error, "errno", None) or errno.EINVAL, "EINVAL")
             self._send(protocol.REFUSED, {"id": number, "errno": code, "message": str(error)})
@@ -127,7 +128,7 @@ class Agent:
             if body is not None:
                 self._send(protocol.REPLY, {"id": number, **body}, data)
 
-    def _send(self, kind: int, body: Dict[str, Any], tail: bytes = b"") -> None:
+    def _send(self, kind: int, body: dict[str, Any], tail: bytes = b"") -> None:
         self._control.sendall(protocol.json_frame(kind, body, tail))
 
     def _do_stat(self, number: int, tail: bytes, path: str) -> Any:
@@ -159,7 +160,7 @@ class Agent:
         except ProcessLookupError:
             pass
 
-    def _do_command(self, number: int, tail: bytes, argv: List[str], env: Dict[str, str]) -> Any:
+    def _do_command(self, number: int, tail: bytes, argv: list[str], env: dict[str, str]) -> Any:
         command = Command.start(self._plan, self._cgroups, argv, env)
         self._commands[command.pid] = command
         for stream, fd in command.outputs.items():
@@ -167,7 +168,7 @@ class Agent:
         command.number = number
         return None, b""
 
-    def _relay(self, number: int, command: "Command", stream: str) -> Callable[[], None]:
+    def _relay(self, number: int, command: Command, stream: str) -> Callable[[], None]:
         def relay() -> None:
             data = os.read(command.outputs[stream], 1 << 16)
             if data:
@@ -192,7 +193,7 @@ class Agent:
                 self._commands[pid].status = status
                 self._finish(self._commands[pid])
 
-    def _finish(self, command: "Command") -> None:
+    def _finish(self, command: Command) -> None:
         if command.status is not None and not command.outputs:
             del self._commands[command.pid]
             self._send(
@@ -203,16 +204,16 @@ class Agent:
 class Command:
     """A shell command beside the interpreter, behind the same wall."""
 
-    def __init__(self, pid: int, outputs: Dict[str, int]) -> None:
+    def __init__(self, pid: int, outputs: dict[str, int]) -> None:
         self.pid = pid
         self.outputs = outputs
         self.number = 0
-        self.status: Optional[int] = None
+        self.status: int | None = None
 
     @classmethod
-    def start(cls, plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str]) -> "Command":
+    def start(cls, plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str]) -> Command:
         """Fork, lock down, execute."""
-        pipes: Dict[str, Tuple[int, int]] = {name: os.pipe() for name in ("stdout", "stderr")}
+        pipes: dict[str, tuple[int, int]] = {name: os.pipe() for name in ("stdout", "stderr")}
         pid = os.fork()
         if pid == 0:
             cls._become(plan, cgroups, argv, env, [write for _, write in pipes.values()])
@@ -222,7 +223,7 @@ class Command:
 
     @staticmethod
     def _become(
-        plan: Plan, cgroups: List[int], argv: List[str], env: Dict[str, str], outputs: List[int]
+        plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str], outputs: list[int]
     ) -> None:
         try:
             signal.set_wakeup_fd(-1)

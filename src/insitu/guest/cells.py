@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 from . import display, plots, stdin, tracebacks, warm
 from .history import History, cell_name
 from .interrupts import Interrupts
-from .loop import CellLoop
 from .plain import Plain
 
 if TYPE_CHECKING:
     from .display import Bundle
+    from .loop import CellLoop
 
 _MOST_VALUE = 4096
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -67,19 +67,25 @@ class Shell:
         self._use_ipython = use_ipython
         self._provider: Provider | None = None
         self._history: History | None = None
-        self._loop = CellLoop()
-        self._interrupts = Interrupts(self._loop.cancel)
+        self._loop: CellLoop | None = None
+        self._interrupts = Interrupts(lambda: self._loop is not None and self._loop.cancel())
         self._number = 0
         self._futures = 0
         self._pid = 0
 
-    def prepare(self) -> None:
-        """Do ahead of the fork what the first cell would have to do."""
+    def prepare(self, run: Callable[[str], object] | None = None) -> None:
+        """Do ahead of the fork what the first cell would have to do.
+
+        Args:
+            run: how to run a cell, if not just by :meth:`run`: then results are published, too.
+        """
         _, history = self._start()
-        publish, self.publish = self.publish, _drop
+        publish = self.publish
+        if run is None:
+            self.publish = _drop
         names = dict(self.namespace)
         try:
-            warm.warm_up(self.run)
+            warm.warm_up(run or self.run)
         finally:
             self.publish = publish
         self.namespace.clear()
@@ -158,6 +164,10 @@ class Shell:
         _remember(name, source)
         codes = self._compile(provider.tree(tree), source, name)
         if any(code.co_flags & _COROUTINE for code in codes):
+            if self._loop is None:
+                from .loop import CellLoop  # here: asyncio is a large import, and few cells await
+
+                self._loop = CellLoop()
             return self._loop.run(codes, self.namespace)
         value = None
         for code in codes:

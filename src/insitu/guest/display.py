@@ -134,7 +134,7 @@ def _call(kind: type, name: str, value: Any) -> Any:
 
 def _add_known(value: Any, data: Bundle) -> None:
     figure = sys.modules.get("matplotlib.figure")
-    if figure is not None and isinstance(value, figure.Figure):
+    if figure is not None and isinstance(value, getattr(figure, "Figure", ())):
         _add_figure(value, data)
     elif data.get(_JSON) is None:
         data[_JSON] = tables.records_of(value)

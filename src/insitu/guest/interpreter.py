@@ -37,10 +37,24 @@ _publish_to: Any = None
 
 
 def warm_up() -> None:
-    """Do, before the fork, whatever the first cell of every interpreter would do."""
-    global _shell
-    _shell = Shell(_publish)
-    _shell.prepare()
+    """Do, before the fork, whatever the first cell of every interpreter would do, through the very same code."""
+    global _shell, _publish_to
+    # An environment may have IPython and do without: who leaves it out of the list wants a quick start.
+    _shell = shell = Shell(_publish, use_ipython="IPython" in sys.modules)
+    ours, theirs = socket.socketpair()
+    rehearsed = Interpreter(theirs, shell)
+    _publish_to = rehearsed.publish
+
+    def rehearse(code: str) -> None:
+        request = {"session_env": {}, "env_vars": {}, "results_bytes": 1 << 20}
+        ours.sendall(protocol.json_frame(protocol.EXECUTE, request, code.encode()) + protocol.frame(protocol.SEEN))
+        rehearsed.receive()
+        ours.recv(1 << 20)
+
+    with ours, theirs:
+        reseed()
+        shell.prepare(rehearse)
+    _publish_to = None
 
 
 def _publish(data: dict[str, Any], main: bool) -> None:
@@ -92,13 +106,17 @@ class Interpreter:
     def serve(self) -> None:
         """Run until the host closes the channel."""
         while True:
-            data = self._channel.recv(1 << 18)
-            if not data:
-                os._exit(0)
-            for kind, payload in self._decoder.feed(data):
-                if kind == protocol.EXECUTE:
-                    body, code = protocol.parse_json(payload)
-                    self._execute(body, code.decode("utf-8", "surrogatepass"))
+            self.receive()
+
+    def receive(self) -> None:
+        """Wait for requests, and carry out what has come."""
+        data = self._channel.recv(1 << 18)
+        if not data:
+            os._exit(0)
+        for kind, payload in self._decoder.feed(data):
+            if kind == protocol.EXECUTE:
+                body, code = protocol.parse_json(payload)
+                self._execute(body, code.decode("utf-8", "surrogatepass"))
 
     def publish(self, data: dict[str, Any], main: bool) -> None:
         """Hand one MIME bundle to the host, behind all that was written before it."""
@@ -125,13 +143,14 @@ class Interpreter:
         }
 
     def _wait_for(self, wanted: int) -> bytes:
+        data = b""  # it may have come with what was read before
         while True:
-            data = self._channel.recv(1 << 18)
-            if not data:
-                os._exit(0)
             for kind, payload in self._decoder.feed(data):
                 if kind == wanted:
                     return payload
+            data = self._channel.recv(1 << 18)
+            if not data:
+                os._exit(0)
 
     def _execute(self, request: dict[str, Any], code: str) -> None:
         os.environ.update(request["session_env"])
@@ -179,7 +198,5 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # user code may have closed or replaced it
             stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # user code may have closed or replaced it

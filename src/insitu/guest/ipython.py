@@ -155,26 +155,28 @@ def _settle(created: Any) -> None:
 
 
 def _register_magics(created: Any) -> None:
-    cell_magics = created.magics_manager.magics["cell"]
     for name in ("bash", "sh"):
-        created.register_magic_function(_script_magic(created, name, cell_magics[name]), "cell", name)
+        created.register_magic_function(_script_magic(created, name), "cell", name)
 
     def pip(line: str) -> None:
         created.user_ns["_exit_code"] = shell.pip(created.var_expand(line, depth=1))
 
     created.register_magic_function(pip, "line", "pip")
-    try:
-        from matplotlib_inline.config import InlineBackend
-    except ImportError:
-        return
     # So that `%config InlineBackend.figure_format = …`, which many notebooks begin with, is no error.
-    created.configurables.append(InlineBackend.instance(parent=created))
+    created.configurables.append(_inline_backend()(parent=created))
 
 
-def _script_magic(created: Any, name: str, original: Any) -> Any:
+def _inline_backend() -> Any:
+    traitlets: Any = importlib.import_module("traitlets")
+    base = importlib.import_module("traitlets.config").Configurable
+    names = ("figure_format", "figure_formats", "print_figure_kwargs", "rc", "close_figures")
+    return type("InlineBackend", (base,), {name: traitlets.Any().tag(config=True) for name in names})
+
+
+def _script_magic(created: Any, name: str) -> Any:
     def script(line: str, cell: str) -> None:
-        if line.strip():
-            original(line, cell)
+        if line.strip():  # its options are IPython's own
+            created.run_cell_magic("script", f"{name} {line}", cell)
         else:
             created.user_ns["_exit_code"] = shell.run([name, "-s"], cell)
 

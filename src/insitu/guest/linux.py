@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import struct
-from typing import Optional
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
@@ -81,7 +80,7 @@ def setns(fd: int, flags: int) -> None:
     _checked(_libc.setns(ctypes.c_int(fd), ctypes.c_int(flags)), "setns")
 
 
-def mount(source: str, target: str, kind: Optional[str], flags: int, options: Optional[str] = None) -> None:
+def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     """The classic mount(2)."""
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
     result = _libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])

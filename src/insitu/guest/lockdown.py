@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import resource
 import struct
-from typing import Dict, List, Mapping, NamedTuple, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from . import linux
 
@@ -30,7 +31,7 @@ class Wall(NamedTuple):
     landlock_abi: int
     seccomp: bytes
 
-    def layers(self) -> Dict[str, str]:
+    def layers(self) -> dict[str, str]:
         """Each layer, in words."""
         return {
             "landlock": f"abi {self.landlock_abi}" if self.landlock_abi else "off",
@@ -62,7 +63,7 @@ def lock_down(wall: Wall, rlimits: Mapping[str, int], cgroups: Sequence[int], st
 
 def take_stdio(descriptors: Sequence[int]) -> None:
     """Make ``descriptors`` 0, 1, 2 and so on, and close every other one."""
-    lifted: List[int] = []
+    lifted: list[int] = []
     for fd in descriptors:
         while fd < len(descriptors):
             fd = os.dup(fd)

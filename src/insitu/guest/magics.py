@@ -27,6 +27,26 @@ class MagicNotAvailable(RuntimeError):
 MagicNotAvailable.__module__ = "builtins"
 
 
+class Captured:
+    """What a `%%capture` cell wrote."""
+
+    def __init__(self) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+
+    @property
+    def stdout(self) -> str:
+        """Its standard output."""
+        return self.out.getvalue()
+
+    @property
+    def stderr(self) -> str:
+        """Its standard error."""
+        return self.err.getvalue()
+
+    def __str__(self) -> str:
+        return self.stdout
+
+
 class Magics:
     """What the lines that `transform` rewrites call.
 
@@ -165,11 +185,11 @@ class Magics:
         _say(f"{'Appending to' if append else 'Writing'} {path}")
 
     def _cell_capture(self, line: str, body: str) -> None:
-        written = io.StringIO()
-        with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+        captured = Captured()
+        with contextlib.redirect_stdout(captured.out), contextlib.redirect_stderr(captured.err):
             self._run(body)
         if line:
-            self._namespace[line] = written.getvalue()
+            self._namespace[line] = captured
 
 
 def _say(text: str) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 import tempfile
 from typing import Any, Callable
 
 
 def reseed() -> None:
-    """Give this process its own random state; to be called in the child, after the fork."""
-    random.seed(os.urandom(32))
+    """Give this process its own random state; to be called in the child, after the fork.
+
+    ``random`` is not among them: Python itself reseeds it in every child.
+    """
     vars(tempfile).update(_name_sequence=None, tempdir=None)
     for name, refresh in _LIBRARIES.items():
         module = sys.modules.get(name)

@@ -31,7 +31,7 @@ def run(command: str | list[str], script: str | None = None) -> int:
                 sys.stdout.write(line)
             code = process.wait()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             raise
     return code if code >= 0 else 128 - code
 
@@ -43,7 +43,7 @@ def output(command: str) -> tuple[list[str], int]:
         try:
             text, _ = process.communicate()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             raise
     code = process.returncode
     return text.splitlines(), code if code >= 0 else 128 - code
@@ -71,6 +71,13 @@ def _start(command: str | list[str], script: str | None, **streams: Any) -> subp
         errors="replace",
         **streams,
     )
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def _feed(process: subprocess.Popen[str], script: str | None) -> None:

@@ -41,7 +41,7 @@ def _records(pandas: Any, value: Any) -> dict[str, Any]:
 
 
 def _index(pandas: Any, index: Any) -> tuple[list[str], list[list[Any]]]:
-    if isinstance(index, pandas.RangeIndex) and index.name is None:
+    if index.name is None and (isinstance(index, pandas.RangeIndex) or not len(index)):
         return [], []
     names: list[str] = []
     for level, name in enumerate(index.names):

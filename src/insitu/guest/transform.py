@@ -8,9 +8,7 @@ import textwrap
 
 RUNNER = "__magics__"
 
-_ESCAPE = re.compile(
-    r"(?P<indent>\s*)(?:(?P<targets>[\w.,\[\]'\"* ]+?)\s*=\s*)?(?P<mark>!!?|%)(?P<rest>.*)", re.DOTALL
-)
+_ESCAPE = re.compile(r"(?P<indent>\s*)(?:(?P<targets>[\w.,\[\]'\"* ]+?)\s*=\s*)?(?P<mark>!!?|%)(?P<rest>.*)", re.DOTALL)
 _HELP = re.compile(r"(?P<indent>\s*)(?:\?{1,2}(?P<after>[\w.]+)|(?P<before>[\w.]+)\?{1,2})\s*;?\s*$")
 _MOST_ESCAPES = 500
 

@@ -6,6 +6,7 @@ import gc
 import sys
 from typing import Any, Callable
 
+_ROUNDS = 8
 _PANDAS = """\
 import pandas
 pandas.DataFrame({"a": [1, 2, 3], "b": ["x", "y", None]}, index=["u", "v", "w"])
@@ -17,19 +18,23 @@ matplotlib.pyplot.subplots()[1].plot([1, 2])
 
 
 def warm_up(run: Callable[[str], Any]) -> None:
-    """Run a few cells that touch what first cells touch."""
-    for code in _cells():
+    """Run a few cells that touch what first cells touch.
+
+    A page that the fork shares is copied when it is first written, and Python writes wherever it goes: into caches
+    made at first use, into bytecode that is specialized as it runs. After some rounds there is little left to write.
+    """
+    for code in _cells() * _ROUNDS:
         run(code)
+    if "matplotlib.pyplot" in sys.modules:
+        run(_PYPLOT)
     _close_fonts()
     gc.collect()
 
 
 def _cells() -> list[str]:
-    cells = ["1+1", "1/0", "%pwd", "[1.5, 'x']"]
+    cells = ["1+1", "print(1)", "1/0", "%pwd", "[1.5, 'x']"]
     if "pandas" in sys.modules:
         cells += [_PANDAS, "pandas.DataFrame({'a': [1, 2, 3]}).a.sum()"]
-    if "matplotlib.pyplot" in sys.modules:
-        cells.append(_PYPLOT)
     return cells
 
 

@@ -7,10 +7,12 @@ and nothing blocks on a FIFO.
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 import stat
-from typing import Any, Dict, Iterator, List, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from . import linux
 from .lockdown import HOME, WORKSPACE
@@ -22,7 +24,7 @@ ROOTS = (WORKSPACE, HOME)
 TEMPORARY = ".insitu-"  # begins the names of files on their way in; they are not listed
 _BENEATH = linux.RESOLVE_BENEATH | linux.RESOLVE_NO_MAGICLINKS
 
-Entry = Dict[str, Any]
+Entry = dict[str, Any]
 
 
 class Files:
@@ -39,7 +41,7 @@ class Files:
         finally:
             os.close(parent)
 
-    def list(self, path: str, depth: int) -> Tuple[List[Entry], bool]:
+    def list(self, path: str, depth: int) -> tuple[builtins.list[Entry], bool]:
         """Describe what is below ``path``, breadth first; whether it is all."""
         return walk(self._open(path or ".", os.O_RDONLY | os.O_DIRECTORY), path.strip("/"), depth)
 
@@ -108,7 +110,7 @@ class Files:
             raise OSError(number, "not a regular file", path)
         return fd
 
-    def _parent(self, path: str) -> Tuple[int, str]:
+    def _parent(self, path: str) -> tuple[int, str]:
         folder, _, name = path.rstrip("/").rpartition("/")
         if name in ("", ".", ".."):
             raise OSError(errno.EXDEV, "this path is refused", path)
@@ -126,10 +128,10 @@ class Files:
                 os.close(folder)
 
 
-def walk(directory: int, prefix: str, depth: int) -> Tuple[List[Entry], bool]:
+def walk(directory: int, prefix: str, depth: int) -> tuple[list[Entry], bool]:
     """Describe what is below an open directory, which is closed; bounded in depth and number."""
-    entries: List[Entry] = []
-    pending: List[Tuple[int, str, int]] = [(directory, prefix, 1)]
+    entries: list[Entry] = []
+    pending: list[tuple[int, str, int]] = [(directory, prefix, 1)]
     try:
         while pending:
             fd, base, level = pending.pop(0)
@@ -161,7 +163,7 @@ def _scan(fd: int, base: str) -> Iterator[Entry]:
                 yield _entry(f"{base}/{item.name}" if base else item.name, status)
 
 
-def _open_child(parent: int, name: str) -> "int | None":
+def _open_child(parent: int, name: str) -> int | None:
     try:
         return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except OSError:

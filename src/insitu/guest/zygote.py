@@ -84,7 +84,7 @@ def _collapse_memory() -> None:
     with open("/proc/self/maps", encoding="utf-8") as file:
         mappings = [line.split() for line in file]
     for span, mode, *rest in mappings:
-        if mode != "rw-p" or len(rest) > 3 and rest[3] != "[heap]":
+        if mode != "rw-p" or (len(rest) > 3 and rest[3] != "[heap]"):
             continue
         start, end = (int(edge, 16) for edge in span.split("-"))
         for block in range(-(-start // _HUGE) * _HUGE, end - _HUGE + 1, _HUGE):
