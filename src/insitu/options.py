@@ -26,8 +26,8 @@ from anyio import to_thread
 from .errors import InvalidRequest
 from .types import Event, Execution, Result
 
-OnText = Callable[[str], object]
-OnResult = Callable[[Result], object]
+TextListener = Callable[[str], object]
+ResultListener = Callable[[Result], object]
 
 SmallContent = str | bytes | PathLike[str]
 Content = SmallContent | BinaryIO | Iterable[bytes]
@@ -80,9 +80,9 @@ class SessionChanges(TypedDict, total=False):
 class Listeners:
     """Who wants to hear of an execution while it runs."""
 
-    on_stdout: OnText | None
-    on_stderr: OnText | None
-    on_result: OnResult | None
+    on_stdout: TextListener | None
+    on_stderr: TextListener | None
+    on_result: ResultListener | None
 
     def __bool__(self) -> bool:
         return any((self.on_stdout, self.on_stderr, self.on_result))

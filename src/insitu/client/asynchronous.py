@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import anyio
 
 from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
 from . import calls
 from .files import AsyncSessionFiles
@@ -48,9 +48,9 @@ class AsyncClient:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[FreshRunOptions],
     ) -> Execution:
         """Runs code in a fresh sandbox, which is destroyed afterwards."""
@@ -134,9 +134,9 @@ class AsyncClientSession:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[RunOptions],
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""

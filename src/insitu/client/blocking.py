@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
 from . import calls
 from .files import SessionFiles
@@ -44,9 +44,9 @@ class Client:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[FreshRunOptions],
     ) -> Execution:
         """Runs code in a fresh sandbox, which is destroyed afterwards."""
@@ -107,9 +107,9 @@ class ClientSession:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[RunOptions],
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 import anyio
 
 from insitu.errors import EngineClosed
-from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
 from .files import AsyncSandboxFiles
 from .setup import LocalOptions, make_engine, make_settings, run_arguments, session_arguments, split_options
@@ -44,9 +44,9 @@ class AsyncSandbox:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[RunOptions],
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""

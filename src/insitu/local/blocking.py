@@ -9,7 +9,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from insitu.options import Listeners, OnResult, OnText, RunOptions, SessionChanges
+from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 from insitu.types import FileInfo
 
 from .asynchronous import AsyncSandbox
@@ -56,9 +56,9 @@ class Sandbox:
         self,
         code: str,
         *,
-        on_stdout: OnText | None = None,
-        on_stderr: OnText | None = None,
-        on_result: OnResult | None = None,
+        on_stdout: TextListener | None = None,
+        on_stderr: TextListener | None = None,
+        on_result: ResultListener | None = None,
         **options: Unpack[RunOptions],
     ) -> Execution:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
