@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, unquote_to_bytes
 
 from fastapi import APIRouter, Query
-from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.convertors import PathConvertor, register_url_convertor  # codespell:ignore convertors
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from types import FrameType
@@ -24,16 +25,35 @@ UNREAD_S = 60.0
 # What is left to answers that are on their way when all executions have ended.
 LAST_ANSWERS_S = 5
 
+# Told a server's address once it listens.
+Announce = Callable[[str, Engine], None]
+
+
+def announce_address(url: str, engine: Engine) -> None:
+    """Say in one line where the server is."""
+    sys.stderr.write(f"insitu listens on {url} (API: {url}/docs)\n")
+    sys.stderr.flush()
+
 
 def serve(settings: Settings) -> int:
     """Run a server until SIGTERM or Ctrl-C; return the exit code, say what goes wrong in one message."""
     try:
-        check_bind(settings)
-        anyio.run(partial(_serve, settings), backend_options={"use_uvloop": find_spec("uvloop") is not None})
+        run(settings)
     except InsituError as exc:
         sys.stderr.write(f"insitu cannot start: {exc}\n")
         return 1
     return 0
+
+
+def run(settings: Settings, announce: Announce = announce_address) -> None:
+    """Run a server until SIGTERM or Ctrl-C.
+
+    Raises:
+        InsituError: if it cannot start.
+    """
+    check_bind(settings)
+    serving = partial(_serve, settings, announce)
+    anyio.run(serving, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 def check_bind(settings: Settings) -> None:
@@ -74,7 +94,7 @@ def listen(settings: Settings, unread_s: float = UNREAD_S) -> socket.socket:
 class Server(uvicorn.Server):
     """uvicorn, which on a signal first lets executions end while it still answers, with 503 to new ones."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, announce: Announce = announce_address) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -90,14 +110,14 @@ class Server(uvicorn.Server):
         )
         self.settings = settings
         self.service: Service = app.state.service
+        self.announce = announce
         self.hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""
         await super().startup(sockets)
         for sock in sockets or ():
-            sys.stderr.write(f"insitu listens on {_url(sock)} (API: {_url(sock)}/docs)\n")
-            sys.stderr.flush()
+            self.announce(_url(sock), self.service.engine)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, wait for what runs, end what does not end, then stop."""
@@ -122,10 +142,10 @@ class Server(uvicorn.Server):
         scope.cancel()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
         async with Engine(settings) as engine:
-            await Server(create_app(settings, engine), settings).serve(sockets=[sock])
+            await Server(create_app(settings, engine), settings, announce).serve(sockets=[sock])
 
 
 def _addresses(settings: Settings) -> list[str]:
