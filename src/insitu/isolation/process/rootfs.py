@@ -19,25 +19,13 @@ _HOST_FOLDERS = (
     "/usr/lib",
     "/usr/lib32",
     "/usr/lib64",
-    "/usr/share/ca-certificates",
-    "/usr/share/fontconfig",
-    "/usr/share/fonts",
-    "/usr/share/locale",
-    "/usr/share/mime",
-    "/usr/share/misc",
-    "/usr/share/terminfo",
-    "/usr/share/zoneinfo",
-    "/usr/share/perl5",
-    "/usr/share/perl",
+    "/usr/share",
     "/etc/alternatives",
     "/etc/fonts",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
     "/etc/ssl/certs",
 )
+_HOST_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/mime.types")
 _MERGED = ("/bin", "/lib", "/lib32", "/lib64")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FOLDERS = ("/proc", "/mnt/data", "/home/user", "/dev/shm", "/run/sandbox")
@@ -65,28 +53,23 @@ def plan(packages: list[str], guest: str) -> Plan:
         packages: folders of the environment's interpreter and packages; each appears under its own path.
         guest: the folder of insitu's guest package.
     """
-    links = dict(_LINKS)
-    binds = {GUEST: guest}
-    for path in _MERGED:
-        if os.path.islink(path):
-            links[path] = os.readlink(path)
-        elif os.path.isdir(path):
-            binds[path] = path
-    binds |= {path: path for path in _HOST_FOLDERS if os.path.exists(path)}
-    covered = [path for path in binds if path != GUEST]
-    for path in sorted(packages, key=len):
-        if not any(path == outer or path.startswith(f"{outer}/") for outer in covered):
-            binds[path] = path
-            covered.append(path)
+    plan: Plan = {"links": dict(_LINKS), "binds": {GUEST: guest}, "copies": []}
+    for path in (*_MERGED, *_HOST_FOLDERS, *_HOST_FILES, *sorted(packages, key=len)):
+        if not any(path == outer or path.startswith(f"{outer}/") for outer in plan["binds"]):
+            _place(plan, path)
+    binds = plan["binds"]
     hidden = [path for path in binds if path.startswith(tuple(f"{outer}/" for outer in _COVERED))]
-    return {
-        "binds": binds,
-        "links": links,
-        "files": _FILES,
-        "folders": _FOLDERS,
-        "devices": _DEVICES,
-        "hidden": hidden,
-    }
+    return {**plan, "files": _FILES, "folders": _FOLDERS, "devices": _DEVICES, "hidden": hidden}
+
+
+def _place(plan: Plan, path: str) -> None:
+    # Every mount is copied for every sandbox: links stay links, and files are copied once instead.
+    if os.path.islink(path) and os.path.isdir(path):
+        plan["links"][path] = os.readlink(path)
+    elif os.path.isdir(path):
+        plan["binds"][path] = path
+    elif os.path.isfile(path):
+        plan["copies"].append(path)
 
 
 def build(plan: Plan) -> None:
@@ -94,24 +77,27 @@ def build(plan: Plan) -> None:
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     # Copies of the mounts are taken first: the stage may hide what they come from.
     quiet = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID
-    trees = {path: _copy(source, quiet | linux.MOUNT_ATTR_NODEV) for path, source in plan["binds"].items()}
-    devices = {name: _copy(f"/dev/{name}", quiet | linux.MOUNT_ATTR_NOEXEC) for name in plan["devices"]}
-    linux.mount("insitu", STAGE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=16m")
+    trees = {path: linux.clone_tree(source, quiet | linux.MOUNT_ATTR_NODEV) for path, source in plan["binds"].items()}
+    devices = {name: linux.clone_tree(f"/dev/{name}", quiet | linux.MOUNT_ATTR_NOEXEC) for name in plan["devices"]}
+    copies = {path: _read(path) for path in plan["copies"]}
+    linux.mount("insitu", STAGE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=32m")
     # The zygote's own /tmp (a font cache, say).
     os.mkdir(f"{STAGE}/tmp")
     linux.mount("insitu", f"{STAGE}/tmp", "tmpfs", _QUIET, "mode=1777,size=64m")
     for path in plan["folders"]:
         os.makedirs(STAGE + path, 0o755, exist_ok=True)
+    for path, content in copies.items():
+        _write(STAGE + path, content)
     for path, text in plan["files"].items():
-        _write(STAGE + path, text)
+        _write(STAGE + path, text.encode())
     for path, target in plan["links"].items():
         os.makedirs(os.path.dirname(STAGE + path), 0o755, exist_ok=True)
         os.symlink(target, STAGE + path)
-    for name, (fd, _) in devices.items():
-        _write(f"{STAGE}/dev/{name}", "")
+    for name, fd in devices.items():
+        _write(f"{STAGE}/dev/{name}", b"")
         linux.attach_tree(fd, f"{STAGE}/dev/{name}")
-    for path, (fd, is_folder) in trees.items():
-        _mount_point(STAGE + path, is_folder)
+    for path, fd in trees.items():
+        os.makedirs(STAGE + path, 0o755, exist_ok=True)
         linux.attach_tree(fd, STAGE + path)
     # A /proc that is fully visible: without one in sight, the kernel lets nobody below mount another.
     linux.mount("proc", f"{STAGE}/proc", "proc", _QUIET)
@@ -119,21 +105,15 @@ def build(plan: Plan) -> None:
     linux.mount("none", STAGE, None, sealed)
 
 
-def _copy(source: str, attributes: int) -> tuple[int, bool]:
-    return linux.clone_tree(source, attributes), os.path.isdir(source)
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
-def _mount_point(path: str, is_folder: bool) -> None:
-    if is_folder:
-        os.makedirs(path, 0o755, exist_ok=True)
-    elif not os.path.exists(path):
-        _write(path, "")
-
-
-def _write(path: str, text: str) -> None:
+def _write(path: str, content: bytes) -> None:
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def enter() -> None:
