@@ -24,6 +24,7 @@ StopReason = Literal["timeout", "cancelled"]
 # What an honest frame may hold besides results: a traceback and a listing.
 _SLACK = 2 * MIB
 _KILL_TIMEOUT_S = 10.0
+_DYING_S = 0.2
 
 
 class Sink(Protocol):
@@ -63,6 +64,7 @@ class Console:
         self._ending = Ending()
         self._scope: anyio.CancelScope | None = None
         self._grace_s = 0.0
+        self._closed = False
         self.dead = False
 
     async def run(self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float) -> Ending:
@@ -111,6 +113,8 @@ class Console:
         interpreter, epoll = self._interpreter, self._epoll
         over = False
         while not over:
+            if self._closed:
+                await self._await_death()
             await anyio.wait_readable(epoll)
             ready = {fd for fd, _ in epoll.poll(0)}
             for stream, fd in (("stdout", interpreter.stdout), ("stderr", interpreter.stderr)):
@@ -131,13 +135,23 @@ class Console:
         except ConnectionResetError:
             data = b""
         if not data:
-            self._give_up("it closed its channel")
+            self._epoll.unregister(self._interpreter.channel.fileno())
+            self._closed = True
             return False
         try:
             return any(self._handle(kind, payload, sink) for kind, payload in self._decoder.feed(data))
         except protocol.ProtocolError as error:
             self._give_up(str(error))
             return False
+
+    async def _await_death(self) -> None:
+        # Who dies closes the channel a moment before; whoever closes it and lives on is killed.
+        self._closed = False
+        with anyio.move_on_after(_DYING_S) as patience:
+            await anyio.wait_readable(self._interpreter.pidfd)
+        if patience.cancelled_caught:
+            self._ending.violation = "it closed its channel"
+            self._interpreter.signal(signal.SIGKILL)
 
     def _receive_rest(self, sink: Sink) -> None:
         with contextlib.suppress(BlockingIOError, OSError, protocol.ProtocolError):
