@@ -64,19 +64,21 @@ class Console:
         self._ending = Ending()
         self._scope: anyio.CancelScope | None = None
         self._grace_s = 0.0
+        self._unsent = memoryview(b"")
         self._closed = False
         self.dead = False
 
     async def run(self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float) -> Ending:
         """Run code to its end: its own, the time-out's, or a caller's by :meth:`stop`."""
+        # The interrupt of the execution before may have come after its end, and must not hit this one.
+        request = {**request, "stale_interrupt": self._ending.stopped is not None}
         self._ending = ending = Ending()
         self._grace_s = grace_s
-        frame = protocol.json_frame(protocol.EXECUTE, request, code.encode())
+        self._unsent = memoryview(protocol.json_frame(protocol.EXECUTE, request, code.encode()))
         deadline = anyio.current_time() + timeout_s
         while True:
             with anyio.CancelScope(deadline=deadline) as self._scope:
-                await self._send(frame)
-                frame = b""
+                await self._send()
                 await self._until_over(sink)
                 return ending
             deadline = self._escalate()
@@ -99,11 +101,10 @@ class Console:
         self._interpreter.signal(signal.SIGKILL)
         return anyio.current_time() + _KILL_TIMEOUT_S
 
-    async def _send(self, frame: bytes) -> None:
-        view = memoryview(frame)
-        while view:
+    async def _send(self) -> None:
+        while self._unsent:
             try:
-                view = view[self._interpreter.channel.send(view) :]
+                self._unsent = self._unsent[self._interpreter.channel.send(self._unsent) :]
             except BlockingIOError:
                 await anyio.wait_writable(self._interpreter.channel)
             except (BrokenPipeError, ConnectionResetError):
@@ -195,6 +196,11 @@ class Console:
         with contextlib.suppress(FileNotFoundError):
             self._epoll.unregister(self._interpreter.channel.fileno())
         self._interpreter.signal(signal.SIGKILL)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the interpreter still runs: code of an earlier execution may have ended it since."""
+        return all(fd != self._interpreter.pidfd for fd, _ in self._epoll.poll(0))
 
     def kill(self) -> None:
         """Kill the interpreter at once."""
