@@ -19,6 +19,9 @@ def main() -> None:
     for module in rest:
         if module != "--plain":
             importlib.import_module(module)
+    # What the cells that prepare the shell print is of no interest.
+    output = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     cells = importlib.import_module(f"{package}.cells")
     reseed = importlib.import_module(f"{package}.reseed")
     shell = cells.Shell(lambda data, main: None, use_ipython="--plain" not in rest)
@@ -27,7 +30,7 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        os.write(1, b"ready\n")
+        os.write(output, b"ready\n")
         while True:
             connection, _ = listener.accept()
             if os.fork() == 0:

@@ -16,6 +16,8 @@ import pytest
 
 GUEST = Path(__file__).parents[2] / "src" / "insitu" / "guest"
 SERVER = Path(__file__).with_name("cell_server.py")
+# Any Python that the guest is to run on, with whatever packages it has: the tests then tell what does not work there.
+PYTHON = os.environ.get("INSITU_TEST_GUEST_PYTHON", sys.executable)
 
 
 class Ran:
@@ -79,8 +81,10 @@ def cell_server(folder: Path, python: str = sys.executable, *options: str) -> It
     (folder / "home").mkdir()
     environment = {"HOME": str(folder / "home"), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     path = folder / "socket"
+    # Old packages warn on their own account.
+    warnings = ["-W", "error"] if python == sys.executable else []
     process = subprocess.Popen(
-        [python, "-W", "error", str(SERVER), str(folder), "insitu_guest", str(path), *options],
+        [python, *warnings, str(SERVER), str(folder), "insitu_guest", str(path), *options],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -103,7 +107,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         def start(*options: str) -> Path:
             if options not in started:
                 folder = tmp_path_factory.mktemp("cells")
-                started[options] = stack.enter_context(cell_server(folder, sys.executable, *options))
+                started[options] = stack.enter_context(cell_server(folder, PYTHON, *options))
             return started[options]
 
         yield start

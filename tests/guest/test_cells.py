@@ -12,9 +12,7 @@ def test_the_last_expression_is_the_result(notebook: Any) -> None:
     assert ran.shown == []
 
 
-@pytest.mark.parametrize(
-    "code", ["x = 1", "None", "1;", "1 ; # quiet", "(1\n);", "", "  \n", "# nothing", "'ä;'\n2;"]
-)
+@pytest.mark.parametrize("code", ["x = 1", "None", "1;", "1 ; # quiet", "(1\n);", "", "  \n", "# nothing", "'ä;'\n2;"])
 def test_some_cells_have_no_result(notebook: Any, code: str) -> None:
     assert notebook.run(code).text is None
 
@@ -33,9 +31,7 @@ def test_results_are_kept_as_jupyter_does(notebook: Any) -> None:
     notebook.run("'one'")
     notebook.run("'two'")
     notebook.run("'three'")
-    assert notebook.run("_, __, ___, _1, Out[2], In[1]").text == repr(
-        ("three", "two", "one", "one", "two", "'one'")
-    )
+    assert notebook.run("_, __, ___, _1, Out[2], In[1]").text == repr(("three", "two", "one", "one", "two", "'one'"))
 
 
 def test_old_results_are_let_go(notebook: Any) -> None:
@@ -44,10 +40,7 @@ def test_old_results_are_let_go(notebook: Any) -> None:
     notebook.run("kept = weakref.ref(_); del _")
     for number in range(25):
         notebook.run(f"{number} + 100")
-    assert (
-        notebook.run("import gc; gc.collect(); kept(), '_2' in globals(), len(Out)").text
-        == "(None, False, 20)"
-    )
+    assert notebook.run("import gc; gc.collect(); kept(), '_2' in globals(), len(Out)").text == "(None, False, 20)"
 
 
 def test_the_codes_own_underscore_is_left_alone(notebook: Any) -> None:
@@ -185,8 +178,7 @@ def test_a_child_that_falls_out_of_the_cell_ends(notebook: Any) -> None:
 
 def test_a_child_that_fails_says_so_and_ends_with_one(notebook: Any) -> None:
     ran = notebook.run(
-        "import os\npid = os.fork()\nif pid == 0:\n    1 / 0\n"
-        "os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])"
+        "import os\npid = os.fork()\nif pid == 0:\n    1 / 0\nos.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])"
     )
     assert ran.text == "1"
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")

@@ -50,9 +50,7 @@ def test_a_whole_bundle_can_be_given(notebook: Any) -> None:
         "        return {'application/vnd.chart+json': {'x': [1]}, 'text/html': '<p>'}, "
         "{'text/html': {}}\nChart()"
     )
-    assert ran.mains == [
-        {"text/plain": "chart", "application/vnd.chart+json": {"x": [1]}, "text/html": "<p>"}
-    ]
+    assert ran.mains == [{"text/plain": "chart", "application/vnd.chart+json": {"x": [1]}, "text/html": "<p>"}]
 
 
 def test_what_fails_is_left_out_in_silence(notebook: Any) -> None:
@@ -92,9 +90,7 @@ def test_what_is_too_rich_is_left_out(notebook: Any) -> None:
     assert ran.mains == [{"text/plain": "huge"}]
 
 
-@pytest.mark.parametrize(
-    "value", ["loop", "deep", "{'k': object()}", "{1: {2, 3}}", "['\\udc80']", "10 ** 5000"]
-)
+@pytest.mark.parametrize("value", ["loop", "deep", "{'k': object()}", "{1: {2, 3}}", "['\\udc80']", "10 ** 5000"])
 def test_json_is_strict_or_absent(notebook: Any, value: str) -> None:
     ran = notebook.run(
         "loop = []; loop.append(loop)\ndeep = 1\nfor _ in range(10_000): deep = [deep]\n"
@@ -147,9 +143,7 @@ def test_a_data_frame_is_text_html_and_data(data_notebook: Any) -> None:
     ],
 )
 def test_tables_of_all_shapes_are_data(data_notebook: Any, code: str, columns: list[str], first: Any) -> None:
-    data_notebook.run(
-        "import pandas as pd\ndf = pd.DataFrame({'city': ['Bern', 'Bern', 'Genf'], 'n': [1, 2, 5]})"
-    )
+    data_notebook.run("import pandas as pd\ndf = pd.DataFrame({'city': ['Bern', 'Bern', 'Genf'], 'n': [1, 2, 5]})")
     table = data_notebook.run(code).mains[0]["application/json"]
     assert table["columns"] == columns
     assert first is None or table["records"][0] == first

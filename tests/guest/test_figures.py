@@ -75,9 +75,7 @@ def test_a_figure_that_cannot_be_drawn_is_the_cells_error(plots: Any) -> None:
 
 def test_saving_is_left_alone(plots: Any) -> None:
     plots.run("import os, tempfile; os.chdir(tempfile.mkdtemp())")
-    ran = plots.run(
-        "plt.plot([1]); plt.savefig('a.png', dpi=10); plt.close()\nopen('a.png', 'rb').read(24)[16:]"
-    )
+    ran = plots.run("plt.plot([1]); plt.savefig('a.png', dpi=10); plt.close()\nopen('a.png', 'rb').read(24)[16:]")
     assert ran.text == repr(b"\x00\x00\x00@\x00\x00\x000")
 
 
@@ -98,8 +96,7 @@ def test_a_program_that_the_code_starts_has_a_backend_of_its_own(plots: Any) -> 
 
 def test_an_image_too_large_is_a_note(plots: Any) -> None:
     ran = plots.run(
-        "import numpy as np\nplt.figure(figsize=(30, 30))\nplt.imshow(np.random.rand(2000, 2000, 3))\n"
-        "plt.axis('off');"
+        "import numpy as np\nplt.figure(figsize=(30, 30))\nplt.imshow(np.random.rand(2000, 2000, 3))\nplt.axis('off');"
     )
     assert len(ran.shown) == 1
     assert "save it to a file" in ran.shown[0]["text/plain"]

@@ -22,10 +22,7 @@ def interrupt(notebook: Any, code: str, *, times: int = 1) -> Any:
         READY + "while True: pass",
         READY + "import time; time.sleep(60)",
         READY + "import threading; threading.Event().wait()",
-        (
-            "import time\nclass Slow:\n    def __repr__(self):\n        display('ready')\n"
-            "        time.sleep(60)\nSlow()"
-        ),
+        ("import time\nclass Slow:\n    def __repr__(self):\n        display('ready')\n        time.sleep(60)\nSlow()"),
         (
             "import time\nclass Slow(Exception):\n    def __str__(self):\n        display('ready')\n"
             "        time.sleep(60)\n"
@@ -59,9 +56,7 @@ def test_a_shell_command_dies_with_its_cell(notebook: Any) -> None:
         "def alive():\n    try: os.kill(int(started()), 0)\n"
         "    except ProcessLookupError: return False\n    return True"
     )
-    ran = interrupt(
-        notebook, "threading.Thread(target=tell).start()\n!sh -c 'echo $$; exec sleep 60' >pid; true"
-    )
+    ran = interrupt(notebook, "threading.Thread(target=tell).start()\n!sh -c 'echo $$; exec sleep 60' >pid; true")
     assert ran.error.name == "KeyboardInterrupt"
     assert notebook.run("while alive(): time.sleep(0.01)\n'gone'").text == "'gone'"
 
@@ -112,8 +107,7 @@ def test_between_cells_an_interrupt_does_nothing(notebook: Any) -> None:
 def test_code_that_catches_the_interrupt_goes_on(notebook: Any) -> None:
     ran = interrupt(
         notebook,
-        "try:\n    display('ready')\n    import time; time.sleep(60)\n"
-        "except KeyboardInterrupt: x = 'caught'\nx",
+        "try:\n    display('ready')\n    import time; time.sleep(60)\nexcept KeyboardInterrupt: x = 'caught'\nx",
     )
     assert ran.text == "'caught'"
 
@@ -125,13 +119,9 @@ def test_a_handler_of_the_codes_own_lasts_one_cell(notebook: Any) -> None:
 
 def test_an_alarm_left_running_does_not_fire_after_its_cell(notebook: Any) -> None:
     notebook.run(
-        "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_DFL)\n"
-        "signal.setitimer(signal.ITIMER_REAL, 0.05)"
+        "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_DFL)\nsignal.setitimer(signal.ITIMER_REAL, 0.05)"
     )
-    assert (
-        notebook.run("import time; time.sleep(0.1); signal.getitimer(signal.ITIMER_REAL)").text
-        == "(0.0, 0.0)"
-    )
+    assert notebook.run("import time; time.sleep(0.1); signal.getitimer(signal.ITIMER_REAL)").text == "(0.0, 0.0)"
 
 
 def test_a_result_is_sent_whole_before_the_interrupt(notebook: Any) -> None:

@@ -49,9 +49,7 @@ def test_long_values_are_printed_prettily(ipython: Any) -> None:
 
 
 def test_formatters_that_the_code_registers_are_used(ipython: Any) -> None:
-    ipython.run(
-        "get_ipython().display_formatter.formatters['text/html'].for_type(int, lambda n: f'<b>{n}</b>');"
-    )
+    ipython.run("get_ipython().display_formatter.formatters['text/html'].for_type(int, lambda n: f'<b>{n}</b>');")
     assert ipython.run("5").mains == [{"text/plain": "5", "text/html": "<b>5</b>"}]
     ipython.run("%precision 2")
     assert ipython.run("1 / 3").text == "0.33"
@@ -76,6 +74,11 @@ def test_an_error_inside_a_magic_is_the_cells_error(ipython: Any) -> None:
 def test_capture(ipython: Any) -> None:
     assert ipython.run("%%capture got\nprint('out')\ndisplay(1)\n2").shown == []
     assert ipython.run("got.stdout, len(got.outputs)").text == "('out\\n', 2)"
+
+
+def test_options_of_a_shell_cell(ipython: Any) -> None:
+    assert ipython.run("%%bash --out got\necho kept").stdout == ""
+    assert ipython.run("got").text == "'kept\\n'"
 
 
 def test_running_a_file(ipython: Any) -> None:
@@ -104,9 +107,7 @@ def test_a_magic_without_its_mark_works_where_no_name_hides_it(ipython: Any) -> 
 
 
 def test_an_unknown_magic_is_a_short_error(ipython: Any) -> None:
-    assert (
-        ipython.run("%nonsense").error.traceback == "UsageError: Line magic function `%nonsense` not found.\n"
-    )
+    assert ipython.run("%nonsense").error.traceback == "UsageError: Line magic function `%nonsense` not found.\n"
 
 
 def test_notebook_boilerplate_is_accepted(ipython: Any) -> None:
@@ -140,9 +141,7 @@ def test_resetting_keeps_the_interpreter_usable(ipython: Any) -> None:
 
 
 def test_input_transformers_of_the_codes_own_are_used(ipython: Any) -> None:
-    ipython.run(
-        "get_ipython().input_transformers_post.append(lambda ls: [l.replace('three', '3') for l in ls])"
-    )
+    ipython.run("get_ipython().input_transformers_post.append(lambda ls: [l.replace('three', '3') for l in ls])")
     assert ipython.run("three + 1").text == "4"
 
 

@@ -103,8 +103,8 @@ def test_running_a_file(shell: Any) -> None:
 
 
 def test_capture(shell: Any) -> None:
-    assert shell.run("%%capture got\nprint('hidden')").stdout == ""
-    assert "hidden" in shell.run("print(got)").stdout
+    assert shell.run("%%capture got\nimport sys\nprint('out')\nprint('err', file=sys.stderr)").stdout == ""
+    assert shell.run("got.stdout, got.stderr, str(got)").text == repr(("out\n", "err\n", "out\n"))
 
 
 def test_what_needs_no_doing_is_accepted(shell: Any) -> None:

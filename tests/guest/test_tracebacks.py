@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
-
-CARETS = sys.version_info >= (3, 11)
 
 
 def frames(ran: Any) -> list[str]:
@@ -27,24 +24,19 @@ def test_a_traceback_shows_the_users_frames_alone(notebook: Any) -> None:
 def test_library_frames_below_the_users_are_kept(notebook: Any) -> None:
     ran = notebook.run("import json\njson.loads('{')")
     assert frames(ran)[0] == 'File "<cell 1>", line 2, in <module>'
-    assert frames(ran)[-1].endswith("in raw_decode" if "raw_decode" in frames(ran)[-1] else frames(ran)[-1])
-    assert len(frames(ran)) > 1
+    assert "/json/decoder.py" in frames(ran)[-1]
     assert "insitu" not in ran.error.traceback
 
 
 def test_top_level_await_shows_no_event_loop(notebook: Any) -> None:
-    notebook.run(
-        "import asyncio\nasync def fail():\n    await asyncio.sleep(0)\n    raise ValueError('late')"
-    )
+    notebook.run("import asyncio\nasync def fail():\n    await asyncio.sleep(0)\n    raise ValueError('late')")
     ran = notebook.run("await fail()")
     assert frames(ran) == ['File "<cell 2>", line 1, in <module>', 'File "<cell 1>", line 4, in fail']
 
 
 def test_a_syntax_error_points_at_its_place(notebook: Any) -> None:
     ran = notebook.run("x = 1\ny = = 2")
-    assert ran.error.traceback == (
-        '  File "<cell 1>", line 2\n    y = = 2\n        ^\nSyntaxError: invalid syntax\n'
-    )
+    assert ran.error.traceback == ('  File "<cell 1>", line 2\n    y = = 2\n        ^\nSyntaxError: invalid syntax\n')
 
 
 def test_a_cause_and_a_context_are_shown(notebook: Any) -> None:
@@ -57,8 +49,9 @@ def test_a_cause_and_a_context_are_shown(notebook: Any) -> None:
     assert frames(ran) == [f'File "<cell 1>", line {line}, in <module>' for line in (2, 3, 4)]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs exception groups")
 def test_an_exception_group_is_shown_with_its_members(notebook: Any) -> None:
+    if notebook.run("ExceptionGroup").error is not None:
+        pytest.skip("needs exception groups")
     ran = notebook.run(
         "def fail(n): raise ValueError(n)\nerrors = []\nfor n in (1, 2):\n    try: fail(n)\n"
         "    except ValueError as e: errors.append(e)\nraise ExceptionGroup('two', errors)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import warnings
 from types import CodeType
 from typing import Any
@@ -27,7 +28,7 @@ class CellLoop:
         except asyncio.CancelledError as error:
             if not self._cancelled:
                 raise
-            interrupt = KeyboardInterrupt().with_traceback(error.__traceback__)
+            interrupt = KeyboardInterrupt().with_traceback(_origin(error).__traceback__)
         finally:
             self._leave()
             _adopt(contexts)
@@ -50,9 +51,7 @@ class CellLoop:
         asyncio.set_event_loop(self._loop)
         return self._loop
 
-    async def _main(
-        self, codes: list[CodeType], namespace: dict[str, Any], contexts: list[contextvars.Context]
-    ) -> Any:
+    async def _main(self, codes: list[CodeType], namespace: dict[str, Any], contexts: list[contextvars.Context]) -> Any:
         self._task = asyncio.current_task()
         value = None
         try:
@@ -68,6 +67,16 @@ class CellLoop:
         task, self._task = self._task, None
         if task is not None and not task.done():
             task.cancel()
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return the error that was raised where the code awaited, which Python up to 3.10 wraps in others."""
+    while sys.version_info < (3, 11):
+        wrapped = error.__context__
+        if not isinstance(wrapped, asyncio.CancelledError):
+            break
+        error = wrapped
+    return error
 
 
 def _current_loop() -> asyncio.AbstractEventLoop | None:
