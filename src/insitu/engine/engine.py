@@ -27,7 +27,7 @@ from ..isolation import open_tier
 from ..isolation.base import Environment, Sandbox
 from ..settings import Settings
 from ..types import Execution, Limits
-from .execution import RunningExecution
+from .execution import RunningExecution, Withdrawn
 from .pool import Pool
 from .selftest import check_wall
 from .session import FileUpload, Session, Task
@@ -101,6 +101,7 @@ class Engine:
     ) -> None:
         self._closing = True
         await self._stack.aclose()
+        self._tasks = None
 
     @property
     def ready(self) -> bool:
@@ -269,8 +270,14 @@ class Engine:
         place: contextlib.AbstractAsyncContextManager[tuple[Session, float]],
     ) -> None:
         try:
-            async with place as (where, sandbox_ms):
+            async with contextlib.AsyncExitStack() as stack:
+                with running.waiting:
+                    where, sandbox_ms = await stack.enter_async_context(place)
+                if running.waiting.cancelled_caught:
+                    raise Withdrawn
                 running.finish(await where.execute(running, task, sandbox_ms))
+        except Withdrawn:
+            running.withdraw()
         except InsituError as error:
             running.fail(error)
         except Exception:
@@ -362,7 +369,7 @@ class Engine:
 
     def _check_open(self) -> None:
         if self._tasks is None:
-            raise EngineClosed("the engine is not running", hint="use it in `async with`")
+            raise EngineClosed("the engine is not running", hint="use it within its `async with` block")
         if self._closing:
             raise ServerFull("the server is stopping", hint="ask another one, or again in a while", retry_after_s=5)
 

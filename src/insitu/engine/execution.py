@@ -74,6 +74,10 @@ class Recorder:
         )
 
 
+class Withdrawn(Exception):
+    """Raised when an execution is stopped before it has started."""
+
+
 class RunningExecution:
     """A handle on an execution: read its events, interrupt it, wait for its result."""
 
@@ -82,6 +86,7 @@ class RunningExecution:
         self.session_id = session_id
         self.log = EventLog()
         self.created = time.perf_counter()
+        self.waiting = anyio.CancelScope()
         self._stop: Callable[[StopReason], None] | None = None
         self._wish: StopReason | None = None
         self._done = anyio.Event()
@@ -100,30 +105,36 @@ class RunningExecution:
             InsituError: if the execution could not be carried out.
         """
         async for event in self.log.read(after):
-            if event.kind == "finished" and self._failure is not None:
-                raise self._failure
             yield event
+        if self._failure is not None:
+            raise self._failure
 
     async def interrupt(self) -> None:
         """Interrupt the code; it is killed if it does not stop within the grace time."""
         self.stop("cancelled")
 
     def stop(self, reason: StopReason) -> None:
-        """Stop it now, or as soon as it starts."""
+        """Stop it now; if it has not started, it never does."""
         if self._stop is not None:
             self._stop(reason)
         else:
             self._wish = self._wish or reason
+            self.waiting.cancel()
 
-    def attach(self, stop: Callable[[StopReason], None]) -> StopReason | None:
-        """Say how to stop it from now on; returns whether that has been wished already."""
+    def attach(self, stop: Callable[[StopReason], None]) -> None:
+        """Say how to stop it from now on.
+
+        Raises:
+            Withdrawn: if that has been wished already.
+        """
+        if self._wish is not None:
+            raise Withdrawn
         self._stop = stop
-        return self._wish
 
-    @property
-    def stopped_early(self) -> bool:
-        """Whether it was stopped before it started."""
-        return self._wish is not None and self._stop is None
+    def withdraw(self) -> None:
+        """Record that it was stopped before it started."""
+        error = CodeError("Cancelled", "the execution was interrupted before it started")
+        self.finish(Execution(self.id, self.session_id, "cancelled", state_kept=True, exit_code=130, error=error))
 
     async def result(self) -> Execution:
         """Wait for the end.
@@ -142,6 +153,7 @@ class RunningExecution:
         self._execution = execution
         self._done.set()
         self.log.append("finished", execution.to_dict())
+        self.log.end()
 
     def fail(self, error: InsituError) -> None:
         """Record that it could not be carried out; what has ended already stays as it is."""
@@ -149,7 +161,7 @@ class RunningExecution:
             return
         self._failure = error
         self._done.set()
-        self.log.append("finished", {})
+        self.log.end()
 
 
 class Verdict:

@@ -23,12 +23,19 @@ class EventLog:
     def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Add an event and wake the readers."""
         self._events.append(Event(len(self._events), kind, data))
-        self._ended = kind == "finished"
+        self._wake()
+
+    def end(self) -> None:
+        """Say that nothing more will come."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
         self._more.set()
         self._more = anyio.Event()
 
     async def read(self, after: int = 0) -> AsyncIterator[Event]:
-        """Yield events from number ``after`` on, until the execution has finished."""
+        """Yield events from number ``after`` on, until the last."""
         while True:
             while after < len(self._events):
                 yield self._events[after]

@@ -174,11 +174,11 @@ class Session:
         begun = time.perf_counter()
         for file in task.files:
             await self.files.write(file.path, _once(file.content))
-        console = await self._living_console()
+        console, lost = await self._living_console()
         sandbox_ms += _ms_since(begun)
         try:
             self._current = running
-            execution = await self._run(running, task, console)
+            execution = await self._run(running, task, console, lost)
         finally:
             self._current = None
         self._executions += 1
@@ -186,7 +186,8 @@ class Session:
         run_ms = total_ms - queued_ms - sandbox_ms
         return replace(execution, timings=Timings(*(round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms))))
 
-    async def _run(self, running: RunningExecution, task: Task, console: Console) -> Execution:
+    async def _run(self, running: RunningExecution, task: Task, console: Console, lost: bool) -> Execution:
+        running.attach(console.stop)
         recorder = Recorder(running.log, self.limits)
         running.log.append("started", {"id": running.id, "session_id": running.session_id})
         oom_before = self._oom_before
@@ -196,17 +197,13 @@ class Session:
             "env_vars": dict(task.env_vars),
             "results_bytes": self.limits.results_bytes,
         }
-        wished = running.attach(console.stop)
-        timeout_s = 0.0 if wished else task.timeout_s
-        ending = await console.run(request, task.code, recorder, timeout_s=timeout_s, grace_s=task.grace_s)
-        if wished:
-            ending.stopped = wished
+        ending = await console.run(request, task.code, recorder, timeout_s=task.timeout_s, grace_s=task.grace_s)
         cpu_s, peak = self._sandbox.usage()
         exit_code = None
         if console.dead:
             exit_code = await self._bury(console)
-        memory_error = bool(ending.claim and (ending.claim.get("error") or {}).get("name") == "MemoryError")
-        if console.dead or memory_error:
+        claimed = ending.claim.get("error") if ending.claim else None
+        if console.dead or (isinstance(claimed, dict) and claimed.get("name") == "MemoryError"):
             self._oom_before = self._sandbox.oom_kills()
         verdict = Verdict(
             ending,
@@ -222,27 +219,35 @@ class Session:
             recorder,
             verdict,
             claim=ending.claim,
-            state_kept=not console.dead,
+            state_kept=not (console.dead or lost),
             files=files,
             usage=Usage(cpu_s if cpu_s is not None else _number(claimed_cpu), peak),
             timings=Timings(),
         )
 
-    async def _living_console(self) -> Console:
+    async def _living_console(self) -> tuple[Console, bool]:
+        """The console, and whether its interpreter had to take the place of one that died while nothing ran."""
+        lost = self._console is not None and not self._console.alive
+        if self._console is not None and lost:
+            await self._bury(self._console)
+            self._oom_before = self._sandbox.oom_kills()
         if self._console is None:
             interpreter = await self._living_sandbox().start_interpreter()
             self._console = Console(interpreter, self.limits.results_bytes)
-        return self._console
+        return self._console, lost
 
     async def _bury(self, console: Console) -> int | None:
         # What the interpreter has started must not outlive it: the next one begins with an empty house.
         self._console = None
         exit_code = await console.exit_code()
         console.close()
-        await self._living_sandbox().request("sweep")
+        if self._ended is None:
+            await self._living_sandbox().request("sweep")
         return exit_code
 
     async def _changed_files(self, claim: Mapping[str, object] | None, globs: Sequence[str]) -> list[FileInfo]:
+        if self._ended is not None:
+            return []
         if claim is None:
             body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
             changed = self._listing.update(body["entries"])

@@ -114,16 +114,18 @@ class Workspace:
         temporary = f"{folder}/{TEMPORARY}{id(chunks):x}" if folder else f"{TEMPORARY}{id(chunks):x}"
         try:
             await self._write_chunks(temporary, chunks, max_bytes)
-            body, _ = await self._ask(temporary, "rename", "source", target=target)
-        except BaseException:
+            body, _ = await self._request(temporary, "rename", "source", target=target)
+        except BaseException as error:
             await self._discard(temporary)
+            if isinstance(error, AgentRefused):
+                raise _translate(path, error) from None
             raise
         self._on_write(body["entry"])
         return file_info(body["entry"])
 
     async def _write_chunks(self, path: str, chunks: AsyncIterable[bytes], max_bytes: int | None) -> None:
         offset = 0
-        await self._ask(path, "write", offset=0)
+        await self._request(path, "write", offset=0)
         async for chunk in chunks:
             if max_bytes is not None and offset + len(chunk) > max_bytes:
                 raise TooLarge(
@@ -132,14 +134,14 @@ class Workspace:
                 )
             for begin in range(0, len(chunk), CHUNK):
                 piece = chunk[begin : begin + CHUNK]
-                await self._ask(path, "write", tail=piece, offset=offset)
+                await self._request(path, "write", tail=piece, offset=offset)
                 offset += len(piece)
 
     async def _discard(self, temporary: str) -> None:
         with anyio.CancelScope(shield=True):
             try:
-                await self._ask(temporary, "delete")
-            except InsituError:
+                await self._request(temporary, "delete")
+            except (AgentRefused, InsituError):
                 pass  # it was never made, or the session is gone
 
     async def delete(self, path: str) -> None:
@@ -148,13 +150,16 @@ class Workspace:
             raise PathRefused(path, "it names the workspace itself")
         await self._ask(path, "delete")
 
-    async def _ask(
-        self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
-    ) -> tuple[dict[str, Any], bytes]:
+    async def _ask(self, path: str, do: str, **arguments: Any) -> tuple[dict[str, Any], bytes]:
         try:
-            return await self._sandbox().request(do, tail, **{argument: relative_path(path)}, **arguments)
+            return await self._request(relative_path(path), do, **arguments)
         except AgentRefused as error:
             raise _translate(path, error) from None
+
+    async def _request(
+        self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        return await self._sandbox().request(do, tail, **{argument: path}, **arguments)
 
 
 def _translate(path: str, error: AgentRefused) -> InsituError:

@@ -97,10 +97,14 @@ class Shell:
         """Let SIGINT interrupt the running cell; between two cells it does nothing."""
         self._interrupts.install()
 
-    def run(self, code: str) -> CellError | None:
-        """Run one cell to its end, whatever it does; return what went wrong, if anything did."""
+    def run(self, code: str, *, stale_interrupt: bool = True) -> CellError | None:
+        """Run one cell to its end, whatever it does; return what went wrong, if anything did.
+
+        Args:
+            stale_interrupt: whether a signal that has come already was meant for the cell before.
+        """
         self._pid = _getpid()
-        self._interrupts.begin()
+        self._interrupts.begin(forget=stale_interrupt)
         error = None
         try:
             self._interrupts.guard(self._cell, code)

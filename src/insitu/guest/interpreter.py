@@ -46,7 +46,7 @@ def warm_up() -> None:
     _publish_to = rehearsed.publish
 
     def rehearse(code: str) -> None:
-        request = {"session_env": {}, "env_vars": {}, "results_bytes": 1 << 20}
+        request = {"session_env": {}, "env_vars": {}, "results_bytes": 1 << 20, "stale_interrupt": True}
         ours.sendall(protocol.json_frame(protocol.EXECUTE, request, code.encode()) + protocol.frame(protocol.SEEN))
         rehearsed.receive()
         ours.recv(1 << 20)
@@ -138,9 +138,7 @@ class Interpreter:
             self._budget -= size
             return data
         self._truncated = True
-        return {
-            "text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"
-        }
+        return {"text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"}
 
     def _wait_for(self, wanted: int) -> bytes:
         data = b""  # it may have come with what was read before
@@ -157,7 +155,7 @@ class Interpreter:
         self._main, self._budget, self._truncated = b"", request["results_bytes"], False
         before = _cpu_seconds()
         with _environment(request["env_vars"]):
-            error = self._shell.run(code)
+            error = self._shell.run(code, stale_interrupt=request["stale_interrupt"])
         _flush()
         body: dict[str, Any] = {
             "error": error._asdict() if error else None,

@@ -26,9 +26,10 @@ class Interrupts:
         self._installed = True
         signal.signal(signal.SIGINT, self._on_signal)
 
-    def begin(self) -> None:
-        """Forget a signal that came between two cells."""
-        self._pending = False
+    def begin(self, *, forget: bool) -> None:
+        """Get ready for a cell; a signal that came before is its own, unless it is to be forgotten."""
+        if forget:
+            self._pending = False
         self._thread = threading.get_ident()
 
     def end(self) -> None:
