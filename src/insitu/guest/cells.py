@@ -304,5 +304,7 @@ def _leave_child(error: CellError | None) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        try:
             stream.flush()
+        except (AttributeError, OSError, ValueError):  # user code may have closed or replaced it
+            pass
