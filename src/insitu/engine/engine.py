@@ -71,7 +71,7 @@ class Engine:
         )
         self._defaults = settings.limits()
         self._pool = Pool(settings.pool_size, self._make_default)
-        self._slots = anyio.Semaphore(settings.max_executions)
+        self._slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
         self._sessions: dict[str, Session] = {}
         self._admitted = 0
         self._living = 0

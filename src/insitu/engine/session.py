@@ -71,7 +71,7 @@ class Session:
         self._env_vars, self._metadata = dict(env_vars), dict(metadata)
         self._ttl_s, self._idle_timeout_s = ttl_s, idle_timeout_s
         self._created = self._last_used = time.time()
-        self.turn = anyio.Lock()
+        self.turn = anyio.Lock(fast_acquire=True)
         self._console: Console | None = None
         self._listing = Listing()
         self._current: RunningExecution | None = None

@@ -55,7 +55,7 @@ class ProcessSandbox(Sandbox):
         self._spawner = spawner
         self._cgroup = cgroup
         self._on_close = on_close
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
         self._decoder = protocol.Decoder(_MAX_REPLY)
         self._frames: list[protocol.Frame] = []
         self._agent: socket.socket | None = None
