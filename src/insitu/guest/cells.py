@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import builtins
 import linecache
 import os
@@ -304,7 +305,5 @@ def _leave_child(error: CellError | None) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # user code may have closed or replaced it
             stream.flush()
-        except (AttributeError, OSError, ValueError):  # user code may have closed or replaced it
-            pass
