@@ -1,4 +1,5 @@
 PYTHON ?= python3
+BENCH ?= --write
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -51,7 +52,7 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
 
 .PHONY: bench
 bench: $(VENV)/.bench-ready ## Measure insitu beside its peers: a table, JSON and the chart of the README
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: format
 format: $(VENV)/.ready ## Format the code and mend what the linter can
@@ -61,4 +62,4 @@ format: $(VENV)/.ready ## Format the code and mend what the linter can
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too
 	rm -rf $(VENV) build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

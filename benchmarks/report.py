@@ -1,0 +1,135 @@
+"""What comes out of a run: a table on the terminal, JSON, and the table of the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .machine import in_words
+
+# From others' publications. Never measured here, and never of the same thing: theirs includes a network.
+PUBLISHED = (
+    {
+        "name": "E2B: create a sandbox",
+        "ms": [150, 442],
+        "source": "about 150 ms by E2B itself; 442 ms p50 (811 ms p95) with a first command and the "
+        "network, by a competitor at docs.podflare.ai/architecture/comparison",
+    },
+)
+_BEGIN, _END = "<!-- results: written by `make bench` -->\n", "<!-- /results -->"
+_SIGNS = {"at_most": "≤", "at_least": "≥"}
+
+
+def as_json(machine: dict[str, Any], rows: Sequence[dict[str, Any]], scale: float) -> dict[str, Any]:
+    """All of a run."""
+    return {"machine": machine, "scale": scale, "rows": list(rows), "published": list(PUBLISHED)}
+
+
+def show(row: dict[str, Any], console: Console) -> None:
+    """Print one row: its table, its goals, and under which layers it was measured."""
+    console.print(f"\n{row['title']}", style="bold", highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    columns = list(_columns(row))
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for measured in row["measurements"]:
+        table.add_row(measured["name"], *(_COLUMNS[name](measured) for name in columns))
+    console.print(table)
+    for text, met in _goals(row):
+        console.print(f"  {text}", style="green" if met else "red", highlight=False)
+    for reason in row["missing"]:
+        console.print(f"  not measured: {reason}", style="yellow", highlight=False)
+    console.print(f"  layers: {_layers(row)}", style="dim", highlight=False)
+
+
+def _value(name: str) -> Callable[[dict[str, Any]], str]:
+    def text(measured: dict[str, Any]) -> str:
+        unit = "" if measured["unit"] == "ratio" else f" {measured['unit']}"
+        return f"{_short(measured[name])}{unit}"
+
+    return text
+
+
+def _count(measured: dict[str, Any]) -> str:
+    return f"{measured['n']}" + (f" ({measured['failures']} failed)" if measured["failures"] else "")
+
+
+_COLUMNS: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "p50": _value("p50"),
+    "p95": _value("p95"),
+    "p99": _value("p99"),
+    "n": _count,
+    "at once": lambda measured: str(measured["concurrency"]),
+    "a second": lambda measured: "" if measured["rate_per_s"] is None else _short(measured["rate_per_s"]),
+    "of floor": lambda measured: "" if measured["times_floor"] is None else f"{measured['times_floor']:g}x",
+}
+
+
+def _columns(row: dict[str, Any]) -> Iterator[str]:
+    """The columns that have something to say in this row."""
+    for name, text in _COLUMNS.items():
+        if any(text(measured) for measured in row["measurements"]):
+            yield name
+
+
+def _goals(row: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    for measured in row["measurements"]:
+        for goal in measured["goals"]:
+            yield f"{measured['name']}: {_judged(measured, goal)}", goal["met"]
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _judged(measured: dict[str, Any], goal: dict[str, Any]) -> str:
+    sign = next(sign for key, sign in _SIGNS.items() if key in goal)
+    bound = next(goal[key] for key in _SIGNS if key in goal)
+    unit = "a second" if goal["statistic"] == "rate" else measured["unit"].removesuffix("ratio")
+    name = "" if goal["statistic"] == "rate" else f"{goal['statistic']} "
+    verdict = "met by" if goal["met"] else "missed by"
+    return f"{name}{sign} {bound:g} {unit}".strip() + f": {verdict} {_short(goal['by'])}"
+
+
+def _layers(row: dict[str, Any]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in row["layers"].items())
+
+
+def write_json(path: Path, run: dict[str, Any]) -> None:
+    """Write all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_page(path: Path, run: dict[str, Any]) -> None:
+    """Put the results into the page, between its two markers."""
+    text = path.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    path.write_text(f"{before}{_BEGIN}{as_markdown(run)}{_END}{after}", encoding="utf-8")
+
+
+def as_markdown(run: dict[str, Any]) -> str:
+    """The results as tables of Markdown."""
+    machine = run["machine"]
+    lines = [f"Measured on {machine['date'][:10]}, insitu {machine['insitu']} ({machine['commit']}).", ""]
+    lines += [f"{in_words(machine)}, {machine['load_after'][0]:g} after.", ""]
+    for row in run["rows"]:
+        columns = list(_columns(row))
+        lines += [f"### {row['title']}", "", row["about"], ""]
+        lines += [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+        for measured in row["measurements"]:
+            cells = " | ".join(_COLUMNS[name](measured) for name in columns)
+            lines.append(f"| {measured['name']} | {cells} |")
+        lines += ["", *(f"- {text}" for text, _ in _goals(row))]
+        lines += [*(f"- not measured: {reason}" for reason in row["missing"]), f"- layers: {_layers(row)}", ""]
+    lines += ["### Published, not measured", ""]
+    lines += [f"- {published['name']}: {published['source']}" for published in run["published"]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE, PICTURE, RESULTS = "docs/benchmarks.md", "docs/images/latency.svg", "benchmarks/results/latest.json"
+KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu"]
+NUMBERS = {"min", "p50", "p95", "p99", "max"}
+DETAILS = {"name", "unit", "n", "concurrency", "rate_per_s", "failures", "goals", "times_floor"}
+LAYERS = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a run with the fewest samples has written what it writes."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / PAGE).parent.mkdir()
+    shutil.copy(ROOT / PAGE, folder / PAGE)
+    command = [sys.executable, "-m", "benchmarks", "--scale", "0.001", "--write", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=220)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    return result
+
+
+def test_every_row_is_there_with_the_layers_that_were_on(run: dict[str, Any]) -> None:
+    assert [row["key"] for row in run["rows"]] == KEYS
+    assert {frozenset(row["layers"]) for row in run["rows"]} == {frozenset(LAYERS)}
+
+
+def test_every_measurement_has_all_numbers_and_no_failure(run: dict[str, Any]) -> None:
+    measured = [measurement for row in run["rows"] for measurement in row["measurements"]]
+    assert {frozenset(measurement) for measurement in measured} == {frozenset(NUMBERS | DETAILS)}
+    assert {measurement["failures"] for measurement in measured} == {0}
+    assert all(measurement["n"] >= 1 for measurement in measured)
+
+
+def test_the_machine_is_told_with_its_cost_of_forks(run: dict[str, Any]) -> None:
+    machine = run["machine"]
+    assert machine["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"cpu", "cores", "kernel", "load_before", "load_after", "date", "packages"} <= set(machine)
+    assert machine["fork_us"] > 0
+
+
+def test_peers_that_are_not_installed_are_named_as_missing(run: dict[str, Any]) -> None:
+    missing = {row["key"] for row in run["rows"] if any(reason.startswith("ipykernel") for reason in row["missing"])}
+    assert missing == (set() if find_spec("ipykernel") else {"fresh", "live", "memory"})
+
+
+def test_the_page_gets_a_table_for_every_row_and_keeps_its_text(folder: Path, run: dict[str, Any]) -> None:
+    before, page = ((top / PAGE).read_text(encoding="utf-8") for top in (ROOT, folder))
+    assert page.startswith(before.partition("<!-- results")[0])
+    assert [line[4:] for line in page.splitlines() if line.startswith("### ")][:-1] == [r["title"] for r in run["rows"]]
+
+
+def test_the_chart_is_a_picture_without_a_background(folder: Path) -> None:
+    picture = ElementTree.parse(folder / PICTURE).getroot()
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "prefers-color-scheme: dark" in (folder / PICTURE).read_text(encoding="utf-8")
