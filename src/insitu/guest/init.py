@@ -54,19 +54,23 @@ class Init:
     def _serve(self, request: dict[str, Any], descriptors: list[int]) -> None:
         make = self._start_zygote if request["do"] == "zygote" else self._start_sandbox
         try:
-            pidfd = make(request, descriptors)
+            make(request, descriptors)
         except OSError as error:
             self._control.send(json.dumps({"id": request["id"], "error": str(error)}).encode())
-            return
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
-        self._control.sendmsg([json.dumps({"id": request["id"]}).encode()], ancillary)
-        os.close(pidfd)
 
-    def _start_zygote(self, request: dict[str, Any], descriptors: list[int]) -> int:
+    def _tell(self, request: dict[str, Any], pid: int) -> None:
+        pidfd = os.pidfd_open(pid)
+        try:
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
+            self._control.sendmsg([json.dumps({"id": request["id"]}).encode()], ancillary)
+        finally:
+            os.close(pidfd)
+
+    def _start_zygote(self, request: dict[str, Any], descriptors: list[int]) -> None:
         pid = os.fork()
         if pid == 0:
             self._become_zygote(request, descriptors[0])
-        return os.pidfd_open(pid)
+        self._tell(request, pid)
 
     def _become_zygote(self, request: dict[str, Any], channel: int) -> None:
         try:
@@ -82,7 +86,7 @@ class Init:
         finally:
             os._exit(127)
 
-    def _start_sandbox(self, request: dict[str, Any], descriptors: list[int]) -> int:
+    def _start_sandbox(self, request: dict[str, Any], descriptors: list[int]) -> None:
         mapped_r, mapped_w = os.pipe()
         pid = linux.clone(linux.ALL_NAMESPACES)
         if pid == 0:
@@ -90,12 +94,15 @@ class Init:
             self._become_agent(request, descriptors, mapped_r)
         os.close(mapped_r)
         try:
-            pidfd = os.pidfd_open(pid)
+            # First of all, since the server's next step, an interpreter, needs no more than this.
+            self._tell(request, pid)
             linux.write_id_maps(pid, request["maps"], request["maps"])
             os.write(mapped_w, b"1")
+        except OSError as error:
+            # The agent sees the pipe close and ends, which ends what the server has begun with it.
+            os.write(2, f"a sandbox could not be set up: {error}\n".encode())
         finally:
             os.close(mapped_w)
-        return pidfd
 
     def _become_agent(self, request: dict[str, Any], descriptors: list[int], mapped: int) -> None:
         channel, gate, *cgroups = descriptors

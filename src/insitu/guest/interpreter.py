@@ -20,6 +20,7 @@ from .reseed import reseed
 from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
+_CHUNK = 1 << 16  # small enough for the allocator to reuse
 _ENVIRONMENT = {
     "HOME": HOME,
     "USER": "user",
@@ -110,7 +111,7 @@ class Interpreter:
 
     def receive(self) -> None:
         """Wait for requests, and carry out what has come."""
-        data = self._channel.recv(1 << 18)
+        data = self._channel.recv(_CHUNK)
         if not data:
             os._exit(0)
         for kind, payload in self._decoder.feed(data):
@@ -146,7 +147,7 @@ class Interpreter:
             for kind, payload in self._decoder.feed(data):
                 if kind == wanted:
                     return payload
-            data = self._channel.recv(1 << 18)
+            data = self._channel.recv(_CHUNK)
             if not data:
                 os._exit(0)
 

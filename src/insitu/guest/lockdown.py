@@ -21,7 +21,6 @@ _SCOPE_SIGNALS_AND_SOCKETS = 3
 
 WORKSPACE, HOME = "/mnt/data", "/home/user"
 WRITABLE = (WORKSPACE, HOME, "/tmp", "/dev/shm")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class Wall(NamedTuple):
@@ -98,7 +97,6 @@ def _enter_landlock(abi: int) -> None:
     linux.landlock_allow(ruleset, "/", _EXECUTE | _READ_FILE | _READ_DIR)
     for path in WRITABLE:
         linux.landlock_allow(ruleset, path, rights)
-    for path in _DEVICES:
-        linux.landlock_allow(ruleset, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) & rights)
+    linux.landlock_allow(ruleset, "/dev", (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) & rights)
     linux.landlock_restrict(ruleset)
     os.close(ruleset)
