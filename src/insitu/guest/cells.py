@@ -4,8 +4,8 @@ from __future__ import annotations
 import __future__
 
 import ast
-import contextlib
 import builtins
+import contextlib
 import linecache
 import os
 import sys
