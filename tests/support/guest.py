@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from textwrap import dedent
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio
 from insitu.engine import Engine, Session
 from insitu.settings import Settings
 from insitu.types import Execution
+from tests.support.processes import find
 
 # Importing pandas ahead would only make the tests slower.
 SMALL = Settings(preimport=(), pool_size=0)
@@ -49,11 +50,21 @@ class Guest:
         assert execution.outcome == "ok", execution
         return json.loads(execution.stdout.splitlines()[-1])
 
+    async def host_pid(self) -> int:
+        """The number that its interpreter has outside."""
+        return find(*await self.ask("answer = [os.getpid(), os.readlink('/proc/self/ns/pid')]"))
+
     async def refusals(self, attempts: Sequence[str]) -> dict[str, str]:
         """How each of these expressions fails."""
         lines = "\n".join(f"answer[{attempt!r}] = refused(lambda: {attempt})" for attempt in attempts)
         answer: dict[str, str] = await self.ask(f"answer = {{}}\n{lines}")
         return answer
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    """An upload's content."""
+    for piece in pieces:
+        yield piece
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -1,0 +1,132 @@
+"""Code that speaks to the host in the interpreter's name: only its own caller is worse off."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+from insitu.engine import Engine
+from tests.support.guest import Guest
+from tests.support.processes import await_ends
+
+# What code needs to send frames of its own.
+FORGE = """
+import json, os, struct
+def frame(kind, payload, length=None):
+    return struct.pack("<IB", len(payload) if length is None else length, kind) + payload
+def control(body):
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return struct.pack("<I", len(text)) + text
+RESULT, FINISHED = 17, 19
+"""
+
+BREACHES = {
+    "an oversized frame": "os.write(3, frame(RESULT, b'', 0xFFFFFFFF))",
+    "garbage": "os.write(3, b'A' * 4096)",
+    "a result that is no JSON": "os.write(3, frame(RESULT, control(b'{')))",
+    "a result that is too short": "os.write(3, frame(RESULT, b''))",
+    "a result that is shorter than it says": "os.write(3, frame(RESULT, struct.pack('<I', 99)))",
+    "a result that is a list": "os.write(3, frame(RESULT, control([])))",
+    "nested beyond measure": "os.write(3, frame(RESULT, control(b'[' * 100000)))",
+    "an end that is no JSON": "os.write(3, frame(FINISHED, control(b'nonsense')))",
+    "a closed channel": "os.close(3)",
+    "a channel that is shut": "import socket; socket.socket(fileno=os.dup(3)).shutdown(socket.SHUT_WR)",
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+async def test_who_breaks_the_protocol_is_ended(guest: Guest, breach: str) -> None:
+    await guest.run("open('kept', 'w').write('x')")
+    execution = await guest.run(f"{FORGE}\nprint('before')\n{BREACHES[breach]}\nimport time; time.sleep(1000)")
+    assert (execution.outcome, execution.exit_code, execution.state_kept) == ("crashed", 137, False)
+    assert execution.error is not None
+    assert execution.error.value.startswith("the interpreter was ended because of what it sent: ")
+    assert execution.stdout == "before\n"
+    assert await guest.ask("answer = open('kept').read()") == "x"
+
+
+@pytest.mark.parametrize("length", [1, 1000, 1 << 20])
+async def test_a_frame_that_never_ends_costs_its_sender_the_time(guest: Guest, length: int) -> None:
+    execution = await guest.run(f"{FORGE}\nos.write(3, frame(RESULT, b'', {length}))\nx = 1", timeout_s=1)
+    assert execution.outcome in ("timeout", "crashed")
+    assert await guest.ask("answer = 1 + 1") == 2
+
+
+CLAIMS: dict[str, Any] = {
+    "nothing": {},
+    "an error that is a word": {"error": "x"},
+    "an error without parts": {"error": {}},
+    "an error of numbers": {"error": {"name": 1, "value": [2], "traceback": {"a": 3}, "exit_code": "x"}},
+    "an exit code beyond all bounds": {"error": {"name": "E", "exit_code": 1 << 70}},
+    "a processor time that is a word": {"cpu_s": "x"},
+    "a processor time that is no number": {"cpu_s": float("nan")},
+    "a processor time beyond all bounds": {"cpu_s": float("inf")},
+    "files that are a word": {"files": "x"},
+    "files that are numbers": {"files": [1, None, {}, {"path": 1}]},
+    "files with odd parts": {"files": [{"path": "../x", "kind": 1, "size": -5, "modified": "x", "change": {}}]},
+    "files of boundless size": {"files": [{"path": "a", "kind": "file", "size": 1 << 80, "modified": 1e300}]},
+    "half a surrogate pair": {"error": {"name": "\ud800", "value": "\udfff", "traceback": "\ud83d"}},
+    "a text that is cut": {"truncated": "yes", "complete": 7},
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+async def test_claims_are_cut_to_size(guest: Guest, claim: str) -> None:
+    code = f"{FORGE}\nNaN, Infinity, null, true = float('nan'), float('inf'), None, True\n"
+    code += f"os.write(3, frame(FINISHED, control({json.dumps(CLAIMS[claim])})))\nos._exit(0)"
+    pid = await guest.host_pid()
+    execution = await guest.run(code)
+    await_ends([pid])
+    assert execution.outcome in ("ok", "error")
+    body = json.dumps(execution.to_dict(), allow_nan=False, ensure_ascii=False).encode()
+    assert len(body) < 4096
+    assert execution.usage.cpu_s >= 0
+    assert await guest.ask("answer = 1 + 1") == 2
+
+
+async def test_a_forged_end_is_no_crash_of_the_host(guest: Guest) -> None:
+    execution = await guest.run(f"{FORGE}\nos.write(3, frame(FINISHED, control({{}})))\nimport time; time.sleep(0.2)")
+    assert execution.outcome == "ok"
+    # The answers are one behind now, which is the forger's own affair; the files still are what they are.
+    await guest.run("open('kept', 'w').write('x')")
+    await guest.run("import os; os._exit(1)")
+    await guest.run("import os; os._exit(1)")
+    assert await guest.ask("answer = open('kept').read()") == "x"
+
+
+async def test_results_without_end_are_cut_off(engine: Engine, guest: Guest) -> None:
+    code = f"{FORGE}\none = frame(RESULT, control({{'data': {{'text/plain': 'x' * 1000}}, 'main': False}}))\n"
+    code += "while True: os.write(3, one * 64)"
+    execution = await guest.run(code, timeout_s=1)
+    assert execution.outcome == "timeout"
+    assert execution.truncated.results is True
+    assert len(json.dumps(execution.to_dict())) < 2 * guest.session.limits.results_bytes
+    assert await guest.ask("answer = 1 + 1") == 2
+
+
+async def test_a_thief_of_requests_harms_itself_alone(guest: Guest) -> None:
+    steal = "import os, threading\nthreading.Thread(target=lambda: os.read(3, 1 << 20), daemon=True).start()"
+    await guest.run(steal)
+    # The thread and the interpreter wait for the same bytes: which of them gets the next request, nobody knows.
+    outcomes = [(await guest.run("1", timeout_s=0.5)).outcome for _ in range(3)]
+    assert outcomes in (["timeout", "ok", "ok"], ["ok", "timeout", "ok"], ["ok", "ok", "timeout"], ["ok"] * 3)
+    assert await guest.ask("answer = 1 + 1") == 2
+
+
+async def test_descriptors_that_are_sent_are_dropped(guest: Guest) -> None:
+    send = f"""
+        {FORGE.strip()}
+        import array, socket
+        channel = socket.socket(fileno=os.dup(3))
+        opened = array.array("i", [os.open("/dev/null", 0) for _ in range(200)])
+        payload = frame(RESULT, control({{"data": {{"text/plain": "x"}}}}))
+        sent = channel.sendmsg([payload], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, opened)])
+    """.replace("\n        ", "\n")
+    await guest.run("1")
+    before = len(os.listdir("/proc/self/fd"))
+    execution = await guest.run(send)
+    assert [result.text for result in execution.results] == ["x"]
+    assert len(os.listdir("/proc/self/fd")) == before
