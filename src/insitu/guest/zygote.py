@@ -152,6 +152,7 @@ class Zygote:
     ) -> None:
         try:
             self._control.detach()
+            linux.set_name("insitu-python")
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
