@@ -19,6 +19,7 @@ from .lockdown import HOME, WORKSPACE
 
 MAX_ENTRIES = 1000
 MAX_DEPTH = 32
+_MAX_TEXT = 1 << 18  # of all paths of a listing together: even escaped, they fit into an answer
 CHUNK = 256 * 1024
 ROOTS = (WORKSPACE, HOME)
 TEMPORARY = ".insitu-"  # begins the names of files on their way in; they are not listed
@@ -131,13 +132,15 @@ class Files:
 def walk(directory: int, prefix: str, depth: int) -> tuple[list[Entry], bool]:
     """Describe what is below an open directory, which is closed; bounded in depth and number."""
     entries: list[Entry] = []
+    room = _MAX_TEXT
     pending: list[tuple[int, str, int]] = [(directory, prefix, 1)]
     try:
         while pending:
             fd, base, level = pending.pop(0)
             try:
                 for found in _scan(fd, base):
-                    if len(entries) >= MAX_ENTRIES:
+                    room -= len(found["path"])
+                    if len(entries) >= MAX_ENTRIES or room < 0:
                         return entries, False
                     entries.append(found)
                     if found["kind"] == "directory" and level < min(depth, MAX_DEPTH):
