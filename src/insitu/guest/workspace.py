@@ -186,18 +186,29 @@ def _entry(path: str, status: os.stat_result) -> Entry:
 
 def _remove_tree(parent: int, name: str) -> None:
     # A chain of folders can be deeper than Python recurses and than descriptors last: lift each up, then empty it.
-    pending, lifted = [name], 0
+    _unlock(parent, name)
+    pending, lifted, mark = [name], 0, os.urandom(4).hex()
     while pending:
         current = pending.pop()
         fd = os.open(current, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
             for item in os.listdir(fd):
                 if stat.S_ISDIR(os.stat(item, dir_fd=fd, follow_symlinks=False).st_mode):
+                    _unlock(fd, item)
                     lifted += 1
-                    pending.append(f"{TEMPORARY}gone-{lifted}")
+                    pending.append(f".deleted-{mark}-{lifted}")
                     os.rename(item, pending[-1], src_dir_fd=fd, dst_dir_fd=parent)
                 else:
                     os.unlink(item, dir_fd=fd)
         finally:
             os.close(fd)
         os.rmdir(current, dir_fd=parent)
+
+
+def _unlock(parent: int, name: str) -> None:
+    # Its owner, which is who deletes it, may have shut a folder against itself. No call changes a mode by O_PATH.
+    fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.chmod(f"/proc/self/fd/{fd}", 0o700)
+    finally:
+        os.close(fd)
