@@ -47,9 +47,7 @@ def _decoded(program: bytes) -> list[tuple[int, int, int, int]]:
     return list(struct.iter_unpack("<HBBI", program))
 
 
-def interpret(
-    program: bytes, number: int, arguments: Arguments | None = (), architecture: int | None = None
-) -> int:
+def interpret(program: bytes, number: int, arguments: Arguments | None = (), architecture: int | None = None) -> int:
     """What the kernel would answer; with ``None`` for arguments, looking at one raises."""
     if architecture is None:
         architecture = next(ARCHITECTURES[machine] for machine in TABLES if build_filter(machine) == program)
@@ -186,10 +184,7 @@ RULES: list[tuple[str, Arguments, int]] = [
     # The kernel reads only the lower half, too.
     ("clone", (1 << 60 | CLONE_THREAD,), 0),
     *(("futex", (POINTER, operation), 0) for operation in (0, 1, 128, 129, 3, 4, 5, 137, 138, 393, 265)),
-    *(
-        ("futex", (POINTER, operation), errno.ENOSYS)
-        for operation in (2, 6, 7, 8, 11, 12, 13, 134, 140, 0x200)
-    ),
+    *(("futex", (POINTER, operation), errno.ENOSYS) for operation in (2, 6, 7, 8, 11, 12, 13, 134, 140, 0x200)),
     *(("madvise", (POINTER, 4096, advice), 0) for advice in (0, 4, 8, 14, 25)),
     ("madvise", (POINTER, 4096, 12), errno.EINVAL),
     ("personality", (0xFFFFFFFF,), 0),
@@ -226,10 +221,7 @@ RULES: list[tuple[str, Arguments, int]] = [
     *(("mknod", (POINTER, kind | 0o644), errno.EPERM) for kind in (0o020000, 0o060000, 0o040000, 0o120000)),
     *(("mknodat", (AT_FDCWD, POINTER, kind | 0o644), 0) for kind in (0, 0o010000, 0o100000, 0o140000)),
     *(("mknodat", (AT_FDCWD, POINTER, kind | 0o644), errno.EPERM) for kind in (0o020000, 0o060000)),
-    *(
-        ("fcntl", (3, command, 0), 0)
-        for command in (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033)
-    ),
+    *(("fcntl", (3, command, 0), 0) for command in (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033)),
     *(("fcntl", (3, command, 0), errno.EINVAL) for command in (1024, 1025, 1026, 1029, 1037, 12, 35, 39)),
     *(("ioctl", (3, request), 0) for request in (0x5450, 0x5451, 0x5421, 0x541B, 0x5452, 0x5401, 0x5404)),
     *(("ioctl", (3, request), 0) for request in (0x5413, 0x5414, 0x540E, 0x540F, 0x80045430, 0x40045431)),
@@ -287,9 +279,7 @@ def test_every_rule_is_tried_both_ways() -> None:
 def _header(path: Path) -> Iterator[tuple[str, int]]:
     if not path.exists():
         pytest.skip(f"no kernel headers at {path}")
-    for name, number in re.findall(
-        r"#define __NR(?:3264)?_(\w+)\s+(\d+)$", path.read_text("utf-8"), re.MULTILINE
-    ):
+    for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)$", path.read_text("utf-8"), re.MULTILINE):
         yield {"fstatat": "newfstatat"}.get(name, name), int(number)
 
 
@@ -329,9 +319,7 @@ def call(number, *arguments):
 """
 
 
-def confined(
-    folder: Path, code: str, *arguments: str, machine: str = MACHINE
-) -> subprocess.CompletedProcess[str]:
+def confined(folder: Path, code: str, *arguments: str, machine: str = MACHINE) -> subprocess.CompletedProcess[str]:
     """Run a script under the filter, from its interpreter's first instruction on."""
     script = folder / "script.py"
     script.write_text(code, "utf-8")
@@ -657,7 +645,5 @@ def test_real_work_goes_on_under_the_filter(name: str, tmp_path: Path) -> None:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
     lines = WORKLOADS[name].splitlines()
-    run = confined(
-        tmp_path, "\n".join(line[8:] for line in lines) + "\nif __name__ == '__main__': print('done')\n"
-    )
+    run = confined(tmp_path, "\n".join(line[8:] for line in lines) + "\nif __name__ == '__main__': print('done')\n")
     assert (run.returncode, run.stdout[-5:]) == (0, "done\n"), run.stderr

@@ -57,8 +57,7 @@ def test_continued_lines(shell: Any) -> None:
 
 def test_output_goes_where_the_code_has_sent_standard_output(shell: Any) -> None:
     ran = shell.run(
-        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as got:\n"
-        "    !echo kept\ngot.getvalue()"
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as got:\n    !echo kept\ngot.getvalue()"
     )
     assert (ran.text, ran.stdout) == ("'kept\\n'", "")
 
@@ -136,9 +135,7 @@ def test_a_syntax_error_beside_a_shell_line_is_still_one(shell: Any) -> None:
 def test_an_unknown_magic_names_what_is_missing(plain: Any) -> None:
     ran = plain.run("%sql select 1")
     assert ran.error.name == "MagicNotAvailable"
-    assert ran.error.value.startswith(
-        "%sql is not available: the environment has no IPython, which most magics need;"
-    )
+    assert ran.error.value.startswith("%sql is not available: the environment has no IPython, which most magics need;")
     assert "%cd" in ran.error.value
     assert plain.run("%%javascript\nalert()").error.value.startswith("%%javascript is not available")
 
