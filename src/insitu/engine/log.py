@@ -20,6 +20,9 @@ class EventLog:
         self._more = anyio.Event()
         self._ended = False
 
+    def __len__(self) -> int:
+        return len(self._events)
+
     def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Add an event and wake the readers."""
         self._events.append(Event(len(self._events), kind, data))
@@ -97,11 +100,15 @@ class CappedOutput:
     def text(self) -> str:
         """Head, a marker where something is missing, and tail."""
         head = "".join(self._head)
-        tail = b"".join(self._tail).decode("utf-8", "replace")
+        tail = self._tail_text()
         if not self._dropped:
             return head + tail
         return f"{head}\n[… {self._dropped} bytes left out …]\n{tail}"
 
-    def flush(self) -> str:
-        """The end of the stream: what was held back of a half character."""
-        return self._close_head() if self._head_size < self._head_cap else ""
+    def rest(self) -> str:
+        """What belongs to the live stream and was held back: half a character, or a tail that turned out to fit."""
+        last = self._close_head() if self._head_size < self._head_cap else ""
+        return last if self._dropped else last + self._tail_text()
+
+    def _tail_text(self) -> str:
+        return b"".join(self._tail).decode("utf-8", "replace")

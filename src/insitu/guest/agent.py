@@ -196,9 +196,7 @@ class Agent:
     def _finish(self, command: Command) -> None:
         if command.status is not None and not command.outputs:
             del self._commands[command.pid]
-            self._send(
-                protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)}
-            )
+            self._send(protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)})
 
 
 class Command:
@@ -222,9 +220,7 @@ class Command:
         return cls(pid, {name: read for name, (read, _) in pipes.items()})
 
     @staticmethod
-    def _become(
-        plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str], outputs: list[int]
-    ) -> None:
+    def _become(plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str], outputs: list[int]) -> None:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

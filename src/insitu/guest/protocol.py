@@ -57,9 +57,7 @@ def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
         (length,) = _JSON_LENGTH.unpack_from(payload)
         text = payload[4 : 4 + length].decode("utf-8", "replace")
         body = json.loads(text, parse_constant=lambda _: None)
-        if (
-            "\\u" in text
-        ):  # an escape can still make half a surrogate pair, which nothing after this could encode
+        if "\\u" in text:  # an escape can still make half a surrogate pair, which nothing after this could encode
             whole = json.dumps(body, ensure_ascii=False).encode("utf-16", "surrogatepass")
             body = json.loads(whole.decode("utf-16", "replace"))
     except (struct.error, ValueError, RecursionError) as error:

@@ -139,13 +139,21 @@ class Zygote:
             if pid == 0:
                 self._become_interpreter(request, agent, gate, [stdout, stderr, channel], cgroups)
         finally:
-            linux.setns(self._own_pids, linux.CLONE_NEWPID)
+            self._leave_pids()
         self._running[pid] = request["id"]
         pidfd = os.pidfd_open(pid)
         try:
             self._send({"id": request["id"]}, pidfd)
         finally:
             os.close(pidfd)
+
+    def _leave_pids(self) -> None:
+        try:
+            linux.setns(self._own_pids, linux.CLONE_NEWPID)
+        except OSError as error:
+            # The next child would be born into a sandbox that is not its own: better none.
+            os.write(2, f"the zygote could not leave a sandbox's pid namespace: {error}\n".encode())
+            os._exit(1)
 
     def _become_interpreter(
         self, request: dict[str, Any], agent: int, gate: int, streams: list[int], cgroups: list[int]

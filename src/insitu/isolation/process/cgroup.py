@@ -264,6 +264,7 @@ class Tree:
         for hierarchy in self._hierarchies:
             if hierarchy.version == 2:
                 _enable(hierarchy.own / self.name, hierarchy.controllers)
+        self._group("")._write_if_there("memory", "memory.use_hierarchy", 1)  # version 1 before Linux 5.11
         self._group("").limit_memory(self._total)
         self.group("base")
 

@@ -45,11 +45,13 @@ class ProcessSandbox(Sandbox):
 
     def __init__(
         self,
+        number: int,
         spawner: Spawner,
         limits: Limits,
         cgroup: Group | None,
         on_close: Callable[[ProcessSandbox], None],
     ) -> None:
+        self.number = number
         self.limits = limits
         self.layers: Mapping[str, str] = {}
         self._spawner = spawner

@@ -39,7 +39,7 @@ class ProcessTier(Tier):
         self._spawners: dict[str, Spawner] = {}
         self._sandboxes: set[ProcessSandbox] = set()
         self._cgroups: cgroup.Tree | None = None
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.cycle(range(_MOST_SLOTS))
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -90,9 +90,9 @@ class ProcessTier(Tier):
 
     async def create(self, environment: str, limits: Limits) -> Sandbox:
         spawner = self._spawner(environment)
-        number = next(self._numbers)
+        number = self._free_number()
         group = self._limited_group(f"s{number}", limits)
-        sandbox = ProcessSandbox(spawner, limits, group, self._sandboxes.discard)
+        sandbox = ProcessSandbox(number, spawner, limits, group, self._sandboxes.discard)
         self._sandboxes.add(sandbox)
         try:
             await sandbox.open(self._request(number, limits))
@@ -101,6 +101,11 @@ class ProcessTier(Tier):
             raise
         sandbox.layers = {**self.layers, **sandbox.layers}
         return sandbox
+
+    def _free_number(self) -> int:
+        # The number makes the ids on the host: two sandboxes that live at once never share them.
+        taken = {sandbox.number for sandbox in self._sandboxes}
+        return next(number for number in self._numbers if number not in taken)
 
     def _spawner(self, environment: str) -> Spawner:
         try:
@@ -122,7 +127,7 @@ class ProcessTier(Tier):
 
     def _request(self, number: int, limits: Limits) -> dict[str, Any]:
         # With root, each sandbox has two ids that no other has: what the kernel counts by user is its own.
-        first = 1 + 2 * (number % _MOST_SLOTS)
+        first = 1 + 2 * number
         maps = [[_AGENT, first, 1], [_USER, first + 1, 1]] if self._wall.root else [[_USER, 0, 1]]
         return {
             "maps": maps,
