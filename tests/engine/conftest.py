@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from insitu.engine import Engine
+from insitu.engine import Engine, Workspace
 from tests.support.guest import SMALL, Guest
 
 
@@ -20,6 +20,11 @@ async def guest(engine: Engine) -> AsyncIterator[Guest]:
     session = await engine.create_session()
     yield Guest(engine, session)
     await engine.end_session(session)
+
+
+@pytest.fixture
+def files(guest: Guest) -> Workspace:
+    return guest.session.files
 
 
 @pytest.fixture

@@ -125,10 +125,6 @@ async def test_draining_has_a_bound() -> None:
             assert not running.done
 
 
-async def chunks() -> AsyncIterator[bytes]:
-    yield b""
-
-
 async def test_an_engine_that_is_closed_says_so() -> None:
     engine = Engine(SMALL)
     with pytest.raises(EngineClosed):

@@ -149,10 +149,6 @@ async def test_a_session_that_is_used_is_not_idle(engine: Engine) -> None:
     await eventually(lambda: used.ended is not None)
 
 
-async def chunks():  # type: ignore[no-untyped-def]
-    yield b""
-
-
 async def test_a_sessions_times_can_be_changed(engine: Engine) -> None:
     session = await engine.create_session()
     before = session.info()

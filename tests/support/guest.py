@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from insitu.engine import Engine, Session
+from insitu.engine import Engine, Session, Workspace
 from insitu.settings import Settings
 from insitu.types import Execution
 from tests.support.processes import find
@@ -65,6 +65,11 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
     """An upload's content."""
     for piece in pieces:
         yield piece
+
+
+async def content(files: Workspace, path: str, start: int = 0, end: int | None = None) -> bytes:
+    """A file of the workspace, or a part of it."""
+    return b"".join([chunk async for chunk in files.read(path, start, end)])
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
