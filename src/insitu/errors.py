@@ -57,8 +57,8 @@ class OverCeiling(InvalidRequest):
 
     def __init__(self, name: str, asked: float, ceiling: float) -> None:
         super().__init__(
-            f"{name} is {asked:g}, over this server's ceiling of {ceiling:g}",
-            hint=f"ask for {ceiling:g} or less, or have the operator raise max_{name}",
+            f"{name} is {asked:.15g}, over this server's ceiling of {ceiling:.15g}",
+            hint=f"ask for {ceiling:.15g} or less, or have the operator raise max_{name}",
         )
         self.name = name
         self.asked = asked

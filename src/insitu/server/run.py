@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -83,7 +84,8 @@ def listen(settings: Settings, unread_s: float = UNREAD_S) -> socket.socket:
         sock = socket.create_server((address, settings.port), family=family, backlog=2048)
     except OSError as exc:
         raise InvalidRequest(
-            f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}", hint="choose another --port"
+            f"cannot listen on {settings.host}:{settings.port}: {os.strerror(exc.errno or 0)}",
+            hint="choose another --port",
         ) from None
     if sys.platform == "linux":
         # Accepted sockets inherit it. No timer of ours could end a connection whose buffer does not drain.

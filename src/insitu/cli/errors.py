@@ -1,0 +1,71 @@
+"""How the command line fails: ``error: …``, then ``hint: …``, and an exit code that says whose fault it was."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import typer
+
+from insitu.errors import InsituError
+
+from .text import colour
+
+WRONG_USAGE = 2
+# As `timeout` and `docker run` have it: the code's own exit codes stay the code's.
+INSITU_FAILED = 125
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+class WrongUsage(typer.TyperException):
+    """Raised when a command is called in a way that cannot be meant."""
+
+    exit_code = WRONG_USAGE
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class PipeClosed(Exception):
+    """Raised in place of ``BrokenPipeError``, of which Typer would make an exit code of its own."""
+
+
+def report(error: InsituError | typer.TyperException) -> int:
+    """Print an error; returns the exit code for it."""
+    if isinstance(error, InsituError):
+        print_error(error.message, error.hint)
+        for line in getattr(error, "__notes__", ()):
+            print(f"note: {line}", file=sys.stderr)
+        return INSITU_FAILED
+    print_error(_as_sentence(error.format_message()), _hint(error))
+    return error.exit_code
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """Print what is wrong, and what to do."""
+    print(f"{colour('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
+    if hint:
+        print(f"{colour('hint:', 'yellow', sys.stderr)} {hint}", file=sys.stderr, flush=True)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
+    """A hint at the nearest of the known words, if one is near."""
+    near = get_close_matches(wrong, list(known), n=1, cutoff=0.5)
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+def _hint(error: typer.TyperException) -> str | None:
+    if isinstance(error, WrongUsage):
+        return error.hint
+    near = did_you_mean(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ())
+    context = getattr(error, "ctx", None)
+    return near or (f"see `{context.command_path} --help`" if context else None)
+
+
+def _as_sentence(message: str) -> str:
+    # Typer's own messages begin with a capital; after `error:` nothing does.
+    message = message.split(" (Possible options:")[0].removesuffix(".")
+    return message[:1].lower() + message[1:] if message[1:2].islower() else message

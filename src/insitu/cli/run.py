@@ -1,0 +1,101 @@
+"""`insitu run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import BytesIO
+from pathlib import Path
+from tokenize import detect_encoding
+from typing import Annotated
+
+import typer
+
+from .errors import WrongUsage
+from .follow import Screen, alone, follow
+from .options import AsJson, Cpus, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
+from .options import env_vars as read_env_vars
+from .results import save
+from .target import Wishes
+from .text import as_json
+
+EXAMPLES = (
+    "insitu run 'sum(range(10))'",
+    "insitu run analysis.py --file sales.csv --out results",
+    "echo 'print(1 + 1)' | insitu run -",
+    "insitu run loop.py --time 5 --mem 256m --json",
+    "insitu run 'x' --session 3f2a",
+)
+
+
+def run(
+    code: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CODE|FILE|-",
+            help="Python code; or a file, if it ends in .py, or has a / and is one; or - for standard input.",
+        ),
+    ] = None,
+    file: Files = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="A folder for files and images that the code makes."),
+    ] = None,
+    time: Time = None,
+    mem: Memory = None,
+    cpus: Cpus = None,
+    env: EnvVars = None,
+    python: Python = None,
+    environment: Environment = None,
+    session: SessionOption = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> int:
+    """Run Python in a fresh sandbox.
+
+    The sandbox is one of this process, or of a server if one is named. Output comes as the code writes it, then the
+    value of its last expression. Ctrl-C interrupts the code, a second one leaves.
+
+    The exit code is the code's: 0, 1 after an error, n after sys.exit(n), 124 after a time-out, 137 when killed or out
+    of memory, 139 after a segmentation fault, 130 when interrupted. 2 means wrong usage, 125 that insitu failed.
+    """
+    source, variables, files = read_source(code), read_env_vars(env), uploads(file)
+    wishes = Wishes(url, session, python, environment, mem, cpus)
+    with wishes.open() as target:
+        for name, path in files.items():
+            target.files.upload(path, name)
+        execution = follow(target, source, None if json else Screen(), timeout_s=time, env_vars=variables)
+        if json:
+            print(as_json((execution if session else alone(execution)).to_dict()), flush=True)
+        if out:
+            save(target, execution, out)
+    return execution.exit_code
+
+
+def read_source(argument: str | None) -> str:
+    """The code that an argument names, or is."""
+    if argument == "-" or (argument is None and not sys.stdin.isatty()):
+        return _decoded(sys.stdin.buffer.read(), "standard input")
+    if argument is None:
+        raise WrongUsage("there is no code to run", hint="insitu run 'print(1)', insitu run file.py, or insitu repl")
+    return _decoded(Path(argument).read_bytes(), argument) if _is_path(argument) else argument
+
+
+def _is_path(argument: str) -> bool:
+    if "\n" in argument or "\0" in argument:
+        return False
+    if argument.endswith(".py"):
+        return True
+    try:
+        return ("/" in argument or os.sep in argument) and Path(argument).is_file()
+    except OSError:
+        return False  # too long for a path
+
+
+def _decoded(source: bytes, name: str) -> str:
+    try:
+        # Python's own rules: UTF-8, unless the first lines declare something else.
+        encoding, _ = detect_encoding(BytesIO(source).readline)
+        return source.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{name} is no Python source: {error}") from None

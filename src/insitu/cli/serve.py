@@ -1,0 +1,159 @@
+"""`insitu serve`, whose options are the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand
+
+from .errors import WrongUsage
+from .options import examples
+from .platforms import require_linux
+from .text import note, parse_size, size
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
+
+    from insitu.engine import Engine
+    from insitu.settings import Settings
+
+EXAMPLES = (
+    "insitu serve",
+    "insitu serve --port 9000 --pool-size 32 --memory-bytes 2g",
+    "insitu serve --python ~/analysis/.venv/bin/python",
+    "INSITU_API_KEYS=$(openssl rand -hex 16) insitu serve --host 0.0.0.0",
+)
+# An argument would show them to every user of the machine, in the list of processes.
+_NO_OPTIONS = {"api_keys"}
+_METAVARS = {"_s": "SECONDS", "_bytes": "SIZE"}
+# A session takes a handful, and the usual soft limit is 1024.
+_DESCRIPTORS = 65536
+
+
+def serve() -> None:
+    """Serve the HTTP API.
+
+    Each option is a setting, and can also be set as INSITU_NAME in the environment: INSITU_PORT for --port. Keys are
+    set by INSITU_API_KEYS, separated by commas, or by --api-keys-file. A size may be written like 512m or 2g.
+    """
+
+
+def with_options(command: TyperCommand) -> TyperCommand:
+    """The command with all of its options."""
+    from insitu.settings import Settings
+
+    def start(**wishes: Any) -> None:
+        _serve(read_settings(wishes))
+
+    options = [_option(name, field) for name, field in Settings.model_fields.items() if name not in _NO_OPTIONS]
+    start.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    start.__annotations__ = {option.name: option.annotation for option in options}
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=dict(command.context_settings))
+    alone.command(command.name, help=command.help, epilog=examples(*EXAMPLES))(start)
+    made = typer.main.get_command(alone)
+    assert isinstance(made, TyperCommand)
+    return made
+
+
+def _option(name: str, field: FieldInfo) -> Parameter:
+    flag = field.annotation is bool
+    about = str(field.description)
+    option = typer.Option(
+        None,
+        _flag(name),
+        help=f"{about[0].upper()}{about[1:]}.{_default(name, field)}",
+        metavar=None if flag else _metavar(name, field),
+        show_default=False,
+    )
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=bool | None if flag else str | None)
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    for end, metavar in _METAVARS.items():
+        if name.endswith(end):
+            return metavar
+    kind = str(field.annotation)
+    return "NAME=PATH" if "dict" in kind else "PATH" if "Path" in kind else "TEXT" if "str" in kind else "N"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    value = field.default
+    if field.default_factory or value in (None, (), {}, False):
+        return ""
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    elif isinstance(value, int | float):
+        value = size(value) if name.endswith("_bytes") else f"{value:g}"
+    return f"  [default: {value}]"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def read_settings(wishes: Mapping[str, Any]) -> Settings:
+    """The settings: the wishes that are not None, then the environment, then the defaults."""
+    from pydantic import ValidationError
+
+    from insitu.settings import Settings
+
+    given = {name: value for name, value in wishes.items() if value is not None}
+    for name, value in given.items():
+        if name.endswith("_bytes"):
+            try:
+                given[name] = parse_size(value)
+            except ValueError as error:
+                raise WrongUsage(f"{_flag(name)}: {error}") from None
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise WrongUsage(_explain(error, given), hint="see `insitu serve --help`") from None
+
+
+def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
+    parts = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        where = _flag(name) if name in given else f"INSITU_{name.upper()}"
+        shown = "" if name in _NO_OPTIONS else f" {detail['input']!r}"
+        parts.append(f"{where}{shown}: {detail['msg']}")
+    return "; ".join(parts)
+
+
+def _serve(settings: Settings) -> None:
+    require_linux("a server")
+    from insitu.server.run import run
+
+    _allow_many_descriptors()
+    run(settings, _announce)
+
+
+def _allow_many_descriptors() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _announce(url: str, engine: Engine) -> None:
+    keys = len(engine.settings.keys())
+    key = ' -H "Authorization: Bearer $INSITU_API_KEY"' if keys else ""
+    lines = [
+        f"insitu listens on {url} (API: {url}/docs)",
+        *(f"  {name:<12} {value}" for name, value in engine.layers.items()),
+        *(_environment(about) for about in engine.environments()),
+        f"  keys         {keys or 'none: for programs of this machine alone'}",
+        f'  try          curl {url}/v1/execute{key} --json \'{{"code": "print(1+1)"}}\'',
+    ]
+    note("\n".join(lines))
+
+
+def _environment(about: Any) -> str:
+    ahead = f", with {', '.join(about.preimported)}" if about.preimported else ""
+    return f"  environment  {about.name}: Python {about.version}{ahead}; {about.python}"

@@ -1,0 +1,79 @@
+"""How the command line writes numbers, tables, JSON and colours, and reads sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+_UNITS = "kmgt"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.ASCII)
+_COLOURS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
+
+
+def parse_size(text: str) -> int:
+    """The bytes in a size such as ``512m``, ``1.5g`` or ``65536``; a unit is a power of 1024.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is no size: write it like 512m, 1.5g or 65536")
+    number, unit = match.groups()
+    return int(float(number) * 1024 ** (_UNITS.index(unit) + 1 if unit else 0))
+
+
+def size(count: float) -> str:
+    """Bytes for people: ``1.5 GiB``."""
+    power = 0
+    while count >= 1024 and power < len(_UNITS):
+        count /= 1024
+        power += 1
+    return f"{count:.1f}".removesuffix(".0") + f" {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, in their two largest units: ``2h 5m``."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2]) or "0s"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Left-aligned columns under their names."""
+    lines = [tuple(head), *(tuple(printable(cell) for cell in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal, whoever chose it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON for people and programs."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def colour(text: str, name: str, stream: TextIO) -> str:
+    """Text in a colour, where the stream is a terminal that shows colours."""
+    return f"\033[{_COLOURS[name]}m{text}\033[0m" if _shows_colours(stream) else text
+
+
+def note(text: str) -> None:
+    """Tell of progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _shows_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,146 @@
+"""The command line as others see it: a process with arguments, streams and an exit code."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+INSITU = (sys.executable, "-m", "insitu")
+_WAIT_S = 50
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+class Commands:
+    """Runs commands in a folder of their own, with an environment that says nothing to insitu.
+
+    Args:
+        url: the server that the commands are for, if any.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self.folder = folder
+        self.env = clean_environment(folder) | ({"INSITU_URL": url} if url else {})
+
+    def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
+        done = subprocess.run(
+            [*INSITU, *arguments],
+            input=stdin.encode(),
+            capture_output=True,
+            cwd=self.folder,
+            env=self.env | dict(env or {}),
+            timeout=_WAIT_S,
+        )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs on; its end is that of the block, at the latest."""
+        with subprocess.Popen(
+            [*INSITU, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=self.env,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @contextmanager
+    def terminal(self, *arguments: str, term: str = "dumb") -> Iterator[Terminal]:
+        """A command at a terminal of its own."""
+        ours, theirs = os.openpty()
+        command = ["setsid", "--ctty", *INSITU, *arguments]
+        process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.folder, env=self.env | {"TERM": term}
+        )
+        os.close(theirs)
+        try:
+            yield Terminal(ours, process)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+
+class Terminal:
+    """What someone types, and sees."""
+
+    def __init__(self, fd: int, process: subprocess.Popen[bytes]) -> None:
+        self._fd = fd
+        self._process = process
+        self._seen = ""
+
+    def type(self, text: str) -> None:
+        """Press these keys; ``\\x03`` is Ctrl-C, ``\\x04`` is Ctrl-D."""
+        os.write(self._fd, text.encode())
+
+    def until(self, text: str) -> str:
+        """Read on until this text appears; returns what was there, with it."""
+        while text not in self._seen:
+            assert self._read(), f"{text!r} does not appear after {self._seen!r}"
+        end = self._seen.index(text) + len(text)
+        found, self._seen = self._seen[:end], self._seen[end:]
+        return found
+
+    def end(self) -> Ended:
+        """Read to the end."""
+        while self._read():
+            pass
+        return Ended(self._process.wait(_WAIT_S), self._seen, "")
+
+    def _read(self) -> bool:
+        if not select.select([self._fd], [], [], _WAIT_S)[0]:
+            return False
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:  # nobody holds the other end any more
+            return False
+        self._seen += data.decode().replace("\r", "")
+        return bool(data)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """A server, by ``insitu serve``: its address, and all that it said at its start."""
+    command = [*INSITU, "serve", "--port", "0", "--preimport", "", "--pool-size", "1", *arguments]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=folder, env=clean_environment(folder) | dict(env or {})
+    )
+    assert process.stderr
+    try:
+        said = [process.stderr.readline()]
+        while said[-1] and not said[-1].startswith("  try "):
+            said.append(process.stderr.readline())
+        assert said[-1], said
+        yield said[0].split()[3], said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_WAIT_S) == 0
+        assert process.stderr.read() == ""
+        process.stderr.close()
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """This process's environment without what insitu, Typer and terminals would read from it."""
+    gone = ("INSITU_", "_INSITU_", "TYPER_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONWARNINGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(gone)}
+    return kept | {"HOME": str(home), "COLUMNS": "100", "PYTHONWARNINGS": "error"}

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from insitu import Client, Execution
+from tests.cli.commands import Commands, Ended
+
+PNG = base64.b64encode(b"\x89PNG").decode()
+DISPLAY_PNG = f"""
+class Image:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {{"image/png": "{PNG}", "text/plain": "<image>"}}
+display(Image())
+Image()
+"""
+
+
+@pytest.fixture(params=["in this process", "on a server"])
+def either(request: pytest.FixtureRequest, insitu: Commands, remote: Commands) -> Commands:
+    return insitu if request.param == "in this process" else remote
+
+
+def test_output_goes_where_the_code_sends_it_and_results_follow(either: Commands) -> None:
+    code = "import sys; print('out', end=''); print('err', file=sys.stderr); display('shown'); 6 * 7"
+    assert either("run", code) == Ended(0, "out\n'shown'\n42\n", "err\n")
+
+
+def test_code_comes_from_an_argument_a_file_or_standard_input(remote: Commands) -> None:
+    (remote.folder / "folder").mkdir()
+    (remote.folder / "script.py").write_text("# -*- coding: latin-1 -*-\nprint('\xe9')", "latin-1")
+    (remote.folder / "folder/script").write_text("print('in a folder')", "utf-8")
+    (remote.folder / "x").write_text("1/0", "utf-8")
+    assert remote("run", "script.py").out == "\xe9\n"
+    assert remote("run", "folder/script").out == "in a folder\n"
+    assert remote("run", "folder/nothing").err.endswith("NameError: name 'folder' is not defined\n")
+    assert remote("run", "x").err.endswith("NameError: name 'x' is not defined\n")
+    assert remote("run", "-", stdin="print(1)").out == "1\n"
+    assert remote("run", stdin="\ufeffprint(2)").out == "2\n"
+    assert remote("run", "").exit_code == 0
+
+
+def test_what_is_no_source_is_said_to_be_none(insitu: Commands) -> None:
+    (insitu.folder / "bad.py").write_bytes(b"print('\xff')")
+    ended = insitu("run", "bad.py")
+    assert (ended.exit_code, ended.err.splitlines()[0][:33]) == (2, "error: bad.py is no Python source")
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "error"),
+    [
+        ("1", 0, ""),
+        ("1/0", 1, "ZeroDivisionError: division by zero\n"),
+        ("1 +", 1, "SyntaxError: invalid syntax\n"),
+        ("import sys; sys.exit()", 0, ""),
+        ("import sys; sys.exit(7)", 7, ""),
+        ("import sys; sys.exit('bye')", 1, "bye\n"),
+        ("while True: pass", 124, "error: the code ran longer than its 0.5 s\nhint: allow more with --time SECONDS\n"),
+        ("import os; os.kill(os.getpid(), 9)", 137, "error: the interpreter was killed by SIGKILL\n"),
+        ("import ctypes; ctypes.string_at(0)", 139, "error: the interpreter was killed by SIGSEGV\n"),
+        ("import os; os._exit(9)", 9, "error: the interpreter ended itself with exit code 9\n"),
+    ],
+)
+def test_the_exit_code_is_the_codes(remote: Commands, code: str, exit_code: int, error: str) -> None:
+    ended = remote("run", code, "--time", "0.5" if "while" in code else "20")
+    assert ended.exit_code == exit_code
+    assert ended.err.endswith(error)
+    assert ended.err or not error
+    assert ("Traceback" in ended.err) is (error.startswith(("Zero", "error: the code ran")))
+
+
+def test_too_much_memory_ends_with_137(insitu: Commands) -> None:
+    ended = insitu("run", "x = [bytearray(1 << 20) for _ in range(300)]", "--mem", "128m")
+    assert (ended.exit_code, ended.out) == (137, "")
+    assert ended.err.endswith("error: the session used up its 128 MiB of memory\nhint: allow more with --mem SIZE\n")
+
+
+def test_files_go_in_and_come_out(either: Commands) -> None:
+    (either.folder / "in.csv").write_text("a,b", "utf-8")
+    (either.folder / "colon:ed").write_text("c", "utf-8")
+    code = """
+import os
+text = open("in.csv").read() + open("colon:ed").read() + open("deep/other").read()
+os.makedirs("new/er")
+open("new/er/out.txt", "w").write(text.upper())
+os.symlink("/etc/passwd", "link")
+None
+"""
+    given = ("--file", "in.csv", "-f", "colon:ed", "-f", "in.csv:deep/other")
+    ended = either("run", code, *given, "--out", "results")
+    assert ended == Ended(0, "", "wrote results/new/er/out.txt\n")
+    assert (either.folder / "results/new/er/out.txt").read_text("utf-8") == "A,BCA,B"
+    assert sorted(path.name for path in (either.folder / "results").rglob("*")) == ["er", "new", "out.txt"]
+
+
+def test_images_of_results_are_saved_beside_files_of_the_same_names(remote: Commands) -> None:
+    ended = remote("run", f"open('image-1.png', 'w').write('mine'); {DISPLAY_PNG}", "-o", "out")
+    assert (ended.exit_code, ended.out) == (0, "<image>\n<image>\n")
+    assert sorted(ended.err.splitlines()) == [f"wrote out/image-{number}.png" for number in (1, 2, 3)]
+    images = [(remote.folder / f"out/image-{number}.png").read_bytes() for number in (1, 2, 3)]
+    assert images == [b"mine", b"\x89PNG", b"\x89PNG"]
+
+
+def test_json_is_the_whole_execution(either: Commands) -> None:
+    ended = either("run", "print('out'); 1/0", "--json")
+    execution = Execution.from_dict(json.loads(ended.out))
+    assert (ended.exit_code, ended.err) == (1, "")
+    assert (execution.outcome, execution.stdout, execution.session_id) == ("error", "out\n", None)
+    assert execution.error and execution.error.name == "ZeroDivisionError"
+
+
+def test_limits_and_variables_reach_the_code(either: Commands) -> None:
+    code = "import os; print(os.environ['A'], os.environ['B'])"
+    assert either("run", code, "--env", "A=1=2", "--env", "B=", "--cpus", "0.5").out == "1=2 \n"
+
+
+def test_over_a_ceiling_insitu_fails_and_not_the_code(either: Commands) -> None:
+    ended = either("run", "1", "--mem", "1t")
+    assert (ended.exit_code, ended.out) == (125, "")
+    assert ended.err.startswith(
+        "error: memory_bytes is 1099511627776, over this server's ceiling of 8589934592\nhint: "
+    )
+
+
+def test_a_session_of_a_server_is_found_by_the_start_of_its_id(remote: Commands, session: str) -> None:
+    assert remote("run", "x = 41", "--session", session) == Ended(0, "", "")
+    assert remote("run", "x + 1", "--session", session[:14]) == Ended(0, "42\n", "")
+    ended = remote("run", "x", "--session", session.removeprefix("sess_")[:9], "--json")
+    assert json.loads(ended.out)["session_id"] == session
+
+
+def test_without_a_session_nothing_stays_on_the_server(remote: Commands, client: Client) -> None:
+    before = client.sessions()
+    assert remote("run", "1/0").exit_code == 1
+    assert client.sessions() == before
+
+
+def test_another_python_has_other_packages(insitu: Commands, tmp_path: Path) -> None:
+    ended = insitu("run", "1", "--python", "/nowhere/python")
+    assert ended.exit_code == 125
+    assert ended.err.startswith("error: the environment 'default' has no working Python at /nowhere/python: ")
+    assert ended.err.endswith("hint: name an interpreter, such as --python /path/to/venv/bin/python\n")
+
+
+def test_a_reader_that_has_had_enough_ends_the_code(remote: Commands) -> None:
+    with remote.started("run", "while True: print('y' * 1000)") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "y" * 1000 + "\n"
+        process.stdout.close()
+        assert process.stderr
+        assert (process.stderr.read(), process.wait()) == ("", 141)
