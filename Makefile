@@ -54,6 +54,10 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
 bench: $(VENV)/.bench-ready ## Measure insitu beside its peers: a table, JSON and the chart of the README
 	@$(BIN)/python -m benchmarks $(BENCH)
 
+.PHONY: docs
+docs: $(VENV)/.ready ## Write the parts of docs/ that are made from the code: settings, limits, commands, error codes
+	@$(BIN)/python -m scripts.document
+
 .PHONY: format
 format: $(VENV)/.ready ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .

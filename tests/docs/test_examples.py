@@ -1,0 +1,74 @@
+"""Every block of the documentation that can run does, and prints what it says it prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.blocks import PAGES, ROOT, Block, blocks
+
+_ADDRESS = re.compile(r"(http://)?(127\.0\.0\.1|localhost):8700\b")
+_END = "<end of block>"
+_SHOWN = {"ini", "json", "mermaid", "python", "sh", "text"}
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+def of_kind(kind: str) -> list[Block]:
+    return [block for block in ALL if block.kind == kind]
+
+
+def with_blocks(kind: str) -> list[Path]:
+    return [page for page in PAGES if any(block.runs for block in blocks(page) if block.kind == kind)]
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.usefixtures("environment")
+def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.kind == "python" and block.runs:
+            # Line numbers of tracebacks are those of the page.
+            source = "\n" * block.line + block.text
+            exec(compile(source, str(page), "exec", dont_inherit=True), namespace)
+            check_output(block, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("page", with_blocks("sh"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_commands_of_a_page_run_from_its_top_to_its_end(page: Path, environment: dict[str, str]) -> None:
+    run = [block for block in blocks(page) if block.kind == "sh" and block.runs]
+    if any("curl " in block.text for block in run) and not shutil.which("curl"):
+        pytest.skip("this machine has no curl")
+    script = _ADDRESS.sub(environment["INSITU_URL"], as_script(run))
+    done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", script], capture_output=True, env=environment)
+    assert done.returncode == 0, f"{page.name}: {done.stderr.decode()}"
+    for block, printed in zip(run, done.stdout.decode().split(_END), strict=False):
+        check_output(block, printed)
+
+
+@pytest.mark.parametrize("block", of_kind("json"), ids=str)
+def test_json_can_be_read(block: Block) -> None:
+    json.loads(block.text)
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert [str(block) for block in ALL if block.kind not in _SHOWN] == []
+
+
+def as_script(run: list[Block]) -> str:
+    """Blocks as one script, whose line numbers are those of the page."""
+    script = ""
+    for block in run:
+        script += "\n" * (block.line - script.count("\n")) + block.text + f"printf '{_END}'\n"
+    return script
+
+
+def check_output(block: Block, printed: str) -> None:
+    if block.expected:
+        assert [line.rstrip() for line in printed.splitlines()] == block.expected, str(block)
