@@ -107,7 +107,7 @@ class Spawner:
         zygote = self._zygote
         assert zygote is not None
         number, (pidfd,) = await zygote.call({"rlimits": dict(rlimits)}, descriptors)
-        return pidfd, self._ended.setdefault(number, Ended())
+        return pidfd, self._end_of(number)
 
     async def _start_zygote(self) -> None:
         async with self._starting:
@@ -117,7 +117,9 @@ class Spawner:
             ours, theirs = packets.pair()
             argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
             try:
-                await self._init.call({"do": "zygote", "argv": argv, "env": _environment()}, [theirs.fileno()])
+                request = {"do": "zygote", "argv": argv, "env": _environment()}
+                _, (pidfd,) = await self._init.call(request, [theirs.fileno()])
+                os.close(pidfd)
             finally:
                 theirs.close()
             self.about = await self._introduce(ours)
@@ -138,13 +140,16 @@ class Spawner:
         raise InvalidRequest(f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s")
 
     def _note_end(self, news: Mapping[str, Any]) -> None:
-        ended = self._ended.setdefault(int(news["ended"]), Ended())
+        ended = self._end_of(int(news["ended"]))
         ended.exit_code = int(news["exit_code"])
         ended.event.set()
 
-    def forget(self, ended: Ended) -> None:
-        """Drop the record of an interpreter's end."""
-        self._ended = {number: kept for number, kept in self._ended.items() if kept is not ended}
+    def _end_of(self, number: int) -> Ended:
+        # The news may come before its listener; whoever comes second takes the record away.
+        ended = self._ended.pop(number, None)
+        if ended is None:
+            ended = self._ended[number] = Ended()
+        return ended
 
     def _supervisor_config(self, plan: rootfs.Plan) -> dict[str, Any]:
         return {
