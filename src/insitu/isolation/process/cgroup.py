@@ -219,6 +219,8 @@ class Tree:
         usable = [h for h in map(_above_leaf, hierarchies) if _prepare(h)]
         if not any("memory" in h.controllers for h in usable):
             return None
+        for hierarchy in usable:
+            _remove_leftovers(hierarchy.own, root / "proc")
         tree = cls(usable, total_memory)
         try:
             tree._make_top()
@@ -249,11 +251,7 @@ class Tree:
     def remove(self) -> None:
         """Remove what is left of the groups; whatever still lives in one keeps it."""
         for top in self.tops:
-            for folder, _, _ in os.walk(top, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    continue
+            _remove(top)
 
     def _group(self, name: str) -> Group:
         return Group({c: path / name for c, path in self._tops.items()}, self._versions)
@@ -267,6 +265,22 @@ class Tree:
         self._group("")._write_if_there("memory", "memory.use_hierarchy", 1)  # version 1 before Linux 5.11
         self._group("").limit_memory(self._total)
         self.group("base")
+
+
+def _remove_leftovers(folder: Path, processes: Path) -> None:
+    # A server that is killed before its supervisor is up leaves its groups behind.
+    for top in folder.glob("insitu-*-*"):
+        pid = top.name.split("-")[1]
+        if pid.isdecimal() and not (processes / pid).exists():
+            _remove(str(top))
+
+
+def _remove(top: str) -> None:
+    for folder, _, _ in os.walk(top, topdown=False):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            continue
 
 
 def _prepare(hierarchy: Hierarchy) -> bool:
