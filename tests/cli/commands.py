@@ -101,14 +101,25 @@ class Terminal:
         found, self._seen = self._seen[:end], self._seen[end:]
         return found
 
+    def interrupt_prompt(self, text: str) -> str:
+        """Press Ctrl-C at a prompt until this text appears.
+
+        Readline does not see the one that comes between its writing the prompt and its waiting for a key.
+        """
+        self.type("\x03")
+        while text not in self._seen:
+            if not self._read(timeout_s=2):
+                self.type("\x03")
+        return self.until(text)
+
     def end(self) -> Ended:
         """Read to the end."""
         while self._read():
             pass
         return Ended(self._process.wait(_WAIT_S), self._seen, "")
 
-    def _read(self) -> bool:
-        if not select.select([self._fd], [], [], _WAIT_S)[0]:
+    def _read(self, timeout_s: float = _WAIT_S) -> bool:
+        if not select.select([self._fd], [], [], timeout_s)[0]:
             return False
         try:
             data = os.read(self._fd, 65536)

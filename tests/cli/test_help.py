@@ -11,7 +11,7 @@ import insitu as package
 from insitu.settings import Settings
 from tests.cli.commands import Commands
 
-COMMANDS = ("serve", "run", "repl", "ps", "files", "cp", "interrupt", "rm", "doctor", "bench", "version")
+COMMANDS = ("serve", "run", "repl", "ps", "new", "files", "cp", "interrupt", "rm", "doctor", "bench", "version")
 
 
 def test_help_names_every_command(insitu: Commands) -> None:

@@ -112,6 +112,11 @@ def test_json_is_the_whole_execution(either: Commands) -> None:
     assert execution.error and execution.error.name == "ZeroDivisionError"
 
 
+def test_output_that_is_cut_is_said_to_be(remote: Commands) -> None:
+    ended = remote("run", "print('x' * (1 << 22))")
+    assert (ended.exit_code, ended.err) == (0, "stdout was cut; --json has its end\n")
+
+
 def test_limits_and_variables_reach_the_code(either: Commands) -> None:
     code = "import os; print(os.environ['A'], os.environ['B'])"
     assert either("run", code, "--env", "A=1=2", "--env", "B=", "--cpus", "0.5").out == "1=2 \n"

@@ -34,6 +34,15 @@ def test_a_busy_session_is_not_idle(remote: Commands, session: str) -> None:
         process.wait()
 
 
+def test_new_makes_a_session_that_stays(remote: Commands, client: Client) -> None:
+    made = remote("new", "--mem", "200m", "--cpus", "0.5", "--env", "A=1")
+    session = client.connect(made.out.rstrip("\n"))
+    limits = session.info().limits
+    assert (limits.memory_bytes, limits.cpus, session.info().env_vars) == (200 << 20, 0.5, ("A",))
+    assert remote("run", "import os; os.environ['A']", "--session", session.id) == Ended(0, "'1'\n", "")
+    session.close()
+
+
 def test_rm_ends_sessions(remote: Commands, client: Client) -> None:
     first, second = client.session(), client.session()
     assert remote("rm", first.id, second.id[:20]) == Ended(0, f"{first.id}\n{second.id}\n", "")

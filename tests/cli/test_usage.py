@@ -39,7 +39,7 @@ DEAD = "http://127.0.0.1:9"
         (["run", "nope.py"], "error: nope.py: No such file or directory\n"),
         (
             ["run", "1", "--url", DEAD, "--python", "python3"],
-            "error: --python is for code in this process\nhint: on a server, name an --environment\n",
+            "error: --python is for code in this process\nhint: on a server (--url or INSITU_URL): --environment\n",
         ),
         (
             ["run", "1", "--environment", "x"],
@@ -77,9 +77,10 @@ def test_wrong_usage(insitu: Commands, arguments: list[str], message: str) -> No
 
 
 def test_a_wrong_setting_of_the_environment_is_named(insitu: Commands) -> None:
-    ended = insitu("serve", env={"INSITU_PORT": "x"})
-    assert ended.exit_code == 2
-    assert ended.err.startswith("error: INSITU_PORT 'x': Input should be a valid integer")
+    for command in (["serve"], ["run", "1"], ["doctor"]):
+        ended = insitu(*command, env={"INSITU_PORT": "x"})
+        assert ended.exit_code == 2
+        assert ended.err.startswith("error: INSITU_PORT 'x': Input should be a valid integer")
 
 
 def test_at_a_terminal_run_wants_code(insitu: Commands) -> None:

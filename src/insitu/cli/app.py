@@ -82,6 +82,7 @@ for name, function, shown in (
     ("run", run.run, run.EXAMPLES),
     ("repl", repl.repl, repl.EXAMPLES),
     ("ps", sessions.ps, ("insitu ps", "insitu ps --json")),
+    ("new", sessions.new, ("insitu new", "session=$(insitu new --mem 2g)")),
     ("files", files.files, ("insitu files 3f2a", "insitu files sess_3f2a data --depth 3")),
     ("cp", files.cp, files.EXAMPLES),
     ("interrupt", sessions.interrupt, ("insitu interrupt 3f2a",)),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .configuration import read_settings
 from .options import AsJson, Python
 from .platforms import require_linux
-from .serve import read_settings
 from .text import as_json, note, table
 
 if TYPE_CHECKING:

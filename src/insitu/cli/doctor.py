@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .configuration import read_settings
 from .options import AsJson, Python
-from .serve import read_settings
 from .text import as_json, colour, printable
 
 if TYPE_CHECKING:

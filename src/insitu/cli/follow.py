@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from .errors import print_error
 from .signals import InterruptOnce, at_ctrl_c
+from .text import note
 
 if TYPE_CHECKING:
     from insitu.types import Event, Execution
@@ -59,6 +60,9 @@ class Screen:
 
     def conclude(self, execution: Execution) -> None:
         """Print what went wrong."""
+        for stream in ("stdout", "stderr"):
+            if getattr(execution.truncated, stream):
+                note(f"{stream} was cut; --json has its end")
         error = execution.error
         # Whoever ends their program with sys.exit() expects no traceback.
         if error is None or (error.name == "SystemExit" and execution.outcome == "error"):

@@ -25,7 +25,13 @@ def _bytes(text: str) -> int:
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="INSITU_URL", show_envvar=True, metavar="URL", help="Address of a server."),
+    typer.Option(
+        "--url",
+        envvar="INSITU_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="Address of a server, which gets the key INSITU_API_KEY.",
+    ),
 ]
 SessionOption = Annotated[
     str | None, typer.Option("--session", metavar="ID", help="A session of the server; it lives on afterwards.")
@@ -39,14 +45,12 @@ Python = Annotated[
 Environment = Annotated[
     str | None, typer.Option("--environment", metavar="NAME", help="One of the server's environments.")
 ]
-Time = Annotated[
-    float | None, typer.Option("--time", metavar="SECONDS", help="Wall time of the execution.  [default: 30]")
-]
+Time = Annotated[float | None, typer.Option("--time", metavar="SECONDS", help="Wall time of an execution.")]
 Memory = Annotated[
     int | None,
-    typer.Option("--mem", parser=_bytes, metavar="SIZE", help="Memory, such as 512m or 2g.  [default: 1g]"),
+    typer.Option("--mem", parser=_bytes, metavar="SIZE", help="Memory, such as 512m or 2g."),
 ]
-Cpus = Annotated[float | None, typer.Option("--cpus", metavar="N", help="Processors.  [default: 1]")]
+Cpus = Annotated[float | None, typer.Option("--cpus", metavar="N", help="Processors, such as 0.5.")]
 EnvVars = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the code; may be repeated."),

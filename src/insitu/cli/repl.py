@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,17 +104,13 @@ def _history() -> Iterator[None]:
     except ImportError:  # not on Windows
         yield
         return
-    path = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "insitu" / "history"
-    try:
+    path = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "insitu/history"
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         readline.read_history_file(path)
-    except OSError:
-        pass
     readline.set_history_length(5000)
     try:
         yield
     finally:
-        try:
+        with suppress(OSError):
             readline.write_history_file(path)
-        except OSError:
-            pass

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand
 
-from .errors import WrongUsage
+from .configuration import SECRET, flag_of, read_settings
 from .options import examples
 from .platforms import require_linux
-from .text import note, parse_size, size
+from .text import note, size
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
     from pydantic.fields import FieldInfo
 
     from insitu.engine import Engine
@@ -27,8 +25,6 @@ EXAMPLES = (
     "insitu serve --python ~/analysis/.venv/bin/python",
     "INSITU_API_KEYS=$(openssl rand -hex 16) insitu serve --host 0.0.0.0",
 )
-# An argument would show them to every user of the machine, in the list of processes.
-_NO_OPTIONS = {"api_keys"}
 _METAVARS = {"_s": "SECONDS", "_bytes": "SIZE"}
 # A session takes a handful, and the usual soft limit is 1024.
 _DESCRIPTORS = 65536
@@ -49,7 +45,7 @@ def with_options(command: TyperCommand) -> TyperCommand:
     def start(**wishes: Any) -> None:
         _serve(read_settings(wishes))
 
-    options = [_option(name, field) for name, field in Settings.model_fields.items() if name not in _NO_OPTIONS]
+    options = [_option(name, field) for name, field in Settings.model_fields.items() if name not in SECRET]
     start.__signature__ = Signature(options)  # type: ignore[attr-defined]
     start.__annotations__ = {option.name: option.annotation for option in options}
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=dict(command.context_settings))
@@ -60,16 +56,16 @@ def with_options(command: TyperCommand) -> TyperCommand:
 
 
 def _option(name: str, field: FieldInfo) -> Parameter:
-    flag = field.annotation is bool
+    is_flag = field.annotation is bool
     about = str(field.description)
     option = typer.Option(
         None,
-        _flag(name),
+        flag_of(name),
         help=f"{about[0].upper()}{about[1:]}.{_default(name, field)}",
-        metavar=None if flag else _metavar(name, field),
+        metavar=None if is_flag else _metavar(name, field),
         show_default=False,
     )
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=bool | None if flag else str | None)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=bool | None if is_flag else str | None)
 
 
 def _metavar(name: str, field: FieldInfo) -> str:
@@ -89,39 +85,6 @@ def _default(name: str, field: FieldInfo) -> str:
     elif isinstance(value, int | float):
         value = size(value) if name.endswith("_bytes") else f"{value:g}"
     return f"  [default: {value}]"
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def read_settings(wishes: Mapping[str, Any]) -> Settings:
-    """The settings: the wishes that are not None, then the environment, then the defaults."""
-    from pydantic import ValidationError
-
-    from insitu.settings import Settings
-
-    given = {name: value for name, value in wishes.items() if value is not None}
-    for name, value in given.items():
-        if name.endswith("_bytes"):
-            try:
-                given[name] = parse_size(value)
-            except ValueError as error:
-                raise WrongUsage(f"{_flag(name)}: {error}") from None
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise WrongUsage(_explain(error, given), hint="see `insitu serve --help`") from None
-
-
-def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
-    parts = []
-    for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]) if detail["loc"] else ""
-        where = _flag(name) if name in given else f"INSITU_{name.upper()}"
-        shown = "" if name in _NO_OPTIONS else f" {detail['input']!r}"
-        parts.append(f"{where}{shown}: {detail['msg']}")
-    return "; ".join(parts)
 
 
 def _serve(settings: Settings) -> None:

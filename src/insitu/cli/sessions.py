@@ -1,4 +1,4 @@
-"""`insitu ps`, `interrupt` and `rm`: the sessions of a server."""
+"""`insitu ps`, `new`, `interrupt` and `rm`: the sessions of a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, Session, Url
+from .options import AsJson, Cpus, Environment, EnvVars, Memory, Session, Url
+from .options import env_vars as read_env_vars
 from .target import connect, full_id
 from .text import as_json, duration, note, size, table
 
@@ -36,6 +37,19 @@ def _row(info: SessionInfo, now: float) -> tuple[str, ...]:
         str(info.executions),
         info.environment,
     )
+
+
+def new(
+    mem: Memory = None,
+    cpus: Cpus = None,
+    env: EnvVars = None,
+    environment: Environment = None,
+    url: Url = None,
+) -> None:
+    """Make a session on a server, and print its id."""
+    variables = read_env_vars(env)
+    with connect(url) as client:
+        print(client.session(environment=environment, memory_bytes=mem, cpus=cpus, env_vars=variables).id)
 
 
 def interrupt(session: Session, url: Url = None) -> int:

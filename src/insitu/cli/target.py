@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Union
 
 from insitu.errors import SessionNotFound
 
+from .configuration import read_settings
 from .errors import WrongUsage
 from .signals import at_ctrl_c, leave
 
@@ -54,7 +55,9 @@ class Wishes:
     def _check(self) -> None:
         server = self.url or self.session
         if self.python and server:
-            raise WrongUsage("--python is for code in this process", hint="on a server, name an --environment")
+            raise WrongUsage(
+                "--python is for code in this process", hint="on a server (--url or INSITU_URL): --environment"
+            )
         if self.environment and not server:
             raise WrongUsage("--environment is for code on a server", hint="add --url, or name a --python")
         if self.session and (self.memory_bytes or self.cpus or self.environment):
@@ -70,13 +73,12 @@ class Wishes:
 
     def _sandbox(self) -> Sandbox:
         from insitu.local import Sandbox
-        from insitu.settings import Settings
 
         return Sandbox(
             python=self.python,
             # For one sandbox nothing is worth importing ahead, and no pool worth filling.
             preimport=None if "INSITU_PREIMPORT" in os.environ else (),
-            settings=Settings(pool_size=0),
+            settings=read_settings({"pool_size": 0}),
             memory_bytes=self.memory_bytes,
             cpus=self.cpus,
         )

@@ -1,0 +1,51 @@
+"""The settings, as arguments and environment variables have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import WrongUsage
+from .text import parse_size
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from insitu.settings import Settings
+
+# As arguments they would be seen by every user of the machine, in the list of processes.
+SECRET = {"api_keys"}
+
+
+def flag_of(name: str) -> str:
+    """The option of a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
+def read_settings(wishes: Mapping[str, Any]) -> Settings:
+    """The settings: the wishes that are not None, then the environment, then the defaults."""
+    from pydantic import ValidationError
+
+    from insitu.settings import Settings
+
+    given = {name: value for name, value in wishes.items() if value is not None}
+    for name, value in given.items():
+        if name.endswith("_bytes"):
+            try:
+                given[name] = parse_size(value)
+            except ValueError as error:
+                raise WrongUsage(f"{flag_of(name)}: {error}") from None
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise WrongUsage(_explain(error, given), hint="see `insitu serve --help`") from None
+
+
+def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
+    parts = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        where = flag_of(name) if name in given else f"INSITU_{name.upper()}"
+        shown = "" if name in SECRET else f" {detail['input']!r}"
+        parts.append(f"{where}{shown}: {detail['msg']}")
+    return "; ".join(parts)
