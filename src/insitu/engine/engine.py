@@ -293,10 +293,12 @@ class Engine:
     @contextlib.asynccontextmanager
     async def _in_turn(self, session: Session) -> AsyncIterator[tuple[Session, float]]:
         # The session's turn comes first: who waits for it must not keep others from running.
-        async with session.turn, self._slots:
-            yield session, 0.0
-        if session.ended is None and not session.healthy:
-            await self.end_session(session, "its sandbox died")
+        try:
+            async with session.turn, self._slots:
+                yield session, 0.0
+        finally:
+            if session.ended is None and not session.healthy:
+                await self.end_session(session, "its sandbox died")
 
     @contextlib.asynccontextmanager
     async def _alone(

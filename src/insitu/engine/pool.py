@@ -22,6 +22,7 @@ class Pool:
         self._size = size
         self._make = make
         self._ready: deque[Sandbox] = deque()
+        self._dead: list[Sandbox] = []
         self._taken = anyio.Event()
         self._full = anyio.Event()
 
@@ -42,12 +43,15 @@ class Pool:
             self._taken.set()
             if sandbox.alive:
                 return sandbox
+            self._dead.append(sandbox)
         return None
 
     async def keep_full(self) -> None:
         """Refill for ever; one at a time, so that requests come first."""
         try:
             while True:
+                while self._dead:
+                    await self._dead.pop().aclose()
                 while len(self._ready) < self._size:
                     await self._add_one()
                 self._full.set()
@@ -55,12 +59,16 @@ class Pool:
                 await self._taken.wait()
         finally:
             with anyio.CancelScope(shield=True):
-                while self._ready:
-                    await self._ready.popleft().aclose()
+                for sandbox in (*self._dead, *self._ready):
+                    await sandbox.aclose()
+                self._ready.clear()
 
     async def _add_one(self) -> None:
         try:
             self._ready.append(await self._make())
-        except InsituError as error:
-            _log.warning("a sandbox for the pool could not be made: %s", error)
+        except Exception as error:
+            # Whatever it is, requests meet it, too, and are told: the engine goes on.
+            _log.warning(
+                "a sandbox for the pool could not be made: %s", error, exc_info=not isinstance(error, InsituError)
+            )
             await anyio.sleep(_PAUSE_AFTER_FAILURE_S)

@@ -68,6 +68,7 @@ class Caller:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, _Waiter] = {}
         self.alive = True
+        self.gone = anyio.Event()
 
     async def serve(self, on_news: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Hand replies to their callers until the process is gone; what answers no call goes to ``on_news``."""
@@ -85,6 +86,7 @@ class Caller:
                     on_news(body)
         finally:
             self.alive = False
+            self.gone.set()
             for waiter in self._waiting.values():
                 waiter.event.set()
             self._waiting.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -65,6 +66,11 @@ class Spawner:
             InvalidRequest: if the environment's Python cannot be used.
         """
         self._tasks = tasks
+        async with self._starting:
+            await self._launch()
+        await self._start_zygote()
+
+    async def _launch(self) -> None:
         probe = await _probe(self.environment)
         self._executable = probe["executable"]
         lifeline, lifeline_theirs = packets.pair()
@@ -75,28 +81,41 @@ class Spawner:
         finally:
             lifeline_theirs.close()
             control_theirs.close()
-        plan = rootfs.plan(_packages(probe), str(_GUEST))
-        await packets.send(lifeline, self._supervisor_config(plan))
+        try:
+            await self._greet(control, rootfs.plan(_packages(probe), str(_GUEST)))
+        except BaseException:
+            control.close()
+            raise
+        self._init = packets.Caller(control, "sandbox maker")
+        self._tasks.start_soon(self._init.serve)
+
+    async def _greet(self, control: socket.socket, plan: rootfs.Plan) -> None:
+        assert self._lifeline is not None
+        await packets.send(self._lifeline, self._supervisor_config(plan))
         await packets.send(control, {**self._walls(), "hidden": plan["hidden"]})
-        for sock in (lifeline, control):
+        for sock in (self._lifeline, control):
             packet = await packets.receive(sock)
             if packet is None or "error" in packet[0]:
-                said = " ".join([*([str(packet[0]["error"])] if packet else []), self._said()])
-                control.close()
-                raise explain_refusal(said)
-        self._init = packets.Caller(control, "sandbox maker")
-        tasks.start_soon(self._init.serve)
-        await self._start_zygote()
+                raise explain_refusal(" ".join([*([str(packet[0]["error"])] if packet else []), self._said()]))
 
-    @property
-    def alive(self) -> bool:
-        """Whether sandboxes can be made."""
-        return self._init is not None and self._init.alive
+    async def _launch_again(self) -> None:
+        # Without its init, nothing of the environment lives any more: it begins anew, in the same cgroups.
+        async with self._starting:
+            if self._init is not None and self._init.alive:
+                return
+            if self._lifeline is not None:
+                with contextlib.suppress(OSError):
+                    await packets.send(self._lifeline, {"do": "leave the cgroups"})
+            if self._zygote is not None:
+                await self._zygote.gone.wait()
+            self._let_go()
+            await self._launch()
 
     async def make_sandbox(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """Clone a sandbox; returns its agent's pidfd."""
-        if self._init is None:
-            raise SandboxFailed("the environment is not running")
+        if self._init is None or not self._init.alive:
+            await self._launch_again()
+        assert self._init is not None
         _, (pidfd,) = await self._init.call({"do": "sandbox", **request}, descriptors)
         return pidfd
 
@@ -113,7 +132,10 @@ class Spawner:
         async with self._starting:
             if self._zygote is not None and self._zygote.alive:
                 return
-            assert self._init is not None
+            if self._init is None or not self._init.alive:
+                raise SandboxFailed(f"the environment {self.environment.name!r} has died")
+            if self._zygote is not None:
+                self._zygote.close()
             ours, theirs = packets.pair()
             argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
             try:
@@ -122,7 +144,11 @@ class Spawner:
                 os.close(pidfd)
             finally:
                 theirs.close()
-            self.about = await self._introduce(ours)
+            try:
+                self.about = await self._introduce(ours)
+            except BaseException:
+                ours.close()
+                raise
             self._ended = {}
             self._zygote = packets.Caller(ours, "zygote")
             self._tasks.start_soon(self._zygote.serve, self._note_end)
@@ -134,9 +160,7 @@ class Spawner:
             if packet is not None and "error" not in packet[0]:
                 return packet[0]
             said = packet[0]["error"] if packet else self._said()
-            sock.close()
             raise InvalidRequest(f"the environment {self.environment.name!r} did not start: {said}")
-        sock.close()
         raise InvalidRequest(f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s")
 
     def _note_end(self, news: Mapping[str, Any]) -> None:
@@ -174,6 +198,10 @@ class Spawner:
 
     def close(self) -> None:
         """Let go: the supervisor sees it and ends all the rest. Blocks for the few milliseconds that takes."""
+        self._let_go()
+        os.close(self._log)
+
+    def _let_go(self) -> None:
         for caller in (self._zygote, self._init):
             if caller is not None:
                 caller.close()
@@ -181,7 +209,7 @@ class Spawner:
             self._lifeline.close()
         if self._process is not None:
             self._process.wait(timeout=30)
-        os.close(self._log)
+        self._zygote = self._init = self._lifeline = self._process = None
 
 
 class Ended:

@@ -23,7 +23,7 @@ from . import rootfs
 
 
 def main() -> None:
-    """Serve until the server or the init is gone; the sockets to the one and of the other are named by number."""
+    """Serve until the server is gone, or starts the init anew; the sockets to either are named by number."""
     server, control = (socket.socket(fileno=int(number)) for number in sys.argv[2:4])
     config = json.loads(server.recv(1 << 20))
     linux.set_name("insitu-superv")
@@ -35,11 +35,14 @@ def main() -> None:
         server.send(json.dumps({"error": str(error), "errno": error.errno}).encode())
         return
     control.close()
-    server.send(json.dumps({"ready": True}).encode())
-    pidfd = os.pidfd_open(pid)
-    _wait_for_either(server, pidfd)
-    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    try:
+        server.send(json.dumps({"ready": True}).encode())
+        _wait_for_either(server, pid)
+    except OSError:  # the server has gone already
+        pass
+    _end(pid)
+    if _goes_on(server):
+        return
     for path in config["cgroups"]:
         _remove_cgroups(path)
 
@@ -57,14 +60,23 @@ def _start_init(control: socket.socket, config: dict[str, Any]) -> int:
         _become_init(control, config, mapped_r, members)
     for fd in (mapped_r, *members):
         os.close(fd)
-    if not config["root"]:
-        with open(f"/proc/{pid}/setgroups", "w", encoding="ascii") as file:
-            file.write("deny")
-    linux.write_id_maps(pid, config["uids"], config["gids"])
-    with contextlib.suppress(BrokenPipeError):  # it has failed, and says why itself
-        os.write(mapped_w, b"1")
+    try:
+        if not config["root"]:
+            with open(f"/proc/{pid}/setgroups", "w", encoding="ascii") as file:
+                file.write("deny")
+        linux.write_id_maps(pid, config["uids"], config["gids"])
+        with contextlib.suppress(BrokenPipeError):  # it has failed, and says why itself
+            os.write(mapped_w, b"1")
+    except OSError:
+        _end(pid)
+        raise
     os.close(mapped_w)
     return pid
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)  # a child that nobody has waited for: the number is still its own
+    os.waitpid(pid, 0)
 
 
 def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, members: list[int]) -> None:
@@ -93,11 +105,20 @@ def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, me
         os._exit(1)
 
 
-def _wait_for_either(server: socket.socket, pidfd: int) -> None:
+def _wait_for_either(server: socket.socket, pid: int) -> None:
+    pidfd = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(server, select.POLLIN)
     poll.register(pidfd, select.POLLIN)
     poll.poll()
+
+
+def _goes_on(server: socket.socket) -> bool:
+    # With a server that goes on, the cgroups are of use to the next init; it says so.
+    try:
+        return bool(server.recv(1 << 16))
+    except OSError:
+        return False
 
 
 def _remove_cgroups(path: str) -> None:

@@ -96,8 +96,11 @@ class ProcessTier(Tier):
         self._sandboxes.add(sandbox)
         try:
             await sandbox.open(self._request(number, limits))
-        except BaseException:
-            await sandbox.aclose()
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await sandbox.aclose()
+            if isinstance(error, OSError):
+                raise SandboxFailed(f"a sandbox could not be made: {str(error) or 'it took too long'}") from error
             raise
         sandbox.layers = {**self.layers, **sandbox.layers}
         return sandbox
@@ -117,11 +120,13 @@ class ProcessTier(Tier):
     def _limited_group(self, name: str, limits: Limits) -> cgroup.Group | None:
         if self._cgroups is None:
             return None
-        group = self._cgroups.group(name)
+        group = None
         try:
+            group = self._cgroups.group(name)
             group.limit(limits)
         except OSError as error:
-            group.remove()
+            if group is not None:
+                group.remove()
             raise SandboxFailed(f"the cgroup of a sandbox could not be limited: {error}") from error
         return group
 
