@@ -33,6 +33,11 @@ def _parents() -> Iterator[tuple[int, tuple[int, str]]]:
             yield int(entry), (int(rest.split()[1]), head.partition("(")[2])
 
 
+def children(of: int, name: str) -> list[int]:
+    """The numbers of the children of a process that have a name."""
+    return sorted(pid for pid, (parent, its) in _parents() if parent == of and its == name)
+
+
 def named(name: str, of: int | None = None) -> list[int]:
     """The numbers of the processes below one, by default this one, that have a name; the oldest first."""
     return sorted(pid for pid, its in descendants(of or os.getpid()).items() if its == name)

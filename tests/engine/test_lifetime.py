@@ -1,0 +1,230 @@
+"""What happens when a process that holds others up goes away, and that nothing outlives its server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from insitu.engine import Engine
+from insitu.errors import SandboxFailed, SessionNotFound
+from tests.support.footprint import Footprint
+from tests.support.guest import SMALL, Guest, chunks, content, eventually
+from tests.support.processes import await_ends, children, descendants, named
+
+pytestmark = [pytest.mark.serial, pytest.mark.timeout(120)]
+
+HOST = """
+import sys
+import anyio
+from insitu.engine import Engine
+from insitu.settings import Settings
+
+async def main():
+    async with Engine(Settings(preimport=(), pool_size=2)) as engine:
+        session = await engine.create_session()
+        assert (await engine.run(session, "1 + 1")).text == "2"
+        busy = "import subprocess\\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\\nwhile True: pass"
+        async with engine.start(session, busy) as running:
+            await anext(running.events())
+            while not engine.ready:
+                await anyio.sleep(0.01)
+            print("ready", flush=True)
+            await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    before = Footprint.take()
+    async with Engine(SMALL) as engine:
+        yield engine
+    await before.assert_nothing_left()
+
+
+def start_host() -> subprocess.Popen[bytes]:
+    host = subprocess.Popen([sys.executable, "-c", HOST], stdout=subprocess.PIPE)
+    assert host.stdout is not None
+    assert host.stdout.readline() == b"ready\n"
+    return host
+
+
+def cgroups_of(pid: int) -> list[Path]:
+    folders = (Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup"))
+    return [folder for folder in folders if folder.name.startswith(f"insitu-{pid}-")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_server_that_is_killed_leaves_nothing_running(number: int) -> None:
+    # The second finds a machine as clean as the first did.
+    for _ in range(2):
+        with start_host() as host:
+            below = descendants(host.pid)
+            assert {"insitu-superv", "insitu-init", "insitu-zygote", "insitu-agent", "sleep"} <= set(below.values())
+            host.send_signal(number)
+            await_ends([*below, host.pid])
+            await eventually(lambda pid=host.pid: not cgroups_of(pid))  # type: ignore[misc]
+
+
+async def test_a_supervisor_that_is_killed_takes_the_sandboxes_with_it(engine: Engine) -> None:
+    session = await engine.create_session()
+    await engine.run(session, "1")
+    below = descendants(os.getpid())
+    os.kill(named("insitu-superv")[0], signal.SIGKILL)
+    await_ends([pid for pid, name in below.items() if name != "insitu-superv"])
+    await assert_recovers(engine)
+
+
+async def test_sessions_outlive_their_zygote(engine: Engine) -> None:
+    old = Guest(engine, await engine.create_session())
+    await old.run("x = 1")
+    (zygote,) = children(named("insitu-init")[0], "insitu-zygote")
+    os.kill(zygote, signal.SIGKILL)
+    await_ends([zygote])
+    assert (await old.run("x")).text == "1"
+    assert (await old.run("import os; os._exit(3)")).outcome == "crashed"
+    assert await old.ask("answer = 1 + 1") == 2
+    new = Guest(engine, await engine.create_session())
+    assert await new.ask("answer = 1 + 1") == 2
+    assert len(children(named("insitu-init")[0], "insitu-zygote")) == 1
+    for guest in (old, new):
+        await engine.end_session(guest.session)
+
+
+async def test_a_zygote_that_dies_while_all_ask_for_it_comes_back_once(engine: Engine) -> None:
+    for _ in range(3):
+        (zygote,) = children(named("insitu-init")[0], "insitu-zygote")
+        os.kill(zygote, signal.SIGKILL)
+        await_ends([zygote])
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(run_or_be_told, engine)
+        assert (await engine.run(None, "1 + 1")).text == "2"
+        assert len(children(named("insitu-init")[0], "insitu-zygote")) == 1
+
+
+async def run_or_be_told(engine: Engine) -> None:
+    """Whoever comes before the death has been noticed is told of it."""
+    with contextlib.suppress(SandboxFailed):
+        assert (await engine.run(None, "1 + 1")).text == "2"
+
+
+async def test_an_agent_that_dies_ends_its_session_alone(engine: Engine) -> None:
+    doomed, other = [Guest(engine, await engine.create_session()) for _ in range(2)]
+    await other.run("x = 1")
+    before = set(named("insitu-agent"))
+    pid = await doomed.host_pid()
+    agent = await agent_of(doomed)
+    assert agent in before
+    os.kill(agent, signal.SIGKILL)
+    await_ends([agent, pid])
+    with pytest.raises(SandboxFailed, match=f"the sandbox of the session {doomed.session.id} has died"):
+        await doomed.run("1")
+    with pytest.raises(SessionNotFound):
+        await doomed.run("1")
+    assert engine.sessions() == [other.session]
+    assert (await other.run("x")).text == "1"
+    await engine.end_session(other.session)
+
+
+async def test_an_agent_that_dies_while_code_runs_ends_the_execution(engine: Engine) -> None:
+    guest = Guest(engine, await engine.create_session())
+    agent = await agent_of(guest)
+    async with engine.start(guest.session, "print('in', flush=True)\nwhile True: pass") as running:
+        async for event in running.events():
+            if event.kind == "stdout":
+                os.kill(agent, signal.SIGKILL)
+                break
+        with pytest.raises(SandboxFailed):
+            await running.result()
+    await eventually(lambda: engine.sessions() == [])
+
+
+async def agent_of(guest: Guest) -> int:
+    """The host's number of the first process of a sandbox."""
+    namespace = os.readlink(f"/proc/{await guest.host_pid()}/ns/pid")
+    return next(pid for pid in named("insitu-agent") if os.readlink(f"/proc/{pid}/ns/pid") == namespace)
+
+
+async def test_an_environment_whose_init_dies_begins_anew(engine: Engine) -> None:
+    session = await engine.create_session()
+    await engine.run(session, "1")
+    below = [pid for pid, name in descendants(os.getpid()).items() if name != "insitu-superv"]
+    os.kill(named("insitu-init")[0], signal.SIGKILL)
+    await_ends(below)
+    with pytest.raises(SandboxFailed, match="has died"):
+        await engine.run(session, "1")
+    await assert_recovers(engine)
+
+
+async def assert_recovers(engine: Engine) -> None:
+    """Executions, sessions and files work again."""
+    await run_or_be_told(engine)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(engine.run, None, "1 + 1")
+    guest = Guest(engine, await engine.create_session())
+    await guest.session.files.write("a", chunks(b"x"))
+    assert await guest.ask("answer = open('a').read()") == "x"
+    assert await content(guest.session.files, "a") == b"x"
+    await engine.end_session(guest.session)
+
+
+async def test_a_pool_whose_sandboxes_have_died_is_filled_anew() -> None:
+    before = Footprint.take()
+    async with Engine(SMALL.model_copy(update={"pool_size": 2})) as engine:
+        await eventually(lambda: engine.ready)
+        dead = named("insitu-agent")
+        for agent in dead:
+            os.kill(agent, signal.SIGKILL)
+        await_ends(dead)
+        assert (await engine.run(None, "1 + 1")).text == "2"
+        await eventually(lambda: engine.load["pool_ready"] == 2 and engine.load["executions"] == 0)
+        assert len(named("insitu-agent")) == 2
+    await before.assert_nothing_left()
+
+
+async def test_what_is_cancelled_half_way_leaves_nothing(engine: Engine) -> None:
+    await engine.run(None, "1")
+    before = Footprint.take()
+    for step in range(60):
+        with anyio.move_on_after(step * 0.0003):
+            session = await engine.create_session()
+            await engine.end_session(session)
+        with anyio.move_on_after(step * 0.0003):
+            await engine.run(None, "open('a', 'w').write('x')")
+    for session in engine.sessions():
+        await engine.end_session(session)
+    assert (await engine.run(None, "1 + 1")).text == "2"
+    await before.assert_nothing_left()
+    assert engine.load == {"sessions": 0, "executions": 0, "pool_ready": 0, "sandboxes": 0}
+
+
+async def test_an_engine_that_is_left_by_an_error_ends_all_it_made() -> None:
+    before = Footprint.take()
+    with pytest.raises(KeyError):
+        async with Engine(SMALL) as engine:
+            session = await engine.create_session()
+            await engine.run(session, "import subprocess; subprocess.Popen(['sleep', '1000'])")
+            raise KeyError
+    await before.assert_nothing_left()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing() -> None:
+    async with Engine(SMALL):
+        pass
+    before = Footprint.take()
+    for step in range(8):
+        with anyio.move_on_after(0.03 * step):
+            async with Engine(SMALL):
+                pass
+    await before.assert_nothing_left()
