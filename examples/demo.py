@@ -70,7 +70,7 @@ def main() -> None:
 
         show(session, "hostile: read the host's secrets", "open('/etc/shadow').read()", "error")
         show(
-            session, "hostile: use the network", "import socket; socket.create_connection(('1.1.1.1', 443), 3)", "error"
+            session, "hostile: use the network", "import socket; socket.create_connection(('192.0.2.1', 443), 3)", "error"
         )
         show(session, "hostile: kill what watches over it", "import os; os.kill(1, 9)", "error")
         endless = show(session, "never ends", "while True: pass", "timeout", timeout_s=1)

@@ -139,11 +139,15 @@ class Console:
             self._epoll.unregister(self._interpreter.channel.fileno())
             self._closed = True
             return False
+        # All that was written before these frames is in the pipes by now, and has to come before them.
+        self._drain_both(sink)
+        over = False
         try:
-            return any(self._handle(kind, payload, sink) for kind, payload in self._decoder.feed(data))
+            for kind, payload in self._decoder.feed(data):
+                over = over or self._handle(kind, payload, sink)  # what follows the last frame is no honest peer's
         except protocol.ProtocolError as error:
             self._give_up(str(error))
-            return False
+        return over
 
     async def _await_death(self) -> None:
         # Who dies closes the channel a moment before; whoever closes it and lives on is killed.
@@ -162,8 +166,6 @@ class Console:
         self._drain_both(sink)
 
     def _handle(self, kind: int, payload: bytes, sink: Sink) -> bool:
-        # All that was written before this frame is in the pipes by now, and has to come before it.
-        self._drain_both(sink)
         if kind == protocol.FINISHED:
             self._ending.claim, _ = protocol.parse_json(payload)
             return True
