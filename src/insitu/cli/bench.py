@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.util import find_spec
+from math import ceil
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = ("insitu bench", "insitu bench -n 300 --json", "insitu bench --python ~/analysis/.venv/bin/python")
 
-_PANDAS = "import pandas as pd; pd.Series([1, 2, 3]).sum()"
+_PANDAS = "import pandas as pd; pd.DataFrame({'a': [1, 2, 3]}).a.sum()"
 _WARM_UP = 3
 
 
@@ -54,7 +56,8 @@ def bench(
 
     settings = read_settings({"python": python and str(python)})
     note("starting: the packages are imported once")
-    layers, measures = anyio.run(partial(_measure, settings, n))
+    uvloop = {"use_uvloop": find_spec("uvloop") is not None}
+    layers, measures = anyio.run(partial(_measure, settings, n), backend_options=uvloop)
     if json:
         about = {"unit": "ms", "concurrency": 1, "cpus": os.cpu_count(), "layers": layers}
         print(as_json({**about, "measures": [asdict(measure) for measure in measures]}))
@@ -99,10 +102,11 @@ async def _fresh(engine: Engine, code: str, n: int, limits: Limits | None) -> As
 
 
 async def _settled(engine: Engine) -> None:
-    """Wait until the pool is full, so that nothing else goes on."""
+    """Wait until the sandbox before is gone and the pool is full, so that nothing else goes on."""
     import anyio
 
-    while engine.load["pool_ready"] < engine.settings.pool_size:  # noqa: ASYNC110 - the pool has no event for it
+    full = engine.settings.pool_size
+    while engine.load["pool_ready"] != full or engine.load["sandboxes"] != full:  # noqa: ASYNC110 - no event tells
         await anyio.sleep(0.001)
 
 
@@ -116,5 +120,5 @@ async def _live(engine: Engine, session: Session, n: int) -> AsyncIterator[float
 
 def _summary(name: str, code: str, seconds: list[float]) -> Measure:
     ordered = sorted(1000 * s for s in seconds)
-    p50, p95, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * q))] for q in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (ordered[ceil(len(ordered) * q) - 1] for q in (0.5, 0.95, 0.99))
     return Measure(name, code, len(ordered), round(p50, 3), round(p95, 3), round(p99, 3))
