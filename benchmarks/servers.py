@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -17,9 +16,6 @@ from typing import Any, Self
 
 from .measure import ms_since
 
-_SERVE = (
-    "import sys; from insitu.server.run import serve; from insitu.settings import Settings; sys.exit(serve(Settings()))"
-)
 _TIMEOUT_S = 60.0
 _HEADERS = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
@@ -122,12 +118,9 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Start a server as ``insitu serve`` does, with the settings that the environment and the defaults give."""
+    """Start ``insitu serve`` with the settings that the environment and the defaults give."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "INSITU_PORT": "0"},
+        [sys.executable, "-m", "insitu", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None
