@@ -43,6 +43,7 @@ import matplotlib.pyplot as plt
 axes = monthly.plot(marker="o", title="Mean of the daily highest temperature", ylabel="°C", figsize=(8, 4))
 plt.savefig("weather.png", dpi=120)
 """
+NETWORK = "import socket; socket.create_connection(('192.0.2.1', 443), 3)"
 STUBBORN = """
 from time import sleep
 while True:
@@ -69,9 +70,7 @@ def main() -> None:
         check(picture.read_bytes().startswith(b"\x89PNG"), f"the picture is here: {picture}")
 
         show(session, "hostile: read the host's secrets", "open('/etc/shadow').read()", "error")
-        show(
-            session, "hostile: use the network", "import socket; socket.create_connection(('192.0.2.1', 443), 3)", "error"
-        )
+        show(session, "hostile: use the network", NETWORK, "error")
         show(session, "hostile: kill what watches over it", "import os; os.kill(1, 9)", "error")
         endless = show(session, "never ends", "while True: pass", "timeout", timeout_s=1)
         check(endless.state_kept and session.run("len(weather)").text == "2922", "the variables are still there")

@@ -20,7 +20,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with the file that the documentation speaks of."""
+    """A working directory with the files that the documentation speaks of."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     shutil.copy(ROOT / "examples/data/weather.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

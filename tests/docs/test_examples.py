@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from insitu import Client
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
 
 _ADDRESS = re.compile(r"(http://)?(127\.0\.0\.1|localhost):8700\b")
@@ -38,6 +39,9 @@ def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, capsys: p
             source = "\n" * block.line + block.text
             exec(compile(source, str(page), "exec", dont_inherit=True), namespace)
             check_output(block, capsys.readouterr().out)
+    for client in namespace.values():
+        if isinstance(client, Client):
+            client.close()
 
 
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=lambda page: str(page.relative_to(ROOT)))
