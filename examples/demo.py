@@ -19,7 +19,7 @@ from textwrap import indent
 import insitu
 
 HERE = Path(__file__).parent
-OUTPUT = HERE.parent / "demo-output"
+OUTPUT = Path("demo-output").resolve()
 START_S, STOP_S = 120, 30
 
 LOAD = """
