@@ -70,7 +70,7 @@ class Engine:
             allow_degraded=settings.allow_degraded,
         )
         self._defaults = settings.limits()
-        self._pool = Pool(settings.pool_size, self._make_default)
+        self._pool = Pool(settings.pool_size, self._make_default, lambda: not self._admitted)
         self._slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
         self._sessions: dict[str, Session] = {}
         self._admitted = 0

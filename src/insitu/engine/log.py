@@ -17,7 +17,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
-        self._more = anyio.Event()
+        self._more: anyio.Event | None = None  # there while a reader waits
         self._ended = False
 
     def __len__(self) -> int:
@@ -34,8 +34,9 @@ class EventLog:
         self._wake()
 
     def _wake(self) -> None:
-        self._more.set()
-        self._more = anyio.Event()
+        if self._more is not None:
+            self._more.set()
+            self._more = None
 
     async def read(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield events from number ``after`` on, until the last."""
@@ -45,6 +46,7 @@ class EventLog:
                 after += 1
             if self._ended:
                 return
+            self._more = self._more or anyio.Event()
             await self._more.wait()
 
 

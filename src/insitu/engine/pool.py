@@ -13,15 +13,24 @@ from ..isolation.base import Sandbox
 
 _log = logging.getLogger("insitu.pool")
 _PAUSE_AFTER_FAILURE_S = 1.0
+# Whoever takes a sandbox wants the processors for a moment; while enough others wait, that comes first.
+_AFTER_TAKING_S = 0.015
 
 
 class Pool:
-    """Ready sandboxes of the default environment with the default limits."""
+    """Ready sandboxes of the default environment with the default limits.
 
-    def __init__(self, size: int, make: Callable[[], Awaitable[Sandbox]]) -> None:
+    Args:
+        make: makes one.
+        idle: whether nothing runs now, so that there is time to rehearse those that wait.
+    """
+
+    def __init__(self, size: int, make: Callable[[], Awaitable[Sandbox]], idle: Callable[[], bool]) -> None:
         self._size = size
         self._make = make
-        self._ready: deque[Sandbox] = deque()
+        self._idle = idle
+        self._rehearsed: deque[Sandbox] = deque()
+        self._fresh: deque[Sandbox] = deque()
         self._dead: list[Sandbox] = []
         self._taken = anyio.Event()
         self._full = anyio.Event()
@@ -34,16 +43,17 @@ class Pool:
     @property
     def ready(self) -> int:
         """How many sandboxes wait in it."""
-        return len(self._ready)
+        return len(self._rehearsed) + len(self._fresh)
 
     def take(self) -> Sandbox | None:
         """A ready sandbox, if there is one."""
-        while self._ready:
-            sandbox = self._ready.popleft()
-            self._taken.set()
-            if sandbox.alive:
-                return sandbox
-            self._dead.append(sandbox)
+        for shelf in (self._rehearsed, self._fresh):
+            while shelf:
+                sandbox = shelf.popleft()
+                self._taken.set()
+                if sandbox.alive:
+                    return sandbox
+                self._dead.append(sandbox)
         return None
 
     async def keep_full(self) -> None:
@@ -52,20 +62,40 @@ class Pool:
             while True:
                 while self._dead:
                     await self._dead.pop().aclose()
-                while len(self._ready) < self._size:
+                while self.ready < self._size:
                     await self._add_one()
-                self._full.set()
                 self._taken = anyio.Event()
+                await self._rehearse()
+                self._full.set()
                 await self._taken.wait()
+                if self.ready > self._size // 2:
+                    await anyio.sleep(_AFTER_TAKING_S)
         finally:
             with anyio.CancelScope(shield=True):
-                for sandbox in (*self._dead, *self._ready):
+                for sandbox in (*self._dead, *self._rehearsed, *self._fresh):
                     await sandbox.aclose()
-                self._ready.clear()
+                self._rehearsed.clear()
+                self._fresh.clear()
+
+    async def _rehearse(self) -> None:
+        # A first cell spends most of its time on copies of what the fork shares: they can be made ahead, too.
+        while self._fresh and self._idle():
+            sandbox = self._fresh.popleft()
+            try:
+                await sandbox.rehearse()
+            except (InsituError, OSError) as error:
+                _log.warning("a sandbox of the pool died at its rehearsal: %s", error)
+                self._dead.append(sandbox)
+                self._taken.set()
+            except BaseException:
+                self._dead.append(sandbox)
+                raise
+            else:
+                self._rehearsed.append(sandbox)
 
     async def _add_one(self) -> None:
         try:
-            self._ready.append(await self._make())
+            self._fresh.append(await self._make())
         except Exception as error:
             # Whatever it is, requests meet it, too, and are told: the engine goes on.
             _log.warning(

@@ -74,11 +74,16 @@ class Shell:
         self._futures = 0
         self._pid = 0
 
-    def prepare(self, run: Callable[[str], object] | None = None) -> None:
+    def prepare(
+        self,
+        run: Callable[[str], object] | None = None,
+        rehearse: Callable[[Callable[[str], Any]], None] = warm.warm_up,
+    ) -> None:
         """Do ahead of the fork what the first cell would have to do.
 
         Args:
             run: how to run a cell, if not just by :meth:`run`: then results are published, too.
+            rehearse: what to run; it is given how.
         """
         _, history = self._start()
         publish = self.publish
@@ -86,7 +91,7 @@ class Shell:
             self.publish = _drop
         names = dict(self.namespace)
         try:
-            warm.warm_up(run or self.run)
+            rehearse(run or self.run)
         finally:
             self.publish = publish
         self.namespace.clear()

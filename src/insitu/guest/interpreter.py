@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from . import protocol
+from . import protocol, warm
 from .cells import Shell
 from .lockdown import HOME, WORKSPACE
 from .reseed import reseed
@@ -52,10 +52,13 @@ def warm_up() -> None:
         rehearsed.receive()
         ours.recv(1 << 20)
 
-    with ours, theirs:
+    with ours, theirs, _output_to_pipe():
+        _start_streams()
         reseed()
+        shell.install_signal_handler()
         shell.prepare(rehearse)
     _publish_to = None
+    os.environ.update(_ENVIRONMENT)
 
 
 def _publish(data: dict[str, Any], main: bool) -> None:
@@ -70,11 +73,24 @@ def serve(fd: int, layers: dict[str, str]) -> None:
     interpreter = Interpreter(socket.socket(fileno=fd), _shell)
     _publish_to = interpreter.publish
     reseed()
-    _start_streams()
-    os.environ.update(_ENVIRONMENT)
-    _shell.install_signal_handler()
     interpreter.send(protocol.READY, {"layers": layers, "pid": os.getpid()})
     interpreter.serve()
+
+
+@contextlib.contextmanager
+def _output_to_pipe() -> Iterator[None]:
+    # The streams are made once, before the fork, on what they will be in a sandbox: pipes.
+    before = os.dup(1), os.dup(2)
+    pipe = os.pipe()
+    os.dup2(pipe[1], 1)
+    os.dup2(pipe[1], 2)
+    try:
+        yield
+    finally:
+        for number, fd in enumerate(before, 1):
+            os.dup2(fd, number)
+        for fd in (*before, *pipe):
+            os.close(fd)
 
 
 def _start_streams() -> None:
@@ -118,6 +134,9 @@ class Interpreter:
             if kind == protocol.EXECUTE:
                 body, code = protocol.parse_json(payload)
                 self._execute(body, code.decode("utf-8", "surrogatepass"))
+            elif kind == protocol.REHEARSE:
+                self._shell.prepare(rehearse=warm.touch)
+                self.send(protocol.READY, {})
 
     def publish(self, data: dict[str, Any], main: bool) -> None:
         """Hand one MIME bundle to the host, behind all that was written before it."""

@@ -10,6 +10,8 @@ import struct
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
+_prctl = _libc["prctl"]  # a function of its own: its arguments are numbers, which `set_name` does not pass
+_prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 MACHINE = platform.machine()
 # Numbers from 424 on are the same on every architecture; the older ones are not.
@@ -134,8 +136,7 @@ def pivot_root(new_root: str) -> None:
 
 def prctl(option: int, *values: int) -> int:
     """prctl(2) with numbers."""
-    padded = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
-    return _checked(_libc.prctl(ctypes.c_int(option), *padded), f"prctl {option}")
+    return _checked(_prctl(option, *(*values, 0, 0, 0, 0)[:4]), f"prctl {option}")
 
 
 def set_name(name: str) -> None:
@@ -158,7 +159,7 @@ def become(uid: int, gid: int, *kept: int) -> None:
 
 def _narrow_bounding_set(kept: tuple[int, ...]) -> None:
     for capability in range(64):
-        if capability not in kept and _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+        if capability not in kept and _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             return  # past the last one that this kernel knows
 
 
@@ -214,8 +215,8 @@ def landlock_restrict(ruleset: int) -> None:
 
 def seccomp_filter(program: bytes) -> None:
     """Install a filter on this process; there is no way back."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
+    # The address of the bytes themselves: a buffer would be a new type, made in every child.
+    fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.cast(ctypes.c_char_p(program), ctypes.c_void_p).value)
     _call("seccomp", _OLD["seccomp"], ctypes.c_uint(1), ctypes.c_uint(0), fprog)
 
 

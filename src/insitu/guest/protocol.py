@@ -15,6 +15,7 @@ from typing import Any
 EXECUTE = 1
 ANSWER = 2
 SEEN = 3
+REHEARSE = 4
 # Interpreter to host.
 READY = 16
 RESULT = 17

@@ -73,6 +73,14 @@ class Sandbox(ABC):
         """
 
     @abstractmethod
+    async def rehearse(self) -> None:
+        """Let the interpreter that waits for its first code do what first code costs most.
+
+        Raises:
+            SandboxFailed: if it died of it.
+        """
+
+    @abstractmethod
     async def request(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
         """Ask the agent for something.
 

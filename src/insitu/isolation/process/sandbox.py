@@ -101,6 +101,11 @@ class ProcessSandbox(Sandbox):
             for fd in (gate_r, gate_w, *members):
                 os.close(fd)
 
+    async def rehearse(self) -> None:
+        if self.first is not None:
+            await send_all(self.first.channel, protocol.frame(protocol.REHEARSE))
+            await self._await_ready(self.first)
+
     async def _fork(self, gate: int, members: list[int]) -> Interpreter:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -141,7 +146,7 @@ class ProcessSandbox(Sandbox):
                     raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
                 for kind, payload in decoder.feed(data):
                     if kind == protocol.READY:
-                        self.layers = protocol.parse_json(payload)[0]["layers"]
+                        self.layers = {**self.layers, **protocol.parse_json(payload)[0].get("layers", {})}
                         return
 
     async def request(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
