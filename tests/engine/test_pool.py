@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from insitu.engine import Engine
-from insitu.errors import EngineClosed, QuotaExceeded, ServerFull
+from insitu.errors import EngineClosed, QuotaExceeded, SandboxFailed, ServerFull
 from tests.support.guest import SMALL, chunks, eventually
 
 SIZE = 2
@@ -133,7 +133,7 @@ async def test_an_engine_that_is_closed_says_so() -> None:
         session = await engine.create_session()
         async with engine.start(session, SLEEP, background=True) as running:
             await anext(running.events())
-    with pytest.raises(EngineClosed):
+    with pytest.raises((EngineClosed, SandboxFailed), match="the engine was closed"):
         await running.result()
     with pytest.raises(EngineClosed):
         await engine.create_session()

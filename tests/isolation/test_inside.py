@@ -184,9 +184,9 @@ async def test_the_system_works(guest: Guest, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", PACKAGES)
-async def test_packages_work(guest: Guest, what: str) -> None:
+async def test_packages_work(fresh: Guest, what: str) -> None:
     expected, code = PACKAGES[what]
-    assert await guest.ask(code) == expected
+    assert await fresh.ask(code) == expected
 
 
 async def test_a_shell_line_runs(guest: Guest) -> None:

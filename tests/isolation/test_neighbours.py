@@ -20,7 +20,8 @@ ATTACKS = {
     "reading memory": "open('/proc/{pid}/mem', 'rb')",
     "maps": "open('/proc/{pid}/maps')",
     "environment": "open('/proc/{pid}/environ')",
-    "descriptors": "os.listdir('/proc/{pid}/fd')",
+    "a descriptor": "os.readlink('/proc/{pid}/fd/3')",
+    "opening a descriptor": "open('/proc/{pid}/fd/3')",
     "working directory": "os.readlink('/proc/{pid}/cwd')",
 }
 LIBC = {

@@ -142,7 +142,8 @@ async def test_it_has_no_privileges(guest: Guest) -> None:
 
 async def test_it_cannot_become_anyone_else(guest: Guest) -> None:
     attempts = ["os.setuid(0)", "os.setresuid(0, 0, 0)", "os.setgid(0)", "os.setgroups([0])", "os.chroot('/tmp')"]
-    assert set((await guest.refusals(attempts)).values()) == {"EPERM"}
+    # Rootless, there is no user but its own: the others are not even ids.
+    assert set((await guest.refusals(attempts)).values()) <= {"EPERM", "EINVAL"}
 
 
 async def test_it_has_namespaces_of_its_own(guest: Guest, fresh: Guest) -> None:

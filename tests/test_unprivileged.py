@@ -1,0 +1,37 @@
+"""The tests of all that makes sandboxes, once more, as a user without any privilege."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import unprivileged
+
+# The others make no sandboxes, or are too much for one test: the documentation's examples and the benchmarks.
+FOLDERS = ("cli", "engine", "isolation", "local", "server")
+TIMEOUT_S = 420
+
+
+@pytest.mark.serial
+@pytest.mark.timeout(TIMEOUT_S + 30)
+@pytest.mark.skipif(os.geteuid() != 0, reason="this user has no privilege to give up")
+@pytest.mark.parametrize("share", ["not serial", "serial"])
+def test_an_unprivileged_users_sandboxes_pass_the_same_tests(share: str) -> None:
+    # Not below the folder of this user's temporary files, where nobody else may go.
+    home = Path(f"/tmp/insitu-unprivileged-{os.getpid()}-{share.partition(' ')[0]}")
+    home.mkdir()
+    options = ["-m", share, *(["-n", "2"] if share == "not serial" else []), "-p", "no:cacheprovider", "-q"]
+    command = [sys.executable, "-m", "pytest", *options, "--basetemp", str(home / "tests")]
+    command += [f"tests/{folder}" for folder in FOLDERS]
+    with (home / "output").open("w", encoding="utf-8") as output:
+        argv = [sys.executable, unprivileged.__file__, str(home), *command]
+        run = subprocess.run(argv, stdout=output, stderr=output, timeout=TIMEOUT_S, check=False)
+    said = (home / "output").read_text(encoding="utf-8")
+    assert run.returncode == 0, said[-10_000:]
+    print(said.splitlines()[-1])
+    shutil.rmtree(home)
