@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import InvalidRequest, OverCeiling
 from .types import GIB, MIB, Limits
 
+# Below these, nothing works: the kernel refuses, or no interpreter fits.
+_FLOORS = {
+    "memory_bytes": 96 * MIB,
+    "cpus": 0.01,
+    "processes": 1,
+    "disk_bytes": 64 * 1024,
+    "output_bytes": 1024,
+    "results_bytes": 1024,
+}
 DEFAULT_PREIMPORT = ("numpy", "pandas", "matplotlib.pyplot", "IPython")
 
 
@@ -55,6 +64,7 @@ class Settings(BaseSettings):
     max_sessions: int = Field(1000, gt=0, description="sessions alive at once")
     max_sessions_per_owner: int = Field(1000, gt=0, description="sessions alive at once of one key")
     max_executions: int = Field(64, gt=0, description="executions running at once")
+    max_executions_per_owner: int = Field(160, gt=0, description="executions running or waiting at once of one key")
     queue_size: int = Field(256, ge=0, description="executions waiting for room")
     total_memory_bytes: int = Field(
         default_factory=lambda: _machine_memory() * 8 // 10,
@@ -95,9 +105,18 @@ class Settings(BaseSettings):
     @field_validator("environments", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+        return _named_paths(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _defaults_under_ceilings(self) -> Self:
+        for name in ("idle_timeout_s", "ttl_s", *Limits.__dataclass_fields__):
+            default, ceiling = getattr(self, name), getattr(self, f"max_{name}")
+            if default > ceiling:
+                # Who lowers a ceiling alone means the default, too; who sets both gets what was said, or an error.
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name} is {default:.15g}, over max_{name}, which is {ceiling:.15g}")
+                object.__setattr__(self, name, ceiling)
+        return self
 
     def keys(self) -> tuple[str, ...]:
         """All API keys, from the setting and from the file."""
@@ -123,12 +142,24 @@ class Settings(BaseSettings):
 
     def within_ceiling(self, name: str, wish: float) -> float:
         """The wish, if it is positive and not over the setting ``max_<name>``."""
-        ceiling = getattr(self, f"max_{name}")
-        if not wish > 0:
-            raise InvalidRequest(f"{name} is {wish:g}; it must be more than 0")
+        ceiling, floor = getattr(self, f"max_{name}"), _FLOORS.get(name, 0)
+        if not wish > 0 or wish < floor:
+            raise InvalidRequest(
+                f"{name} is {wish:.15g}; it must be {f'at least {floor:.15g}' if floor else 'more than 0'}"
+            )
         if wish > ceiling:
             raise OverCeiling(name, wish, ceiling)
         return wish
+
+
+def _named_paths(text: str) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, path = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and path) or name == "default" or name in paths:
+            raise ValueError(f"{part!r} is no name=python, or the name is taken; such as: ml=/srv/ml/bin/python")
+        paths[name] = path
+    return paths
 
 
 def _leave_room(limits: Limits) -> None:
@@ -136,6 +167,7 @@ def _leave_room(limits: Limits) -> None:
     head_room = 48 * MIB
     if limits.disk_bytes + head_room > limits.memory_bytes:
         raise InvalidRequest(
-            f"disk_bytes ({limits.disk_bytes}) plus {head_room} bytes of head-room is over memory_bytes ({limits.memory_bytes})",
+            f"disk_bytes ({limits.disk_bytes}) plus {head_room} bytes of head-room "
+            f"is over memory_bytes ({limits.memory_bytes})",
             hint="files live in the session's memory: ask for more memory_bytes or fewer disk_bytes",
         )

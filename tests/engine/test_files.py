@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from insitu.engine import Engine, Workspace
 from insitu.errors import (
     FileMissing,
     InvalidRequest,
+    SandboxFailed,
     SessionNotFound,
     TooLarge,
     WorkspaceFull,
@@ -221,3 +223,26 @@ async def test_the_files_of_a_session_that_ended_are_gone(engine: Engine) -> Non
     for attempt in (session.files.list(), session.files.write("a", chunks(b""))):
         with pytest.raises(SessionNotFound):
             await attempt
+
+
+async def test_a_session_that_ends_under_a_request_harms_no_other(engine: Engine) -> None:
+    doomed = await engine.create_session()
+    agent = doomed._sandbox._pidfd  # type: ignore[attr-defined]
+    signal.pidfd_send_signal(agent, signal.SIGSTOP)
+    failures: list[Exception] = []
+
+    async def ask() -> None:
+        try:
+            await doomed.files.list()
+        except (SandboxFailed, SessionNotFound) as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(10):
+            await engine.end_session(doomed)
+            other = await engine.create_session()
+            assert await other.files.list() == []
+    assert len(failures) == 1
+    await engine.end_session(other)

@@ -21,7 +21,6 @@ ENDS: dict[str, tuple[str, str, int, bool, str | None]] = {
     "exit with a number": ("import sys; sys.exit(7)", "error", 7, True, "SystemExit: 7"),
     "exit with a large number": ("raise SystemExit(300)", "error", 44, True, "SystemExit: 300"),
     "exit with a message": ("raise SystemExit('bye')", "error", 1, True, "SystemExit: bye"),
-    "exit with success": ("raise SystemExit", "error", 0, True, "SystemExit"),
     "a keyboard interrupt": ("raise KeyboardInterrupt", "error", 1, True, "KeyboardInterrupt"),
     "an error without a name": ("raise type('', (Exception,), {})('x')", "error", 1, True, ""),
     "an error that cannot be shown": (
@@ -160,3 +159,9 @@ async def test_an_execution_of_its_own_leaves_no_session(engine: Engine) -> None
     assert (execution.session_id, execution.outcome, execution.text) == (None, "ok", "1")
     assert engine.sessions() == []
     await eventually(lambda: engine.load["sandboxes"] == 0)
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit", "import sys; sys.exit(0)", "exit()"])
+async def test_an_exit_with_success_is_no_error(engine: Engine, code: str) -> None:
+    execution = await engine.run(None, code)
+    assert (execution.outcome, execution.exit_code, execution.error) == ("ok", 0, None)

@@ -11,6 +11,7 @@ import pytest
 
 from insitu.engine import Engine, FileUpload
 from insitu.errors import InvalidRequest, OverCeiling, PathRefused, QuotaExceeded, SessionNotFound, TooLarge
+from insitu.settings import Settings
 from insitu.types import MIB, Execution
 from tests.support.guest import SMALL, Guest, chunks, eventually
 
@@ -229,7 +230,7 @@ def test_limits_over_the_ceiling_are_refused(name: str) -> None:
     ceiling = getattr(SMALL, f"max_{name}")
     with pytest.raises(OverCeiling, match=f"{name} is .* over this server's ceiling"):
         SMALL.limits(**{name: ceiling + 1})
-    with pytest.raises(InvalidRequest, match=f"{name} is 0; it must be more than 0"):
+    with pytest.raises(InvalidRequest, match=f"{name} is 0; it must be at least "):
         SMALL.limits(**{name: 0})
 
 
@@ -247,3 +248,20 @@ async def test_large_code_within_no_time_keeps_the_conversation_whole(guest: Gue
     execution = await guest.run("x = 1\n#" + "x" * (SMALL.code_bytes - 100), timeout_s=0.0001)
     assert execution.outcome in ("ok", "timeout")
     assert await guest.ask("answer = 1 + 1") == 2
+
+
+@pytest.mark.parametrize("options", [{"max_timeout_s": 10}, {"max_memory_bytes": 512 << 20}, {"max_ttl_s": 60}])
+def test_a_lower_ceiling_lowers_the_default(options: dict[str, float]) -> None:
+    ((name, ceiling),) = options.items()
+    assert getattr(Settings.model_validate(options), name.removeprefix("max_")) == ceiling
+
+
+def test_a_default_over_its_ceiling_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="timeout_s is 20, over max_timeout_s, which is 10"):
+        Settings(timeout_s=20, max_timeout_s=10)
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "default=/x", "a=/x,a=/y"])
+def test_an_environment_without_name_or_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no name=python, or the name is taken"):
+        Settings.model_validate({"environments": text})

@@ -14,7 +14,7 @@ from insitu.engine import Engine
 from insitu.types import MIB, Limits
 from tests.support.guest import SMALL, Guest, eventually
 
-LIMITS = Limits(memory_bytes=192 * MIB, processes=24, disk_bytes=16 * MIB, cpus=0.2)
+LIMITS = Limits(memory_bytes=192 * MIB, processes=24, disk_bytes=16 * MIB)
 
 
 @pytest.fixture
@@ -172,13 +172,15 @@ answer = [said, len(threads)]
 
 
 @pytest.mark.usefixtures("cgroups")
-async def test_the_processor_is_shared_out(engine: Engine, tight: Guest) -> None:
+async def test_the_processor_is_shared_out(engine: Engine) -> None:
+    session = await engine.create_session(limits=replace(LIMITS, cpus=0.2))
     statistics = _cpu_statistics(engine)
     before = {path: _throttled(path) for path in statistics}
-    async with engine.start(tight.session, "while True: pass") as running:
+    async with engine.start(session, "while True: pass") as running:
         await eventually(lambda: any(_throttled(path) > before[path] for path in before))
         await running.interrupt()
         assert (await running.result()).outcome == "cancelled"
+    await engine.end_session(session)
 
 
 def _cpu_statistics(engine: Engine) -> list[Path]:

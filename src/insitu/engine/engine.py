@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
@@ -73,6 +74,8 @@ class Engine:
         self._pool = Pool(settings.pool_size, self._make_default, lambda: not self._admitted)
         self._slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
         self._sessions: dict[str, Session] = {}
+        self._making: Counter[str] = Counter()
+        self._admitted_by: Counter[str] = Counter()
         self._admitted = 0
         self._living = 0
         self._tasks: TaskGroup | None = None
@@ -143,16 +146,20 @@ class Engine:
             ServerFull: if there are too many.
         """
         self._check_room(owner)
-        session = await self._open_session(
-            environment,
-            tier,
-            limits,
-            owner=owner,
-            env_vars=_usable(env_vars),
-            metadata=metadata,
-            ttl_s=ttl_s or self.settings.ttl_s,
-            idle_timeout_s=idle_timeout_s or self.settings.idle_timeout_s,
-        )
+        self._making[owner] += 1  # its place, while it is made
+        try:
+            session = await self._open_session(
+                environment,
+                tier,
+                limits,
+                owner=owner,
+                env_vars=_usable(env_vars),
+                metadata=metadata,
+                ttl_s=ttl_s or self.settings.ttl_s,
+                idle_timeout_s=idle_timeout_s or self.settings.idle_timeout_s,
+            )
+        finally:
+            self._making[owner] -= 1
         self._sessions[session.id] = session
         return session
 
@@ -205,10 +212,11 @@ class Engine:
         """
         task = self._task(session, code, timeout_s, limits, env_vars, files, return_files)
         running = RunningExecution(session.id if session else None)
-        self._admit(session, running)
+        owner = session.owner if session else owner
+        self._admit(session, running, owner)
         place = self._in_turn(session) if session else self._alone(environment, tier, limits, owner)
         assert self._tasks is not None
-        self._tasks.start_soon(self._perform, running, task, session, place)
+        self._tasks.start_soon(self._perform, running, task, session, place, owner)
         try:
             yield running
         finally:
@@ -243,7 +251,7 @@ class Engine:
         timeout_s = self.settings.within_ceiling("timeout_s", default if timeout_s is None else timeout_s)
         return Task(code, timeout_s, self.settings.grace_s, _usable(env_vars), files, return_files)
 
-    def _admit(self, session: Session | None, running: RunningExecution) -> None:
+    def _admit(self, session: Session | None, running: RunningExecution, owner: str) -> None:
         self._check_open()
         most = self.settings.max_executions + self.settings.queue_size
         if self._admitted >= most:
@@ -251,12 +259,21 @@ class Engine:
                 f"{self._admitted} executions run or wait, and {most} is the most",
                 hint="try again in a while; the settings max_executions and queue_size set the bound",
             )
+        share = self.settings.max_executions_per_owner
+        if owner and self._admitted_by[owner] >= share:
+            raise QuotaExceeded(
+                f"{share} of your executions run or wait, the most for one key", hint="wait for some of them to end"
+            )
         if session is not None:
             session.enqueue(running)
         self._admitted += 1
+        self._admitted_by[owner] += 1
 
-    def _dismiss(self, session: Session | None, running: RunningExecution) -> None:
+    def _dismiss(self, session: Session | None, running: RunningExecution, owner: str) -> None:
         self._admitted -= 1
+        self._admitted_by[owner] -= 1
+        if not self._admitted_by[owner]:
+            del self._admitted_by[owner]
         if session is not None:
             session.leave(running)
         if not self._admitted:
@@ -268,6 +285,7 @@ class Engine:
         task: Task,
         session: Session | None,
         place: contextlib.AbstractAsyncContextManager[tuple[Session, float]],
+        owner: str,
     ) -> None:
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -285,10 +303,11 @@ class Engine:
             _log.exception("the execution %s failed", running.id)
             running.fail(SandboxFailed(f"the execution {running.id} failed; the server's log says why"))
         except BaseException:
-            running.fail(EngineClosed("the engine was closed while the code ran"))
+            closed = "the engine was closed"
+            running.fail(SandboxFailed(f"{closed} while the code ran") if running.started else EngineClosed(closed))
             raise
         finally:
-            self._dismiss(session, running)
+            self._dismiss(session, running, owner)
 
     @contextlib.asynccontextmanager
     async def _in_turn(self, session: Session) -> AsyncIterator[tuple[Session, float]]:
@@ -360,14 +379,19 @@ class Engine:
         while True:
             await anyio.sleep(min(1.0, self.settings.idle_timeout_s / 4))
             now = time.time()
-            for session in [s for s in self._sessions.values() if s.expires <= now]:
-                await self.end_session(session, "its idle time or ttl was over")
+            async with anyio.create_task_group() as tasks:
+                for session in self._sessions.values():
+                    if session.expires <= now:
+                        tasks.start_soon(self.end_session, session, "its idle time or ttl was over")
+                    elif not session.healthy:
+                        tasks.start_soon(self.end_session, session, "its sandbox died")
 
     async def _end_all(self) -> None:
         self._closing = True
         with anyio.CancelScope(shield=True):
-            for session in list(self._sessions.values()):
-                await self.end_session(session, "the server stopped")
+            async with anyio.create_task_group() as tasks:
+                for session in self._sessions.values():
+                    tasks.start_soon(self.end_session, session, "the server stopped")
 
     def _check_open(self) -> None:
         if self._tasks is None:
@@ -378,7 +402,7 @@ class Engine:
     def _check_room(self, owner: str) -> None:
         self._check_open()
         most = self.settings.max_sessions_per_owner
-        if len(self.sessions(owner=owner)) >= most:
+        if len(self.sessions(owner=owner)) + self._making[owner] >= most:
             raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint="end some that you do not need")
 
 

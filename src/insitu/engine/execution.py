@@ -107,6 +107,11 @@ class RunningExecution:
         """Whether it is over."""
         return self._done.is_set()
 
+    @property
+    def started(self) -> bool:
+        """Whether its code may have run."""
+        return self._stop is not None
+
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield the log from event number ``after`` on, to its end.
 
@@ -196,6 +201,8 @@ class Verdict:
             self.outcome, self.exit_code = "error", _claimed_exit_code(ending.claim)
         else:
             self.outcome = "ok"
+        if self.outcome == "error" and self.exit_code == 0:  # `sys.exit(0)` is how many a script says that it is done
+            self.outcome, self.error = "ok", None
 
     def _set(self, outcome: Outcome, exit_code: int, name: str, value: str, traceback: str = "") -> None:
         self.outcome, self.exit_code = outcome, exit_code

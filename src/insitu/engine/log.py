@@ -90,7 +90,7 @@ class CappedOutput:
     def _keep_tail(self, data: bytes) -> None:
         self._tail.append(data)
         self._tail_size += len(data)
-        while self._tail_size - len(self._tail[0]) >= self._tail_cap:
+        while self._tail and self._tail_size - len(self._tail[0]) >= self._tail_cap:
             gone = len(self._tail.popleft())
             self._tail_size -= gone
             self._dropped += gone

@@ -65,7 +65,7 @@ class Session:
     ) -> None:
         self.id = f"sess_{secrets.token_hex(16)}"
         self.owner = owner
-        self.files = Workspace(self._living_sandbox, self._note_file)
+        self.files = Workspace(self._sandbox_in_use, self._note_file)
         self._sandbox = sandbox
         self._environment, self._tier = environment, tier
         self._env_vars, self._metadata = dict(env_vars), dict(metadata)
@@ -268,7 +268,10 @@ class Session:
 
     def _note_file(self, entry: Mapping[str, object]) -> None:
         self._listing.note(entry)
+
+    def _sandbox_in_use(self) -> Sandbox:
         self._last_used = time.time()
+        return self._living_sandbox()
 
     def _living_sandbox(self) -> Sandbox:
         if self._ended is not None:

@@ -159,7 +159,8 @@ class Workspace:
     async def _request(
         self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
     ) -> tuple[dict[str, Any], bytes]:
-        return await self._sandbox().request(do, tail, **{argument: path}, **arguments)
+        named: dict[str, Any] = {argument: path, **arguments}
+        return await self._sandbox().request(do, tail, **named)
 
 
 def _translate(path: str, error: AgentRefused) -> InsituError:

@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 import struct
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from . import linux, lockdown, protocol
 from .workspace import CHUNK, Files
@@ -94,7 +94,8 @@ class Agent:
         self._files = Files()
         self._decoder = protocol.Decoder(_MAX_REQUEST)
         self._selector = selectors.DefaultSelector()
-        self._commands: dict[int, Command] = {}
+        self._commands: dict[int, int | None] = {}  # exit codes, once there are any
+        self._descriptors: list[int] = []
 
     def serve(self) -> None:
         """Run until the control socket closes; then the kernel ends the whole sandbox."""
@@ -108,9 +109,10 @@ class Agent:
                 key.data()
 
     def _receive(self) -> None:
-        data = self._control.recv(1 << 16)
+        data, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 4)
         if not data:
             os._exit(0)
+        self._descriptors += descriptors
         for kind, payload in self._decoder.feed(data):
             if kind == protocol.REQUEST:
                 self._answer(*protocol.parse_json(payload))
@@ -119,66 +121,81 @@ class Agent:
         number = request.pop("id")
         operation = getattr(self, f"_do_{request.pop('do')}")
         try:
-            outcome: tuple[dict[str, Any] | None, bytes] = operation(number, tail, **request) or ({}, b"")
-            body, data = outcome
+            outcome: tuple[dict[str, Any], bytes] = operation(tail, **request) or ({}, b"")
         except (OSError, UnicodeError) as error:
             code = errno.errorcode.get(getattr(error, "errno", None) or errno.EINVAL, "EINVAL")
             self._send(protocol.REFUSED, {"id": number, "errno": code, "message": str(error)})
         else:
-            if body is not None:
-                self._send(protocol.REPLY, {"id": number, **body}, data)
+            self._send(protocol.REPLY, {"id": number, **outcome[0]}, outcome[1])
+        finally:
+            while self._descriptors:
+                os.close(self._descriptors.pop())
 
     def _send(self, kind: int, body: dict[str, Any], tail: bytes = b"") -> None:
         self._control.sendall(protocol.json_frame(kind, body, tail))
 
-    def _do_stat(self, number: int, tail: bytes, path: str) -> Any:
+    def _do_stat(self, tail: bytes, path: str) -> Any:
         return {"entry": self._files.stat(path)}, b""
 
-    def _do_list(self, number: int, tail: bytes, path: str, depth: int) -> Any:
+    def _do_list(self, tail: bytes, path: str, depth: int) -> Any:
         entries, complete = self._files.list(path, depth)
         return {"entries": entries, "complete": complete}, b""
 
-    def _do_size(self, number: int, tail: bytes, path: str) -> Any:
+    def _do_size(self, tail: bytes, path: str) -> Any:
         return {"size": self._files.size(path)}, b""
 
-    def _do_read(self, number: int, tail: bytes, path: str, offset: int, length: int) -> Any:
+    def _do_read(self, tail: bytes, path: str, offset: int, length: int) -> Any:
         return {}, self._files.read(path, offset, length)
 
-    def _do_write(self, number: int, tail: bytes, path: str, offset: int) -> None:
+    def _do_write(self, tail: bytes, path: str, offset: int) -> None:
         self._files.write(path, offset, tail)
 
-    def _do_rename(self, number: int, tail: bytes, source: str, target: str) -> Any:
+    def _do_rename(self, tail: bytes, source: str, target: str) -> Any:
         return {"entry": self._files.rename(source, target)}, b""
 
-    def _do_delete(self, number: int, tail: bytes, path: str) -> None:
+    def _do_delete(self, tail: bytes, path: str) -> None:
         self._files.delete(path)
 
-    def _do_sweep(self, number: int, tail: bytes) -> None:
+    def _do_sweep(self, tail: bytes) -> None:
         """Kill every process of the sandbox but this one, in one step that no fork escapes."""
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
-    def _do_command(self, number: int, tail: bytes, argv: list[str], env: dict[str, str]) -> Any:
-        command = Command.start(self._plan, self._cgroups, argv, env)
-        self._commands[command.pid] = command
-        for stream, fd in command.outputs.items():
-            self._selector.register(fd, selectors.EVENT_READ, self._relay(number, command, stream))
-        command.number = number
-        return None, b""
+    def _do_command(self, tail: bytes, argv: list[str], env: dict[str, str]) -> Any:
+        """Start a command whose output goes to the two descriptors that came with the request."""
+        pid = os.fork()
+        if pid == 0:
+            self._become_command(argv, env)
+        self._commands[pid] = None
+        return {"pid": pid}, b""
 
-    def _relay(self, number: int, command: Command, stream: str) -> Callable[[], None]:
-        def relay() -> None:
-            data = os.read(command.outputs[stream], 1 << 16)
-            if data:
-                self._send(protocol.OUTPUT, {"id": number, "stream": stream}, data)
-            else:
-                self._selector.unregister(command.outputs[stream])
-                os.close(command.outputs.pop(stream))
-                self._finish(command)
+    def _do_exit_code(self, tail: bytes, pid: int) -> Any:
+        """How a command ended, told once; None while it runs."""
+        code = self._commands.get(pid)
+        if code is not None:
+            del self._commands[pid]
+        return {"exit_code": code}, b""
 
-        return relay
+    def _do_kill(self, tail: bytes, pid: int) -> None:
+        """Kill a command, and what is in its process group."""
+        if pid in self._commands:
+            os.killpg(pid, signal.SIGKILL)
+
+    def _become_command(self, argv: list[str], env: dict[str, str]) -> None:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            null = os.open("/dev/null", os.O_RDONLY)
+            stdio = [null, *self._descriptors[:2]]
+            lockdown.lock_down(self._plan.wall, self._plan.rlimits, self._cgroups, stdio)
+            os.execvpe(argv[0], argv, env)
+        except BaseException as error:
+            os.write(2, f"{argv[0]}: {error}\n".encode())
+        finally:
+            os._exit(127)
 
     def _reap(self, wake: int) -> None:
         os.read(wake, 512)
@@ -190,45 +207,4 @@ class Agent:
             if pid == 0:
                 return
             if pid in self._commands:
-                self._commands[pid].status = status
-                self._finish(self._commands[pid])
-
-    def _finish(self, command: Command) -> None:
-        if command.status is not None and not command.outputs:
-            del self._commands[command.pid]
-            self._send(protocol.REPLY, {"id": command.number, "exit_code": os.waitstatus_to_exitcode(command.status)})
-
-
-class Command:
-    """A shell command beside the interpreter, behind the same wall."""
-
-    def __init__(self, pid: int, outputs: dict[str, int]) -> None:
-        self.pid = pid
-        self.outputs = outputs
-        self.number = 0
-        self.status: int | None = None
-
-    @classmethod
-    def start(cls, plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str]) -> Command:
-        """Fork, lock down, execute."""
-        pipes: dict[str, tuple[int, int]] = {name: os.pipe() for name in ("stdout", "stderr")}
-        pid = os.fork()
-        if pid == 0:
-            cls._become(plan, cgroups, argv, env, [write for _, write in pipes.values()])
-        for _, write in pipes.values():
-            os.close(write)
-        return cls(pid, {name: read for name, (read, _) in pipes.items()})
-
-    @staticmethod
-    def _become(plan: Plan, cgroups: list[int], argv: list[str], env: dict[str, str], outputs: list[int]) -> None:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            null = os.open("/dev/null", os.O_RDONLY)
-            lockdown.lock_down(plan.wall, plan.rlimits, cgroups, [null, *outputs])
-            os.execvpe(argv[0], argv, env)
-        except BaseException as error:
-            os.write(2, f"{argv[0]}: {error}\n".encode())
-        finally:
-            os._exit(127)
+                self._commands[pid] = os.waitstatus_to_exitcode(status)

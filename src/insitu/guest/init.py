@@ -59,7 +59,7 @@ class Init:
             self._control.send(json.dumps({"id": request["id"], "error": str(error)}).encode())
 
     def _tell(self, request: dict[str, Any], pid: int) -> None:
-        pidfd = os.pidfd_open(pid)
+        pidfd = linux.pidfd_open(pid)
         try:
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
             self._control.sendmsg([json.dumps({"id": request["id"]}).encode()], ancillary)

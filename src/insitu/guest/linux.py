@@ -19,6 +19,7 @@ _OLD = {
     "x86_64": {"clone": 56, "pivot_root": 155, "capset": 126, "seccomp": 317},
     "aarch64": {"clone": 220, "pivot_root": 41, "capset": 91, "seccomp": 277},
 }.get(MACHINE, {})
+_PIDFD_OPEN = 434
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 428, 429, 436, 437, 442
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 
@@ -132,6 +133,11 @@ def pivot_root(new_root: str) -> None:
     _call("pivot_root", _OLD["pivot_root"], b".", b".")
     umount(".")
     os.chdir("/")
+
+
+def pidfd_open(pid: int) -> int:
+    """A descriptor of a process; some builds of Python lack ``os.pidfd_open``."""
+    return _call("pidfd_open", _PIDFD_OPEN, ctypes.c_int(pid), ctypes.c_uint(0))
 
 
 def prctl(option: int, *values: int) -> int:

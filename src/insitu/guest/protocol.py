@@ -13,19 +13,16 @@ from typing import Any
 
 # Host to interpreter.
 EXECUTE = 1
-ANSWER = 2
 SEEN = 3
 REHEARSE = 4
 # Interpreter to host.
 READY = 16
 RESULT = 17
-ASK = 18
 FINISHED = 19
 # Host to agent, and back.
 REQUEST = 32
 REPLY = 33
 REFUSED = 34
-OUTPUT = 35
 
 HEADER = struct.Struct("<IB")
 _JSON_LENGTH = struct.Struct("<I")

@@ -141,7 +141,7 @@ class Zygote:
         finally:
             self._leave_pids()
         self._running[pid] = request["id"]
-        pidfd = os.pidfd_open(pid)
+        pidfd = linux.pidfd_open(pid)
         try:
             self._send({"id": request["id"]}, pidfd)
         finally:

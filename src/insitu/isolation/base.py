@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -81,7 +81,9 @@ class Sandbox(ABC):
         """
 
     @abstractmethod
-    async def request(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
+    async def request(
+        self, do: str, tail: bytes = b"", *, descriptors: Sequence[int] = (), **arguments: Any
+    ) -> tuple[dict[str, Any], bytes]:
         """Ask the agent for something.
 
         Raises:

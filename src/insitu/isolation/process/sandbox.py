@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -58,6 +59,7 @@ class ProcessSandbox(Sandbox):
         self._cgroup = cgroup
         self._on_close = on_close
         self._lock = anyio.Lock(fast_acquire=True)
+        self._closing = anyio.Lock()
         self._decoder = protocol.Decoder(_MAX_REPLY)
         self._frames: list[protocol.Frame] = []
         self._agent: socket.socket | None = None
@@ -69,64 +71,54 @@ class ProcessSandbox(Sandbox):
     async def open(self, request: Mapping[str, Any]) -> None:
         """Make the namespaces, and start the first interpreter while the agent still sets up."""
         self._rlimits = request["rlimits"]
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        gate_r, gate_w = os.pipe2(os.O_CLOEXEC)
-        members = self._cgroup.open_members() if self._cgroup else []
-        try:
-            self._pidfd = await self._spawner.make_sandbox(request, [theirs.fileno(), gate_w, *members])
-            self._agent = ours
-            theirs.close()
-            os.close(gate_w)
-            gate_w = -1
-            self.first = await self._fork(gate_r, members)
-        finally:
-            theirs.close()
-            if self._agent is None:
-                ours.close()
-            for fd in (gate_r, gate_w, *members):
-                if fd >= 0:
-                    os.close(fd)
+        with contextlib.ExitStack() as theirs:
+            gate_r, gate_w = _pipe(theirs, theirs)
+            with contextlib.ExitStack() as far:
+                agent, end = socket.socketpair()
+                far.callback(end.close)
+                agent.setblocking(False)
+                self._agent = agent
+                members = self._open_members(far)
+                self._pidfd = await self._spawner.make_sandbox(request, [end.fileno(), gate_w, *members])
+            self.first = await self._fork(gate_r)
 
     async def start_interpreter(self) -> Interpreter:
         if self.first is not None:
             interpreter, self.first = self.first, None
             return interpreter
-        gate_r, gate_w = os.pipe2(os.O_CLOEXEC)
-        members = self._cgroup.open_members() if self._cgroup else []
         try:
-            os.write(gate_w, b"1")
-            return await self._fork(gate_r, members)
-        finally:
-            for fd in (gate_r, gate_w, *members):
-                os.close(fd)
+            with contextlib.ExitStack() as theirs:
+                gate_r, gate_w = _pipe(theirs, theirs)
+                os.write(gate_w, b"1")
+                return await self._fork(gate_r)
+        except (OSError, TimeoutError) as error:
+            raise SandboxFailed(f"an interpreter could not be started: {str(error) or 'it took too long'}") from error
+
+    def _open_members(self, stack: contextlib.ExitStack) -> list[int]:
+        members = self._cgroup.open_members() if self._cgroup else []
+        for fd in members:
+            stack.callback(os.close, fd)
+        return members
 
     async def rehearse(self) -> None:
         if self.first is not None:
             await send_all(self.first.channel, protocol.frame(protocol.REHEARSE))
             await self._await_ready(self.first)
 
-    async def _fork(self, gate: int, members: list[int]) -> Interpreter:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        out_r, out_w = os.pipe2(os.O_CLOEXEC)
-        err_r, err_w = os.pipe2(os.O_CLOEXEC)
-        try:
-            pidfd, ended = await self._spawner.fork(
-                self._rlimits, [self._pidfd, gate, theirs.fileno(), out_w, err_w, *members]
-            )
-        except BaseException:
-            ours.close()
-            os.close(out_r)
-            os.close(err_r)
-            raise
-        finally:
-            theirs.close()
-            os.close(out_w)
-            os.close(err_w)
-        os.set_blocking(out_r, False)
-        os.set_blocking(err_r, False)
-        interpreter = ProcessInterpreter(ours, out_r, err_r, pidfd, ended)
+    async def _fork(self, gate: int) -> Interpreter:
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            channel, end = socket.socketpair()
+            ours.callback(channel.close)
+            theirs.callback(end.close)
+            channel.setblocking(False)
+            out_r, out_w = _pipe(ours, theirs)
+            err_r, err_w = _pipe(ours, theirs)
+            descriptors = [self._pidfd, gate, end.fileno(), out_w, err_w, *self._open_members(theirs)]
+            pidfd, ended = await self._spawner.fork(self._rlimits, descriptors)
+            os.set_blocking(out_r, False)
+            os.set_blocking(err_r, False)
+            interpreter = ProcessInterpreter(channel, out_r, err_r, pidfd, ended)
+            ours.pop_all()
         try:
             await self._await_ready(interpreter)
         except BaseException:
@@ -149,21 +141,29 @@ class ProcessSandbox(Sandbox):
                         self.layers = {**self.layers, **protocol.parse_json(payload)[0].get("layers", {})}
                         return
 
-    async def request(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
+    async def request(
+        self, do: str, tail: bytes = b"", *, descriptors: Sequence[int] = (), **arguments: Any
+    ) -> tuple[dict[str, Any], bytes]:
         self._number += 1
         number = self._number
         frame = protocol.json_frame(protocol.REQUEST, {"id": number, "do": do, **arguments}, tail)
-        try:
-            # A frame that was cut short would garble all that follow: once begun, it is finished.
-            async with self._lock:
+        async with self._lock:
+            try:
+                # A frame that was cut short would garble all that follow: once begun, it is finished.
                 with anyio.fail_after(_AGENT_TIMEOUT_S, shield=True):
-                    return await self._converse(number, frame)
-        except (OSError, TimeoutError, protocol.ProtocolError) as error:
-            raise SandboxFailed(f"the sandbox's agent does not answer: {str(error) or 'it took too long'}") from error
+                    return await self._converse(number, frame, descriptors)
+            except (OSError, TimeoutError, protocol.ProtocolError) as error:
+                # Nobody knows where in a frame the two now stand: the sandbox is given up.
+                send_signal(self._pidfd, signal.SIGKILL)
+                why = str(error) or f"no answer within {_AGENT_TIMEOUT_S:g} s"
+                raise SandboxFailed(f"the sandbox's agent does not answer: {why}") from error
 
-    async def _converse(self, number: int, frame: bytes) -> tuple[dict[str, Any], bytes]:
+    async def _converse(self, number: int, frame: bytes, descriptors: Sequence[int]) -> tuple[dict[str, Any], bytes]:
         if self._agent is None:
             raise SandboxFailed("the sandbox is closed")
+        if descriptors:
+            await _send_descriptors(self._agent, frame[:1], descriptors)
+            frame = frame[1:]
         await send_all(self._agent, frame)
         while True:
             while self._frames:
@@ -196,21 +196,26 @@ class ProcessSandbox(Sandbox):
 
     @property
     def alive(self) -> bool:
-        return self._agent is not None and not is_dead(self._pidfd)
+        return self._agent is not None and self._pidfd >= 0 and not is_dead(self._pidfd)
 
     async def aclose(self) -> None:
-        if self._agent is not None:
-            self._agent.close()
-            self._agent = None
+        with anyio.CancelScope(shield=True):
+            async with self._closing:
+                await self._close()
+
+    async def _close(self) -> None:
         if self._pidfd >= 0:
+            # Its death wakes whoever waits for an answer; only then is the socket nobody's.
             send_signal(self._pidfd, signal.SIGKILL)
-            with anyio.CancelScope(shield=True):
-                await anyio.wait_readable(self._pidfd)
-                await self._remove_cgroup()
+            await anyio.wait_readable(self._pidfd)
+        async with self._lock:
+            if self._agent is not None:
+                self._agent.close()
+                self._agent = None
+        await self._remove_cgroup()
+        if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
-        else:
-            await self._remove_cgroup()
         if self.first is not None:
             self.first.close()
             self.first = None
@@ -225,6 +230,22 @@ class ProcessSandbox(Sandbox):
         self._cgroup = None
 
 
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    read, write = os.pipe2(os.O_CLOEXEC)
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
+
+
+async def _send_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:
+    while True:
+        try:
+            socket.send_fds(sock, [data], list(descriptors))
+            return
+        except BlockingIOError:
+            await anyio.wait_writable(sock)
+
+
 async def send_all(sock: socket.socket, data: bytes) -> None:
     """Send all of it on a socket that does not block."""
     view = memoryview(data)
@@ -236,7 +257,9 @@ async def send_all(sock: socket.socket, data: bytes) -> None:
 
 
 def send_signal(pidfd: int, number: int) -> None:
-    """Send a signal; nothing happens if the process is dead."""
+    """Send a signal; nothing happens if the process is dead, or never was."""
+    if pidfd < 0:
+        return
     try:
         signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:

@@ -106,7 +106,7 @@ def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, me
 
 
 def _wait_for_either(server: socket.socket, pid: int) -> None:
-    pidfd = os.pidfd_open(pid)
+    pidfd = linux.pidfd_open(pid)
     poll = select.poll()
     poll.register(server, select.POLLIN)
     poll.register(pidfd, select.POLLIN)
