@@ -50,6 +50,11 @@ class InvalidRequest(CallerError):
     """Raised when a request is malformed or a value is out of its range."""
 
 
+def exact(number: float) -> str:
+    """A number to the last digit: bytes are not rounded."""
+    return str(number) if isinstance(number, int) else f"{number:.15g}"
+
+
 class OverCeiling(InvalidRequest):
     """Raised when a caller asks for more than the operator's ceiling."""
 
@@ -57,8 +62,8 @@ class OverCeiling(InvalidRequest):
 
     def __init__(self, name: str, asked: float, ceiling: float) -> None:
         super().__init__(
-            f"{name} is {asked:.15g}, over this server's ceiling of {ceiling:.15g}",
-            hint=f"ask for {ceiling:.15g} or less, or have the operator raise max_{name}",
+            f"{name} is {exact(asked)}, over this server's ceiling of {exact(ceiling)}",
+            hint=f"ask for {exact(ceiling)} or less, or have the operator raise max_{name}",
         )
         self.name = name
         self.asked = asked

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .errors import InvalidRequest, OverCeiling
+from .errors import InvalidRequest, OverCeiling, exact
 from .types import GIB, MIB, Limits
 
 # Below these, nothing works: the kernel refuses, or no interpreter fits.
@@ -19,8 +19,8 @@ _FLOORS = {
     "cpus": 0.01,
     "processes": 1,
     "disk_bytes": 64 * 1024,
-    "output_bytes": 1024,
-    "results_bytes": 1024,
+    "output_bytes": 1,
+    "results_bytes": 1,
 }
 DEFAULT_PREIMPORT = ("numpy", "pandas", "matplotlib.pyplot", "IPython")
 
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         ceiling, floor = getattr(self, f"max_{name}"), _FLOORS.get(name, 0)
         if not wish > 0 or wish < floor:
             raise InvalidRequest(
-                f"{name} is {wish:.15g}; it must be {f'at least {floor:.15g}' if floor else 'more than 0'}"
+                f"{name} is {exact(wish)}; it must be {f'at least {exact(floor)}' if floor else 'more than 0'}"
             )
         if wish > ceiling:
             raise OverCeiling(name, wish, ceiling)

@@ -118,7 +118,7 @@ def test_the_path_names_the_session(client: httpx2.Client, session: str) -> None
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"memory_bytes": 1 << 60}, "memory_bytes is 1.15292e+18, over this server's ceiling of"),
+        ({"memory_bytes": 1 << 60}, "memory_bytes is 1152921504606846976, over this server's ceiling of"),
         ({"cpus": 10_000}, "cpus is 10000"),
         ({"timeout_s": 601}, "timeout_s is 601, over this server's ceiling of 600"),
         ({"processes": 100_000}, "processes is 100000"),
