@@ -39,7 +39,7 @@ def _parts(execution: Execution) -> Iterator[str]:
 def _result(result: Result) -> str:
     for mime in _IMAGES:
         if isinstance(encoded := result.data.get(mime), str):
-            return f'<img alt="{escape(result.text or mime)}" src="data:{mime};base64,{escape(encoded)}">'
+            return f'<img alt="{escape(str(result.text or mime))}" src="data:{mime};base64,{escape(encoded)}">'
     if isinstance(markup := result.data.get("text/html"), str):
         return _frame(markup)
     return _pre(str(result.text), "result") if result.text is not None else ""

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import anyio
 import pytest
 
 from insitu.engine import Engine
@@ -100,8 +101,10 @@ async def test_a_forged_end_is_no_crash_of_the_host(guest: Guest) -> None:
 async def test_results_without_end_are_cut_off(engine: Engine, guest: Guest) -> None:
     code = f"{FORGE}\none = frame(RESULT, control({{'data': {{'text/plain': 'x' * 1000}}, 'main': False}}))\n"
     code += "while True: os.write(3, one * 64)"
-    execution = await guest.run(code, timeout_s=1)
-    assert execution.outcome == "timeout"
+    execution = await guest.run(code, timeout_s=20)
+    assert execution.outcome == "crashed"
+    assert execution.error is not None
+    assert execution.error.value.endswith("it sent more than 20000 frames in one execution")
     assert execution.truncated.results is True
     assert len(json.dumps(execution.to_dict())) < 2 * guest.session.limits.results_bytes
     assert await guest.ask("answer = 1 + 1") == 2
@@ -112,7 +115,7 @@ async def test_a_thief_of_requests_harms_itself_alone(guest: Guest) -> None:
     await guest.run(steal)
     # The thread and the interpreter wait for the same bytes: which of them gets the next request, nobody knows.
     outcomes = [(await guest.run("1", timeout_s=0.5)).outcome for _ in range(3)]
-    assert outcomes in (["timeout", "ok", "ok"], ["ok", "timeout", "ok"], ["ok", "ok", "timeout"], ["ok"] * 3)
+    assert set(outcomes) <= {"ok", "timeout"}
     assert await guest.ask("answer = 1 + 1") == 2
 
 
@@ -130,3 +133,29 @@ async def test_descriptors_that_are_sent_are_dropped(guest: Guest) -> None:
     execution = await guest.run(send)
     assert [result.text for result in execution.results] == ["x"]
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_child_that_fills_the_channel_of_the_dead_holds_up_nobody(guest: Guest) -> None:
+    code = f"""
+        {FORGE.strip()}
+        import time
+        frames = frame(RESULT, control({{}})) * 20000
+        if os.fork() == 0:
+            os.set_blocking(3, True)
+            while True:
+                os.write(3, frames)
+        time.sleep(0.2)
+        os._exit(0)
+    """.replace("\n        ", "\n")
+    with anyio.fail_after(20):
+        assert (await guest.run(code)).outcome == "crashed"
+    assert await guest.ask("answer = 1 + 1") == 2
+
+
+async def test_json_that_swells_when_it_is_parsed_is_left_out(guest: Guest) -> None:
+    code = f"{FORGE}\nnothing = '[' + ','.join(['[]'] * 200_000) + ']'\n"
+    code += 'body = (\'{"data": {"x": \' + nothing + \'}, "main": true}\').encode()\n'
+    code += "os.write(3, frame(RESULT, len(body).to_bytes(4, 'little') + body))"
+    execution = await guest.run(code)
+    assert (execution.outcome, execution.truncated.results) == ("ok", True)
+    assert all("x" not in result.data for result in execution.results)

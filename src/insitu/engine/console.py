@@ -24,6 +24,8 @@ StopReason = Literal["timeout", "cancelled"]
 # What an honest frame may hold besides results: a traceback and a listing.
 _SLACK = 2 * MIB
 _KILL_TIMEOUT_S = 10.0
+_MOST_FRAMES, _MOST_CONTAINERS, _MOST_VALUES = 20_000, 100_000, 500_000
+_READS_OF_THE_DEAD = 8
 _DYING_S = 0.2
 
 
@@ -33,8 +35,11 @@ class Sink(Protocol):
     def output(self, stream: Literal["stdout", "stderr"], data: bytes) -> None:
         """Take some bytes that the code wrote."""
 
-    def result(self, data: dict[str, Any], main: bool, size: int) -> None:
-        """Take one thing that the code displayed, and its size in bytes."""
+    def admits(self, size: int, swells: bool) -> bool:
+        """Whether there is room for a result of ``size`` bytes; one that swells when it is parsed has none."""
+
+    def result(self, data: dict[str, Any], main: bool) -> None:
+        """Take one thing that the code displayed."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,11 @@ class Ending:
     violation: str | None = None
 
 
+def _swells(payload: bytes) -> bool:
+    # A few bytes of JSON can be a hundred in memory, and parsing holds up everybody.
+    return payload.count(b"[") + payload.count(b"{") > _MOST_CONTAINERS or payload.count(b",") > _MOST_VALUES
+
+
 class Console:
     """The host's end of an interpreter."""
 
@@ -63,6 +73,7 @@ class Console:
             self._epoll.register(fd, select.EPOLLIN)
         self._ending = Ending()
         self._scope: anyio.CancelScope | None = None
+        self._frames = 0
         self._grace_s = 0.0
         self._unsent = memoryview(b"")
         self._closed = False
@@ -73,6 +84,7 @@ class Console:
         # The interrupt of the execution before may have come after its end, and must not hit this one.
         request = {**request, "stale_interrupt": self._ending.stopped is not None}
         self._ending = ending = Ending()
+        self._frames = 0
         self._grace_s = grace_s
         self._unsent = memoryview(protocol.json_frame(protocol.EXECUTE, request, code.encode()))
         deadline = anyio.current_time() + timeout_s
@@ -144,6 +156,7 @@ class Console:
         over = False
         try:
             for kind, payload in self._decoder.feed(data):
+                self._count_frame()
                 over = over or self._handle(kind, payload, sink)  # what follows the last frame is no honest peer's
         except protocol.ProtocolError as error:
             self._give_up(str(error))
@@ -160,23 +173,35 @@ class Console:
 
     def _receive_rest(self, sink: Sink) -> None:
         with contextlib.suppress(BlockingIOError, OSError, protocol.ProtocolError):
-            while data := self._interpreter.channel.recv(1 << 18):
-                for kind, payload in self._decoder.feed(data):
-                    self._handle(kind, payload, sink)
+            # Bounded: what it has forked may hold the channel, too, and fill it for ever.
+            for _ in range(_READS_OF_THE_DEAD):
+                if self._receive(sink):
+                    break
         self._drain_both(sink)
 
     def _handle(self, kind: int, payload: bytes, sink: Sink) -> bool:
         if kind == protocol.FINISHED:
+            if len(payload) > _SLACK or _swells(payload):
+                raise protocol.ProtocolError(f"its last frame is out of all bounds, with {len(payload)} bytes")
             self._ending.claim, _ = protocol.parse_json(payload)
             return True
         if kind == protocol.RESULT:
-            body, _ = protocol.parse_json(payload)
-            if isinstance(body.get("data"), dict):
-                sink.result(body["data"], bool(body.get("main")), len(payload))
-            if not body.get("main"):
+            main = False
+            # Charged before it is parsed: what has no room costs the host no more than its bytes.
+            if sink.admits(len(payload), _swells(payload)):
+                body, _ = protocol.parse_json(payload)
+                main = bool(body.get("main"))
+                if isinstance(body.get("data"), dict):
+                    sink.result(body["data"], main)
+            if not main:
                 with contextlib.suppress(OSError):
                     self._interpreter.channel.send(protocol.frame(protocol.SEEN))
         return False
+
+    def _count_frame(self) -> None:
+        self._frames += 1
+        if self._frames > _MOST_FRAMES:
+            raise protocol.ProtocolError(f"it sent more than {_MOST_FRAMES} frames in one execution")
 
     def _drain_both(self, sink: Sink) -> None:
         self._drain(sink, "stdout", self._interpreter.stdout)

@@ -54,12 +54,14 @@ class Recorder:
             self._held[stream] += "\n[… more output than is streamed: the end is in the last event …]\n"
             self._release(stream)
 
-    def result(self, data: dict[str, Any], main: bool, size: int) -> None:
-        """Take one thing that the code displayed, and its size in bytes."""
+    def admits(self, size: int, swells: bool) -> bool:
+        """Whether there is room for a result of ``size`` bytes."""
         self._room -= max(size, _LEAST_RESULT)
-        if self._room < 0:
-            self.results_truncated = True
-            return
+        self.results_truncated |= swells or self._room < 0
+        return not swells and self._room >= 0
+
+    def result(self, data: dict[str, Any], main: bool) -> None:
+        """Take one thing that the code displayed."""
         for stream in _STREAMS:
             self._release(stream)
         self.results.append(Result(data, main))

@@ -47,4 +47,4 @@ def _understood(entries: object) -> Iterable[tuple[str, FileInfo]]:
 
 
 def _change_of(entry: dict[str, Any]) -> str:
-    return f"{entry.get('change')}.{entry.get('size')}"
+    return f"{entry.get('change')!s:.64}.{entry.get('size')!s:.24}"

@@ -105,5 +105,9 @@ class _Output:
     def output(self, stream: str, data: bytes) -> None:
         setattr(self, stream, getattr(self, stream) + data)
 
-    def result(self, data: dict[str, Any], main: bool, size: int) -> None:
+    def admits(self, size: int, swells: bool) -> bool:
         """The probe displays nothing."""
+        return False
+
+    def result(self, data: dict[str, Any], main: bool) -> None:
+        """Never called."""

@@ -132,7 +132,7 @@ def _fault(fault: Any) -> str:
         return f"the body is not valid JSON: {fault['msg'].removeprefix('Invalid JSON: ')}"
     if fault["type"] == "value_error":
         return str(fault["msg"]).removeprefix("Value error, ")
-    got = fault["input"]
+    got = fault.get("input")
     shown = f" (it is {got:g})" if isinstance(got, float | int) and abs(got) < 1 << 64 else ""
     text = fault["msg"].replace("Input should", "it should")
     return f"{name or 'the body'}: {text}{shown}"

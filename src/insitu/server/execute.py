@@ -14,7 +14,7 @@ from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
 from .openapi import answers, streams_or, takes
 from .service import PlainRoute, Service, owner_of
 from .sse import EventStream
-from .wire import execution_json, json_answer, read_json
+from .wire import INLINE_BYTES, execution_json, json_answer, read_json
 
 Start = AbstractAsyncContextManager[RunningExecution]
 
@@ -22,7 +22,8 @@ Start = AbstractAsyncContextManager[RunningExecution]
 def routes(service: Service) -> APIRouter:
     """The routes that run code."""
     router = APIRouter(route_class=PlainRoute, prefix="/v1", tags=["executions"])
-    cap = service.settings.upload_bytes
+    # Inline files are for small things: a large body of JSON takes long to read, and holds up everybody.
+    cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
 
     @router.post("/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **streams_or(Execution))
     async def execute_in_session(request: Request, session_id: str) -> Response:

@@ -18,6 +18,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Path = Annotated[str, StringConstraints(max_length=4096)]
+Pattern = Annotated[str, StringConstraints(max_length=256)]
 Variables = Annotated[
     dict[
         Annotated[str, StringConstraints(max_length=256)],
@@ -84,9 +85,9 @@ class SessionExecuteRequest(Strict):
     timeout_s: Seconds | None = Field(None, description="wall time, in seconds; by default the session's limit")
     env_vars: Variables = Field({}, description="environment variables of this execution")
     files: list[InlineFile] = Field([], max_length=1000, description="files to put into the workspace first")
-    return_files: list[Path] = Field(
+    return_files: list[Pattern] = Field(
         [],
-        max_length=100,
+        max_length=16,
         description="patterns of files whose content comes with the answer, such as `*.png`",
     )
 

@@ -20,6 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 # A body that only describes something has no business being larger.
 DESCRIPTION_BYTES = 1 << 20
+INLINE_BYTES = 32 << 20
 STALL_S = 60.0
 
 
@@ -34,7 +35,9 @@ async def read_json(request: Request, model: type[Model], cap: int) -> Model:
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as exc:
-        raise invalid_request(exc.errors(include_url=False)) from None
+        # What was wrong is repeated in the message only where it is small.
+        small = len(body) <= 64 * 1024
+        raise invalid_request(exc.errors(include_url=False, include_context=small, include_input=small)) from None
 
 
 async def body_chunks(request: Request) -> AsyncGenerator[bytes]:

@@ -108,7 +108,8 @@ class Spawner:
                     await packets.send(self._lifeline, {"do": "leave the cgroups"})
             if self._zygote is not None:
                 await self._zygote.gone.wait()
-            self._let_go()
+            self.hang_up()
+            self._await_supervisor()
             await self._launch()
 
     async def make_sandbox(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
@@ -196,20 +197,25 @@ class Spawner:
     def _said(self) -> str:
         return os.pread(self._log, 4096, 0).decode(errors="replace").strip() or "it said nothing"
 
-    def close(self) -> None:
-        """Let go: the supervisor sees it and ends all the rest. Blocks for the few milliseconds that takes."""
-        self._let_go()
-        os.close(self._log)
-
-    def _let_go(self) -> None:
+    def hang_up(self) -> None:
+        """Let go: the supervisor sees it and ends all the rest."""
         for caller in (self._zygote, self._init):
             if caller is not None:
                 caller.close()
         if self._lifeline is not None:
             self._lifeline.close()
+        self._zygote = self._init = self._lifeline = None
+
+    def close(self) -> None:
+        """Hang up, and wait for the end of all processes; blocks for the few milliseconds that takes."""
+        self.hang_up()
+        self._await_supervisor()
+        os.close(self._log)
+
+    def _await_supervisor(self) -> None:
         if self._process is not None:
             self._process.wait(timeout=30)
-        self._zygote = self._init = self._lifeline = self._process = None
+        self._process = None
 
 
 class Ended:

@@ -74,6 +74,8 @@ class ProcessTier(Tier):
 
     def _close(self) -> None:
         for spawner in self._spawners.values():
+            spawner.hang_up()  # all at once: none can remove the cgroups before the last has ended
+        for spawner in self._spawners.values():
             spawner.close()
         if self._cgroups is not None:
             self._cgroups.remove()
@@ -151,6 +153,7 @@ class ProcessTier(Tier):
             # 1, not 0: a core_pattern that is a pipe passes over 0.
             "CORE": 1,
             "MEMLOCK": 64 * 1024,
+            "SIGPENDING": 256,
             "MSGQUEUE": MIB,
             "STACK": 8 * MIB,
         }
