@@ -45,11 +45,11 @@ def test_cp_reads_standard_input_and_writes_standard_output(remote: Commands, se
 
 def test_what_cannot_be_copied_is_said(remote: Commands, session: str, data: bytes) -> None:
     gone = remote("cp", f"{session}:nope", ".")
-    assert gone.exit_code == 125
+    assert gone.exit_code == 2
     assert gone.err.splitlines()[0] == "error: 'nope' in the workspace: no such file or directory"
     assert re.fullmatch(r"note: request id: req_[0-9a-f]+", gone.err.splitlines()[1])
     outside = remote("cp", "data.bin", f"{session}:../x")
-    assert (outside.exit_code, outside.err.splitlines()[0][:35]) == (125, "error: the path '../x' is refused: ")
+    assert (outside.exit_code, outside.err.splitlines()[0][:35]) == (2, "error: the path '../x' is refused: ")
     remote("cp", "data.bin", f"{session}:")
     assert remote("cp", f"{session}:data.bin", "no/such/folder").exit_code == 2
     assert not (remote.folder / "no").exists()

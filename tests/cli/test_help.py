@@ -47,7 +47,7 @@ def test_the_options_of_serve_are_the_settings(insitu: Commands) -> None:
     assert options == {f"--{name.replace('_', '-')}" for name in Settings.model_fields if name != "api_keys"}
 
 
-@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["version"], ["--version"], ["-V"]])
 def test_version(insitu: Commands, arguments: list[str]) -> None:
     shown = insitu(*arguments)
     assert (shown.exit_code, shown.out, shown.err) == (0, f"insitu {package.__version__}\n", "")

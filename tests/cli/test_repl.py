@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from insitu import Client
 from tests.cli.commands import Commands, Ended
 
@@ -23,7 +25,7 @@ print('never')
 
 def test_lines_of_a_pipe_run_one_by_one(insitu: Commands) -> None:
     ended = insitu("repl", stdin=LINES)
-    assert (ended.exit_code, ended.out) == (0, "0\n1\n21\n40\nshell\n")
+    assert (ended.exit_code, ended.out) == (1, "0\n1\n21\n40\nshell\n")
     errors = [line for line in ended.err.splitlines() if not line.startswith((" ", "Traceback"))]
     assert errors == [
         "ZeroDivisionError: division by zero",
@@ -31,6 +33,11 @@ def test_lines_of_a_pipe_run_one_by_one(insitu: Commands) -> None:
         "the variables are gone; the files are still there",
         "NameError: name 'x' is not defined",
     ]
+
+
+@pytest.mark.parametrize("leave", ["import sys; sys.exit(3)", "raise SystemExit(3)"])
+def test_sys_exit_leaves_with_its_exit_code(remote: Commands, leave: str) -> None:
+    assert remote("repl", stdin=f"print(1)\n{leave}\nprint(2)") == Ended(3, "1\n", "")
 
 
 def test_what_is_not_finished_runs_at_the_end(remote: Commands) -> None:

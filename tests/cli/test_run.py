@@ -30,14 +30,14 @@ def test_output_goes_where_the_code_sends_it_and_results_follow(either: Commands
     assert either("run", code) == Ended(0, "out\n'shown'\n42\n", "err\n")
 
 
-def test_code_comes_from_an_argument_a_file_or_standard_input(remote: Commands) -> None:
+def test_code_comes_from_an_argument_a_file_or_standard_input(remote: Commands, session: str) -> None:
     (remote.folder / "folder").mkdir()
     (remote.folder / "script.py").write_text("# -*- coding: latin-1 -*-\nprint('\xe9')", "latin-1")
     (remote.folder / "folder/script").write_text("print('in a folder')", "utf-8")
     (remote.folder / "x").write_text("1/0", "utf-8")
     assert remote("run", "script.py").out == "\xe9\n"
     assert remote("run", "folder/script").out == "in a folder\n"
-    assert remote("run", "folder/nothing").err.endswith("NameError: name 'folder' is not defined\n")
+    assert remote("run", "folder/nothing", "--session", session).err.endswith("name 'folder' is not defined\n")
     assert remote("run", "x").err.endswith("NameError: name 'x' is not defined\n")
     assert remote("run", "-", stdin="print(1)").out == "1\n"
     assert remote("run", stdin="\ufeffprint(2)").out == "2\n"
@@ -125,9 +125,9 @@ def test_limits_and_variables_reach_the_code(either: Commands) -> None:
     assert either("run", code, "--env", "A=1=2", "--env", "B=", "--cpus", "0.5").out == "1=2 \n"
 
 
-def test_over_a_ceiling_insitu_fails_and_not_the_code(either: Commands) -> None:
+def test_over_a_ceiling_the_caller_is_wrong_and_not_the_code(either: Commands) -> None:
     ended = either("run", "1", "--mem", "1t")
-    assert (ended.exit_code, ended.out) == (125, "")
+    assert (ended.exit_code, ended.out) == (2, "")
     assert ended.err.startswith(
         "error: memory_bytes is 1099511627776, over this server's ceiling of 8589934592\nhint: "
     )
@@ -148,7 +148,7 @@ def test_without_a_session_nothing_stays_on_the_server(remote: Commands, client:
 
 def test_another_python_has_other_packages(insitu: Commands, tmp_path: Path) -> None:
     ended = insitu("run", "1", "--python", "/nowhere/python")
-    assert ended.exit_code == 125
+    assert ended.exit_code == 2
     assert ended.err.startswith("error: the environment 'default' has no working Python at /nowhere/python: ")
     assert ended.err.endswith("hint: name an interpreter, such as --python /path/to/venv/bin/python\n")
 

@@ -48,7 +48,7 @@ def test_rm_ends_sessions(remote: Commands, client: Client) -> None:
     assert remote("rm", first.id, second.id[:20]) == Ended(0, f"{first.id}\n{second.id}\n", "")
     assert {first.id, second.id} & {info.id for info in client.sessions()} == set()
     again = remote("rm", first.id)
-    assert (again.exit_code, again.out) == (125, "")
+    assert (again.exit_code, again.out) == (2, "")
     assert again.err.startswith(f"error: there is no session {first.id!r}\nhint: sessions end after")
 
 
@@ -58,4 +58,4 @@ def test_the_start_of_an_id_must_be_that_of_one_session(remote: Commands, client
         assert many.exit_code == 2
         assert re.match(r"error: \d sessions begin with 'sess_': sess_.*\nhint: write more of it\n", many.err)
     none = remote("files", "zzz")
-    assert (none.exit_code, none.err.splitlines()[0]) == (125, "error: there is no session 'sess_zzz'")
+    assert (none.exit_code, none.err.splitlines()[0]) == (2, "error: there is no session 'sess_zzz'")

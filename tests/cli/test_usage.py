@@ -16,6 +16,7 @@ DEAD = "http://127.0.0.1:9"
         (["doctro"], "error: there is no command 'doctro'\nhint: did you mean `doctor`?\n"),
         (["xyz"], "error: there is no command 'xyz'\nhint: `insitu --help` names them\n"),
         (["a.py"], "error: there is no command 'a.py'\nhint: to run code: insitu run 'a.py'\n"),
+        (["rum"], "error: there is no command 'rum'\nhint: did you mean `run`?\n"),
         (["1 + 1"], "error: there is no command '1 + 1'\nhint: to run code: insitu run '1 + 1'\n"),
         (["run", "1", "--tiem", "3"], "error: no such option: --tiem\nhint: did you mean `--time`?\n"),
         (["run", "1", "2"], "error: got unexpected extra argument(s) (2)\nhint: see `insitu run --help`\n"),
@@ -35,6 +36,10 @@ DEAD = "http://127.0.0.1:9"
         (
             ["run", "1", "--file", "."],
             "error: --file .: '.' is a folder\nhint: name a file, as PATH or PATH:NAME\n",
+        ),
+        (
+            ["run", "examples/nope"],
+            "error: there is no file 'examples/nope'\nhint: if it is code, put spaces around its `/`\n",
         ),
         (["run", "nope.py"], "error: nope.py: No such file or directory\n"),
         (

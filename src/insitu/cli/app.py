@@ -53,7 +53,7 @@ app = typer.Typer(
         "insitu run analysis.py --file sales.csv --out results",
         "insitu serve",
         "",
-        "Exit codes: `run` has its code's; 2 means wrong usage, 125 that insitu failed.",
+        "Exit codes: `run` has its code's; 2 means that you asked for what cannot be, 125 that insitu failed.",
     ),
 )
 
@@ -61,7 +61,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def insitu(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
 ) -> None:
     """Runs the Python that an AI model writes, in sandboxes that start in milliseconds."""
     if version:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 import typer
 
-from insitu.errors import InsituError
+from insitu.errors import CallerError, InsituError
 
 from .text import colour
 
@@ -17,6 +17,8 @@ WRONG_USAGE = 2
 INSITU_FAILED = 125
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+# Nobody should end a session because a hint at it came first.
+_DESTRUCTIVE = {"rm"}
 
 
 class WrongUsage(typer.TyperException):
@@ -39,7 +41,7 @@ def report(error: InsituError | typer.TyperException) -> int:
         print_error(error.message, error.hint)
         for line in getattr(error, "__notes__", ()):
             print(f"note: {line}", file=sys.stderr)
-        return INSITU_FAILED
+        return WRONG_USAGE if isinstance(error, CallerError) else INSITU_FAILED
     print_error(_as_sentence(error.format_message()), _hint(error))
     return error.exit_code
 
@@ -53,7 +55,8 @@ def print_error(message: str, hint: str | None = None) -> None:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """A hint at the nearest of the known words, if one is near."""
-    near = get_close_matches(wrong, list(known), n=1, cutoff=0.5)
+    near = get_close_matches(wrong, list(known), n=3, cutoff=0.5)
+    near.sort(key=_DESTRUCTIVE.__contains__)
     return f"did you mean `{near[0]}`?" if near else None
 
 

@@ -20,6 +20,8 @@ from .target import Wishes
 from .text import note
 
 if TYPE_CHECKING:
+    from insitu.types import Execution
+
     from .target import Target
 
 EXAMPLES = (
@@ -41,11 +43,13 @@ def repl(
     environment: Environment = None,
     session: SessionOption = None,
     url: Url = None,
-) -> None:
+) -> int:
     """Run Python line by line in one sandbox.
 
     Variables and files stay until the end. Blocks end with an empty line. Ctrl-C interrupts the code, Ctrl-D leaves.
     Lines may also come from a pipe.
+
+    The exit code is n after sys.exit(n); otherwise 0, but 1 if lines of a pipe failed.
     """
     variables, files = read_env_vars(env), uploads(file)
     with Wishes(url, session, python, environment, mem, cpus).open() as target:
@@ -54,8 +58,18 @@ def repl(
         with _history():
             if _interactive():
                 note(f"insitu {__version__}; Ctrl-D leaves")
-            for code in _pieces():
-                _run(target, code, time, variables)
+            return _run_all(target, time, variables)
+
+
+def _run_all(target: Target, timeout_s: float | None, env_vars: dict[str, str]) -> int:
+    failed = False
+    for code in _pieces():
+        execution = _run(target, code, timeout_s, env_vars)
+        if execution.outcome == "error" and execution.error and execution.error.name == "SystemExit":
+            return execution.exit_code
+        failed |= not execution.ok
+    # At a terminal mistakes were seen, and mended or not.
+    return int(failed and not _interactive())
 
 
 def _pieces() -> Iterator[str]:
@@ -88,10 +102,11 @@ def _interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _run(target: Target, code: str, timeout_s: float | None, env_vars: dict[str, str]) -> None:
+def _run(target: Target, code: str, timeout_s: float | None, env_vars: dict[str, str]) -> Execution:
     execution = follow(target, code, Screen(), timeout_s=timeout_s, env_vars=env_vars)
     if not execution.state_kept:
         note("the variables are gone; the files are still there")
+    return execution
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +27,8 @@ EXAMPLES = (
     "insitu run loop.py --time 5 --mem 256m --json",
     "insitu run 'x' --session 3f2a",
 )
+# Words between slashes, the first no number: `1/0` and `a // b` are code.
+_LOOKS_LIKE_PATH = re.compile(r"[\w.~-]*[^\W\d][\w.-]*(/[\w.-]+)+|[.~]{0,2}(/[\w.-]+)+")
 
 
 def run(
@@ -57,9 +60,10 @@ def run(
     value of its last expression. Ctrl-C interrupts the code, a second one leaves.
 
     The exit code is the code's: 0, 1 after an error, n after sys.exit(n), 124 after a time-out, 137 when killed or out
-    of memory, 139 after a segmentation fault, 130 when interrupted. 2 means wrong usage, 125 that insitu failed.
+    of memory, 139 after a segmentation fault, 130 when interrupted. 2 means that you asked for what cannot be,
+    125 that insitu failed.
     """
-    source, variables, files = read_source(code), read_env_vars(env), uploads(file)
+    source, variables, files = read_source(code, session), read_env_vars(env), uploads(file)
     wishes = Wishes(url, session, python, environment, mem, cpus)
     with wishes.open() as target:
         for name, path in files.items():
@@ -72,13 +76,18 @@ def run(
     return execution.exit_code
 
 
-def read_source(argument: str | None) -> str:
+def read_source(argument: str | None, session: str | None) -> str:
     """The code that an argument names, or is."""
     if argument == "-" or (argument is None and not sys.stdin.isatty()):
         return _decoded(sys.stdin.buffer.read(), "standard input")
     if argument is None:
         raise WrongUsage("there is no code to run", hint="insitu run 'print(1)', insitu run file.py, or insitu repl")
-    return _decoded(Path(argument).read_bytes(), argument) if _is_path(argument) else argument
+    if _is_path(argument):
+        return _decoded(Path(argument).read_bytes(), argument)
+    # In a session the words can be variables; in a fresh sandbox there are none yet.
+    if not session and _LOOKS_LIKE_PATH.fullmatch(argument):
+        raise WrongUsage(f"there is no file {argument!r}", hint="if it is code, put spaces around its `/`")
+    return argument
 
 
 def _is_path(argument: str) -> bool:
