@@ -23,6 +23,7 @@ ROUTES = {
     "PUT /v1/sessions/{session_id}/files/{path}": "write_file",
     "DELETE /v1/sessions/{session_id}/files/{path}": "delete_file",
     "GET /v1/environments": "list_environments",
+    "GET /": "about",
     "GET /healthz": "health",
     "GET /readyz": "readiness",
     "GET /metrics": "metrics",

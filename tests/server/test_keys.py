@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
+import insitu
 from insitu.errors import Forbidden
 from insitu.server.auth import Keys
 from insitu.settings import Settings
@@ -78,6 +79,11 @@ def test_anything_else_is_401(raw: Raw, headers: str, words: str) -> None:
 def test_probes_and_the_description_need_no_key(client: httpx2.Client) -> None:
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
         assert client.get(path).status_code == 200
+
+
+def test_the_root_says_what_answers_to_whoever_may_ask(one: httpx2.Client, url: str) -> None:
+    assert one.get("/").json() == {"name": "insitu", "version": insitu.__version__, "docs": "/docs"}
+    assert httpx2.get(f"{url}/").status_code == 401
 
 
 def test_someone_elses_session_is_not_there(one: httpx2.Client, other: httpx2.Client) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import ServerFull
-from .models import Health
+from .models import About, Health
 from .openapi import answers
 from .service import PlainRoute, Service
 from .wire import json_answer
@@ -16,6 +16,11 @@ from .wire import json_answer
 def routes(service: Service) -> APIRouter:
     """The routes for those who run the server."""
     router = APIRouter(route_class=PlainRoute, tags=["server"])
+
+    @router.get("/", **answers(About))
+    async def about(request: Request) -> Response:
+        """What answers here, and where it is described."""
+        return json_answer({"name": "insitu", "version": request.app.version, "docs": "/docs"})
 
     @router.get("/healthz", **answers(Health))
     async def health(request: Request) -> Response:

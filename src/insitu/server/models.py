@@ -161,6 +161,14 @@ class Interrupted(BaseModel):
     interrupted: bool
 
 
+class About(BaseModel):
+    """What answers here, and where it is described."""
+
+    name: Literal["insitu"]
+    version: str
+    docs: Literal["/docs"]
+
+
 class Health(BaseModel):
     """How the server is."""
 
