@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from insitu.errors import IsolationUnavailable
+from insitu.errors import InvalidRequest, IsolationUnavailable
 from insitu.options import RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
 
 if TYPE_CHECKING:
@@ -46,10 +46,13 @@ def split_options(options: LocalOptions) -> tuple[EngineOptions, dict[str, Any]]
     """The options of the engine, and those of the sandbox in it.
 
     Raises:
-        TypeError: if there is an option that nobody knows.
+        InvalidRequest: if there is an option that nobody knows.
     """
     if unknown := options.keys() - LocalOptions.__optional_keys__:
-        raise TypeError(f"a sandbox has no option {', '.join(sorted(unknown))}")
+        raise InvalidRequest(
+            f"a sandbox has no option {', '.join(sorted(unknown))}",
+            hint=f"there are: {', '.join(sorted(LocalOptions.__optional_keys__))}",
+        )
     names = EngineOptions.__optional_keys__
     of_engine = {name: value for name, value in options.items() if name in names}
     of_session = {name: value for name, value in options.items() if name not in names}
