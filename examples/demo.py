@@ -84,6 +84,7 @@ def main() -> None:
         print(f"  1+1 in the live session            {median_ms(lambda: session.run('1+1')):7.2f} ms")
         print(f"  pandas in a fresh sandbox each     {median_ms(lambda: client.run(pandas)):7.2f} ms")
     print(f"\nThe picture is in {picture}")
+    print("To go on: . .venv/bin/activate && insitu run 'sum(range(10))'")
 
 
 def show(

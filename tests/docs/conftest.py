@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the files that the documentation speaks of."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    shutil.copy(ROOT / "examples/data/weather.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

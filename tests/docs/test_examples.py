@@ -29,16 +29,14 @@ def with_blocks(kind: str) -> list[Path]:
     return [page for page in PAGES if any(block.runs for block in blocks(page) if block.kind == kind)]
 
 
-@pytest.mark.parametrize("page", with_blocks("python"), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("block", [block for block in of_kind("python") if block.runs], ids=str)
 @pytest.mark.usefixtures("environment")
-def test_the_python_of_a_page_runs_from_its_top_to_its_end(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_block_of_python_runs_by_itself(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for block in blocks(page):
-        if block.kind == "python" and block.runs:
-            # Line numbers of tracebacks are those of the page.
-            source = "\n" * block.line + block.text
-            exec(compile(source, str(page), "exec", dont_inherit=True), namespace)
-            check_output(block, capsys.readouterr().out)
+    # Line numbers of tracebacks are those of the page.
+    source = "\n" * block.line + block.text
+    exec(compile(source, str(block.page), "exec", dont_inherit=True), namespace)
+    check_output(block, capsys.readouterr().out)
     for client in namespace.values():
         if isinstance(client, Client):
             client.close()

@@ -112,7 +112,7 @@ def _announce(url: str, engine: Engine) -> None:
         *(f"  {name:<12} {value}" for name, value in engine.layers.items()),
         *(_environment(about) for about in engine.environments()),
         f"  keys         {keys or 'none: for programs of this machine alone'}",
-        f'  try          curl {url}/v1/execute{key} --json \'{{"code": "print(1+1)"}}\'',
+        f'  try          curl {url}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
     ]
     note("\n".join(lines))
 
