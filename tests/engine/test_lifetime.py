@@ -31,9 +31,11 @@ async def main():
     async with Engine(Settings(preimport=(), pool_size=2)) as engine:
         session = await engine.create_session()
         assert (await engine.run(session, "1 + 1")).text == "2"
-        busy = "import subprocess\\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\\nwhile True: pass"
+        busy = "import subprocess\\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\\nprint(1)\\nwhile True: pass"
         async with engine.start(session, busy) as running:
-            await anext(running.events())
+            async for event in running.events():
+                if event.kind == "stdout":
+                    break
             while not engine.ready:
                 await anyio.sleep(0.01)
             print("ready", flush=True)
@@ -67,7 +69,8 @@ def cgroups_of(pid: int) -> list[Path]:
 async def test_a_server_that_is_killed_leaves_nothing_running(number: int) -> None:
     # The second finds a machine as clean as the first did.
     for _ in range(2):
-        with start_host() as host:
+        with start_host() as host, contextlib.ExitStack() as stack:
+            stack.callback(host.kill)
             below = descendants(host.pid)
             assert {"insitu-superv", "insitu-init", "insitu-zygote", "insitu-agent", "sleep"} <= set(below.values())
             host.send_signal(number)
