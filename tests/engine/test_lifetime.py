@@ -31,7 +31,8 @@ async def main():
     async with Engine(Settings(preimport=(), pool_size=2)) as engine:
         session = await engine.create_session()
         assert (await engine.run(session, "1 + 1")).text == "2"
-        busy = "import subprocess\\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\\nprint(1)\\nwhile True: pass"
+        busy = "import subprocess\\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\\nprint(1)\\n"
+        busy += "while True: pass"
         async with engine.start(session, busy) as running:
             async for event in running.events():
                 if event.kind == "stdout":
