@@ -55,7 +55,7 @@ async def test_the_users_of_the_host_are_out_of_sight(guest: Guest) -> None:
 
 async def test_the_root_cannot_be_written(guest: Guest) -> None:
     folders = ["/", "/etc", "/usr", "/usr/bin", "/usr/lib", "/run", "/run/insitu/insitu_guest", "/mnt", "/home", "/dev"]
-    folders += [os.path.dirname(os.__file__), os.path.dirname(pytest.__file__), sys.prefix]
+    folders += [os.path.dirname(os.__file__), os.path.dirname(pytest.__file__), f"{sys.prefix}/bin"]
     attempts = [f"open({folder + '/x'!r}, 'w')" for folder in folders if folder != "/"] + ["open('/x', 'w')"]
     attempts += [
         "os.mkdir('/x')",

@@ -198,7 +198,7 @@ def test_an_endless_body_is_cut_off(client: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "route_not_found"),
+        ("GET", "/nothing", 404, "route_not_found"),
         ("GET", "/v1/nothing", 404, "route_not_found"),
         ("GET", "/v1/sessions/", 404, "route_not_found"),
         ("POST", "/v1/batch", 404, "route_not_found"),
