@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from ...errors import SandboxFailed
 
@@ -113,6 +114,9 @@ class Caller:
             raise
         finally:
             self._waiting.pop(number, None)
+        if not waiter.reply:
+            # Where all is cancelled together, that is the news, and not that the process is gone.
+            await anyio.lowlevel.checkpoint_if_cancelled()
         if not waiter.reply or "error" in waiter.reply:
             raise SandboxFailed(f"the {self._who} could not: {waiter.reply.get('error', 'it is gone')}")
         return number, waiter.descriptors
