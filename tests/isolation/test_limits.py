@@ -174,7 +174,7 @@ answer = [said, len(threads)]
 @pytest.mark.usefixtures("cgroups")
 async def test_the_processor_is_shared_out(engine: Engine) -> None:
     session = await engine.create_session(limits=replace(LIMITS, cpus=0.2))
-    statistics = _cpu_statistics(engine)
+    statistics = _cpu_statistics()
     before = {path: _throttled(path) for path in statistics}
     async with engine.start(session, "while True: pass") as running:
         await eventually(lambda: any(_throttled(path) > before[path] for path in before))
@@ -183,7 +183,7 @@ async def test_the_processor_is_shared_out(engine: Engine) -> None:
     await engine.end_session(session)
 
 
-def _cpu_statistics(engine: Engine) -> list[Path]:
+def _cpu_statistics() -> list[Path]:
     folders = [Path(folder) for folder, _, names in os.walk("/sys/fs/cgroup") if "cpu.stat" in names]
     ours = f"insitu-{os.getpid()}-"
     return [folder / "cpu.stat" for folder in folders if ours in str(folder) and folder.name != "base"]
