@@ -13,9 +13,9 @@ from pathlib import Path
 from insitu import errors
 from insitu.cli.app import app
 from insitu.cli.text import size
-from insitu.server.errors import INVALID, SERVER, STATUSES
-from insitu.server.models import CreateSessionRequest, LimitsWish
+from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.settings import Settings
+from insitu.web.errors import INVALID, SERVER, STATUSES
 
 Row = tuple[int | str, str, str]
 

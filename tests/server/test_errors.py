@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from insitu import errors
-from insitu.server.errors import error_answer
+from insitu.web.errors import error_answer
 
 STATUSES = {
     errors.InvalidRequest("x"): 422,

@@ -8,10 +8,10 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from insitu.server import wire
-from insitu.server.encoding import dumps
-from insitu.server.errors import BodyStalled, ClientGone
-from insitu.server.wire import body_chunks
+from insitu.web import wire
+from insitu.web.encoding import dumps
+from insitu.web.errors import BodyStalled, ClientGone
+from insitu.web.wire import body_chunks
 
 if TYPE_CHECKING:
     from starlette.types import Message

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
+from ..dialects.native import NATIVE
 from ..engine import Engine
 from ..settings import Settings
-from . import execute, files, health, sessions
+from ..web.dialect import Dialect
+from ..web.errors import answer_framework_error
+from ..web.openapi import describe
+from ..web.service import Service
+from . import health
 from .auth import Gate, Keys
-from .errors import answer_framework_error
-from .openapi import describe
-from .service import Service
 
 # The order is that of the look-up: the busiest routes come first.
-MOUNTED: tuple[Callable[[Service], APIRouter], ...] = (
-    execute.routes,
-    sessions.routes,
-    files.routes,
-    health.routes,
-)
+DIALECTS: tuple[Dialect, ...] = (NATIVE,)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
@@ -36,7 +33,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     Args:
         engine: a running engine; without one, the application starts its own and ends it.
     """
-    service = Service(settings, Keys(settings), opened=engine)
+    service = Service(settings, opened=engine)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,10 +55,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
-    app.add_middleware(Gate, keys=service.keys, metrics=service.metrics)
+    app.add_middleware(Gate, keys=Keys(settings), metrics=service.metrics, dialects=DIALECTS)
     app.add_exception_handler(HTTPException, answer_framework_error)
     app.add_exception_handler(RequestValidationError, answer_framework_error)
-    for routes in MOUNTED:
-        app.include_router(routes(service))
-    describe(app)
+    for dialect in DIALECTS:
+        app.include_router(dialect.routes(service))
+    app.include_router(health.routes(service))
+    describe(app, [body for dialect in DIALECTS for body in dialect.bodies])
     return app

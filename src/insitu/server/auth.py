@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import anyio
 from starlette.responses import Response
@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull
 from ..settings import Settings
-from .errors import ClientGone, error_answer
-from .metrics import Metrics
+from ..web.dialect import Dialect
+from ..web.errors import ClientGone, error_answer
+from ..web.metrics import Metrics
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -66,16 +67,19 @@ class Keys:
 class Gate:
     """Middleware: names every request, finds its owner, counts it, and answers every exception."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics, dialects: Sequence[Dialect]) -> None:
         self.app = app
         self.keys = keys
         self.metrics = metrics
+        self.dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
+        to_error = next((each.error_answer for each in self.dialects if each.owns(scope)), error_answer)
+        scope["insitu.error_answer"] = to_error
         started = False
 
         async def send_named(message: Message) -> None:
@@ -95,7 +99,7 @@ class Gate:
         except Exception as exc:
             if started:
                 raise
-            answer = error_answer(exc, request_id)
+            answer = to_error(exc, request_id)
             if isinstance(exc, TooLarge | WorkspaceFull):
                 await _answer_and_linger(answer, receive, send_named)
             else:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import ServerFull
-from .models import About, Health
-from .openapi import answers
-from .service import PlainRoute, Service
-from .wire import json_answer
+from ..web.openapi import answers
+from ..web.service import PlainRoute, Service
+from ..web.wire import json_answer
+
+
+class About(BaseModel):
+    """What answers here, and where it is described."""
+
+    name: Literal["insitu"]
+    version: str
+    docs: Literal["/docs"]
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: Literal["ok", "ready"]
 
 
 def routes(service: Service) -> APIRouter:

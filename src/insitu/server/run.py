@@ -18,8 +18,8 @@ from fastapi import FastAPI
 from ..engine import Engine
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
+from ..web.service import Service
 from .app import create_app
-from .service import Service
 
 # A client that takes nothing for so long is cut off by the kernel.
 UNREAD_S = 60.0

@@ -14,14 +14,14 @@ from starlette.convertors import PathConvertor, register_url_convertor  # codesp
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ..engine import Workspace
-from ..errors import FileMissing, InvalidRequest, PathRefused
-from ..types import FileInfo
+from ...engine import Workspace
+from ...errors import FileMissing, InvalidRequest, PathRefused
+from ...types import FileInfo
+from ...web.openapi import answers, answers_bytes, takes_bytes
+from ...web.ranges import requested_range
+from ...web.service import Service
+from ...web.wire import body_chunks, json_answer, refuse_length
 from .models import FileList, FilesQuery
-from .openapi import answers, answers_bytes, takes_bytes
-from .ranges import requested_range
-from .service import Service
-from .wire import body_chunks, json_answer, refuse_length
 
 # What no browser runs as code; everything else is sent as mere bytes.
 TYPES = {
@@ -56,7 +56,7 @@ def routes(service: Service) -> APIRouter:
         """The files of the workspace, or of one of its folders."""
         return await _listing(service.session(request, session_id).files, query.path, query.depth)
 
-    @router.get("/{path:workspace_path}", **answers_bytes())
+    @router.get("/{path:workspace_path}", **answers_bytes(FileList))
     async def read_file(
         request: Request, session_id: str, path: str, depth: Annotated[int | None, Query(ge=1, le=32)] = None
     ) -> Response:

@@ -1,16 +1,16 @@
-"""An execution as server-sent events, while it runs."""
+"""Server-sent events: a stream that says that it lives, and how it failed."""
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
+from typing import cast
 
 import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..engine import RunningExecution
-from ..types import Event
 from .encoding import dumps
 from .errors import ClientGone, error_body
 from .service import Service
@@ -24,20 +24,45 @@ HEADERS = [
 ]
 
 
-class EventStream(Response):
-    """The answer whose body is the execution's log, as it grows.
+def encode(kind: str, data: bytes, seq: int | None = None) -> bytes:
+    """One event in the form of the wire; JSON holds no line break, so that one ``data`` line holds it all."""
+    numbered = b"" if seq is None else b"id: %d\n" % seq
+    return b"%bevent: %b\ndata: %b\n\n" % (numbered, kind.encode(), data)
 
-    Until the first event any error is a plain HTTP error; from then on it is the event ``error``.
+
+def encode_error(exc: Exception, request_id: str) -> bytes:
+    """An error in the midst of a stream, with the body that it would have had before."""
+    return encode("error", dumps(error_body(exc, request_id)))
+
+
+class EventStream(Response):
+    """The answer whose body is a stream of encoded events.
+
+    Until the first event any error is a plain HTTP error; from then on it is an event.
+
+    Args:
+        events: what to send; closed at the end, and when the client goes away.
+        on_error: an exception and the request's id as the last event.
+        keep_alive: what is sent when nothing else was for a while.
     """
 
-    def __init__(self, service: Service, start: AbstractAsyncContextManager[RunningExecution]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        events: AsyncIterator[bytes],
+        *,
+        on_error: Callable[[Exception, str], bytes] = encode_error,
+        keep_alive: bytes = KEEP_ALIVE,
+    ) -> None:
         super().__init__()
         self.service = service
-        self.start = start
+        self.events = cast("AsyncGenerator[bytes]", events)
+        self.on_error = on_error
+        self.keep_alive = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = Writer(send)
-        keep_alive = partial(writer.keep_alive, self.service.settings.keepalive_s)
+        keep_alive = partial(writer.keep_alive, self.service.settings.keepalive_s, self.keep_alive)
         try:
             await self.service.while_connected(receive, partial(self._pump, writer), keep_alive)
         except ClientGone:
@@ -45,15 +70,13 @@ class EventStream(Response):
         except Exception as exc:
             if not writer.started:
                 raise
-            await writer.write(encode("error", dumps(error_body(exc, scope["insitu.request_id"]))))
+            await writer.write(self.on_error(exc, scope["insitu.request_id"]))
         await writer.end()
 
     async def _pump(self, writer: Writer) -> None:
-        async with self.start as execution:
-            async for event in execution.events():
-                await writer.write(encode_event(event))
-                if event.kind == "finished":
-                    self.service.metrics.executions[event.data["outcome"]] += 1
+        async with aclosing(self.events) as events:
+            async for event in events:
+                await writer.write(event)
 
 
 class Writer:
@@ -74,25 +97,15 @@ class Writer:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
             self._last = anyio.current_time()
 
-    async def keep_alive(self, interval_s: float) -> None:
-        """Write a comment whenever nothing else was written for so long."""
+    async def keep_alive(self, interval_s: float, data: bytes) -> None:
+        """Write ``data`` whenever nothing else was written for so long."""
         while True:
             silent = anyio.current_time() - self._last
             if silent >= interval_s:
-                await self.write(KEEP_ALIVE)
+                await self.write(data)
             else:
                 await anyio.sleep(interval_s - silent)
 
     async def end(self) -> None:
         """Send the end of the body."""
         await self._send({"type": "http.response.body", "body": b""})
-
-
-def encode_event(event: Event) -> bytes:
-    """One event of the log in the form of the wire."""
-    return b"id: %d\n%b" % (event.seq, encode(event.kind, dumps(event.data)))
-
-
-def encode(kind: str, data: bytes) -> bytes:
-    """JSON holds no line break, so that one ``data`` line holds it all."""
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)

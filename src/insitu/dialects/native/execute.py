@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
+import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..engine import RunningExecution, Session
-from ..types import Execution
+from ...engine import RunningExecution, Session
+from ...types import Execution
+from ...web.encoding import dumps
+from ...web.openapi import answers, takes
+from ...web.service import PlainRoute, Service, owner_of
+from ...web.sse import EventStream, encode
+from ...web.wire import INLINE_BYTES, json_answer, read_json
 from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
-from .openapi import answers, streams_or, takes
-from .service import PlainRoute, Service, owner_of
-from .sse import EventStream
-from .wire import INLINE_BYTES, execution_json, json_answer, read_json
 
+STREAM = (
+    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the"
+    " whole execution; `id` counts from 0. Comments keep a silent stream alive. An error in the midst is"
+    " the event `error`."
+)
 Start = AbstractAsyncContextManager[RunningExecution]
 
 
@@ -25,14 +34,14 @@ def routes(service: Service) -> APIRouter:
     # Inline files are for small things: a large body of JSON takes long to read, and holds up everybody.
     cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
 
-    @router.post("/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **streams_or(Execution))
+    @router.post("/sessions/{session_id}/execute", openapi_extra=takes(SessionExecuteRequest), **_streams_or(Execution))
     async def execute_in_session(request: Request, session_id: str) -> Response:
         """Run code in a session: its variables and files are those that earlier executions left."""
         asked = await read_json(request, SessionExecuteRequest, cap)
         session = service.session(request, session_id)
         return await _answer(service, request, asked, _in_session(service, asked, session))
 
-    @router.post("/execute", openapi_extra=takes(ExecuteRequest), **streams_or(Execution))
+    @router.post("/execute", openapi_extra=takes(ExecuteRequest), **_streams_or(Execution))
     async def execute(request: Request) -> Response:
         """Run code in a fresh sandbox that is destroyed afterwards, or in a session."""
         asked = await read_json(request, ExecuteRequest, cap)
@@ -47,6 +56,14 @@ def routes(service: Service) -> APIRouter:
         return json_answer({"interrupted": await service.session(request, session_id).interrupt()})
 
     return router
+
+
+async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
+    async with start as execution:
+        async for event in execution.events():
+            yield encode(event.kind, dumps(event.data), event.seq)
+            if event.kind == "finished":
+                service.metrics.executions[event.data["outcome"]] += 1
 
 
 def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
@@ -76,9 +93,16 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
     )
 
 
+def _streams_or(model: Any) -> dict[str, Any]:
+    """The answers of a route that can stream."""
+    declared = answers(model, text="The execution, whatever its outcome.")
+    declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}}
+    return declared
+
+
 async def _answer(service: Service, request: Request, asked: SessionExecuteRequest, start: Start) -> Response:
     if asked.stream:
-        return EventStream(service, start)
+        return EventStream(service, _events(service, start))
 
     async def work() -> Execution:
         async with start as running:
@@ -86,4 +110,13 @@ async def _answer(service: Service, request: Request, asked: SessionExecuteReque
 
     execution = await service.while_connected(request.receive, work)
     service.metrics.executions[execution.outcome] += 1
-    return Response(execution_json(execution), media_type="application/json")
+    return Response(_json(execution), media_type="application/json")
+
+
+def _json(execution: Execution) -> bytes:
+    """An execution in the form that the API speaks."""
+    try:
+        # Eight times faster than by way of `to_dict`, which drops what files have no content.
+        return dumps(execution.to_dict()) if execution.files else orjson.dumps(execution)
+    except TypeError:
+        return dumps(execution.to_dict())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from ..engine import EnvironmentInfo, FileUpload
-from ..errors import InvalidRequest
-from ..settings import Settings
-from ..types import FileInfo, Limits, SessionInfo
-from .errors import OF_THE_SESSION
+from ...engine import EnvironmentInfo, FileUpload
+from ...errors import InvalidRequest
+from ...settings import Settings
+from ...types import FileInfo, Limits, SessionInfo
+from ...web.errors import OF_THE_SESSION
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
@@ -159,33 +159,3 @@ class Interrupted(BaseModel):
     """Whether anything ran that could be interrupted."""
 
     interrupted: bool
-
-
-class About(BaseModel):
-    """What answers here, and where it is described."""
-
-    name: Literal["insitu"]
-    version: str
-    docs: Literal["/docs"]
-
-
-class Health(BaseModel):
-    """How the server is."""
-
-    status: Literal["ok", "ready"]
-
-
-class ErrorDetail(BaseModel):
-    """What went wrong, for programs (`type`, `code`) and for people (`message`, `hint`)."""
-
-    type: str = Field(description="the family, such as `invalid_request_error`")
-    code: str = Field(description="what exactly, such as `session_not_found`")
-    message: str
-    hint: str | None = Field(None, description="what to do about it")
-    request_id: str = Field(description="also in the header `x-request-id`, and in the server's log")
-
-
-class ErrorBody(BaseModel):
-    """The one error body of every route."""
-
-    error: ErrorDetail

@@ -1,4 +1,4 @@
-"""What every route needs: the engine, settings and keys, and a way to work for a client that may leave."""
+"""What every route needs: the engine, the settings, and a way to work for a client that may leave."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from starlette.types import Receive
 from ..engine import Engine, Session
 from ..errors import EngineClosed
 from ..settings import Settings
-from .auth import Keys
 from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
 
@@ -31,7 +30,6 @@ class Service:
     """
 
     settings: Settings
-    keys: Keys
     metrics: Metrics = field(default_factory=Metrics)
     opened: Engine | None = None
     _stopped: bool = False

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from .models import (
-    CreateSessionRequest,
-    ErrorBody,
-    ExecuteRequest,
-    FileList,
-    SessionExecuteRequest,
-    UpdateSessionRequest,
-)
-
 REFERENCE = "#/components/schemas/{model}"
-BODIES: tuple[type[BaseModel], ...] = (
-    CreateSessionRequest,
-    ExecuteRequest,
-    SessionExecuteRequest,
-    UpdateSessionRequest,
-)
 ERRORS = {
     401: "No key, or an unknown one.",
     404: "Gone, never there, or someone else's.",
@@ -32,11 +18,22 @@ ERRORS = {
     429: "Your own share is used up; see `Retry-After`.",
     503: "The server is full or stopping; see `Retry-After`.",
 }
-STREAM = (
-    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the"
-    " whole execution; `id` counts from 0. Comments keep a silent stream alive. An error in the midst is"
-    " the event `error`."
-)
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, for programs (`type`, `code`) and for people (`message`, `hint`)."""
+
+    type: str = Field(description="the family, such as `invalid_request_error`")
+    code: str = Field(description="what exactly, such as `session_not_found`")
+    message: str
+    hint: str | None = Field(None, description="what to do about it")
+    request_id: str = Field(description="also in the header `x-request-id`, and in the server's log")
+
+
+class ErrorBody(BaseModel):
+    """The one error body of every route."""
+
+    error: ErrorDetail
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
@@ -51,16 +48,6 @@ def takes_bytes() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
 
 
-def answers_bytes() -> dict[str, Any]:
-    """The answers of a route that gives a file, or with ``depth`` a list."""
-    raw = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-    declared = answers(FileList, text="The bytes, or the list.")
-    declared["responses"][200]["content"] = raw
-    declared["responses"][206] = {"description": "The range that was asked for.", "content": raw}
-    declared["responses"][416] = {"description": "The range begins after the file's end.", "model": ErrorBody}
-    return declared
-
-
 def answers(model: Any, status: int = 200, text: str = "Done.") -> dict[str, Any]:
     """The part of a route's declaration that names its answers; nothing is validated against them."""
     return {
@@ -70,22 +57,25 @@ def answers(model: Any, status: int = 200, text: str = "Done.") -> dict[str, Any
     }
 
 
-def streams_or(model: Any) -> dict[str, Any]:
-    """The answers of a route that can stream."""
-    declared = answers(model, text="The execution, whatever its outcome.")
-    declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}}
+def answers_bytes(listing: type[BaseModel] | None = None) -> dict[str, Any]:
+    """The answers of a route that gives a file, or in some cases a list."""
+    raw = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    declared = answers(listing, text="The bytes, or the list." if listing else "The bytes.")
+    declared["responses"][200]["content"] = raw
+    declared["responses"][206] = {"description": "The range that was asked for.", "content": raw}
+    declared["responses"][416] = {"description": "The range begins after the file's end.", "model": ErrorBody}
     return declared
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> None:
     """Have the application's description hold the bodies that routes read by hand."""
     framework = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = framework()["components"]["schemas"]
-            _, bodies = models_json_schema([(model, "validation") for model in BODIES], ref_template=REFERENCE)
-            schemas.update(bodies["$defs"])
+            _, described = models_json_schema([(model, "validation") for model in bodies], ref_template=REFERENCE)
+            schemas.update(described["$defs"])
         return framework()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -8,13 +8,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..engine import Session
-from ..settings import Settings
-from ..types import SessionInfo
+from ...engine import Session
+from ...settings import Settings
+from ...types import SessionInfo
+from ...web.openapi import answers, takes
+from ...web.service import PlainRoute, Service, owner_of
+from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .models import CreateSessionRequest, EnvironmentList, SessionList, UpdateSessionRequest
-from .openapi import answers, takes
-from .service import PlainRoute, Service, owner_of
-from .wire import DESCRIPTION_BYTES, json_answer, read_json
 
 
 def routes(service: Service) -> APIRouter:

@@ -114,7 +114,8 @@ def error_body(exc: Exception, request_id: str) -> dict[str, Any]:
 async def answer_framework_error(request: Request, exc: Exception) -> Response:
     """Answer what the framework refuses: no such route, no such method, a bad query."""
     refused = invalid_request(exc.errors()) if isinstance(exc, RequestValidationError) else exc
-    return error_answer(refused, request.scope["insitu.request_id"])
+    answer: Response = request.scope["insitu.error_answer"](refused, request.scope["insitu.request_id"])
+    return answer
 
 
 def invalid_request(faults: Sequence[Any]) -> errors.InvalidRequest:

@@ -1,0 +1,24 @@
+"""insitu's own API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...web.dialect import Dialect
+from ...web.service import Service
+from . import execute, files, sessions
+from .models import CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest
+
+
+def _routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    for part in (execute, sessions, files):  # the busiest come first in the look-up
+        router.include_router(part.routes(service))
+    return router
+
+
+NATIVE = Dialect(
+    "insitu",
+    _routes,
+    bodies=(CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest),
+)
