@@ -24,6 +24,12 @@ _FLOORS = {
 }
 DEFAULT_PREIMPORT = ("numpy", "pandas", "matplotlib.pyplot", "IPython")
 
+DEFAULT_VISION = ("gpt-4o*", "gpt-4.1*", "gpt-5*", "o3*", "o4*", "claude-*", "gemini-*")
+
+
+def _data_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "insitu")
+
 
 def _machine_memory() -> int:
     if not hasattr(os, "sysconf"):
@@ -49,6 +55,33 @@ class Settings(BaseSettings):
     code_bytes: int = Field(4 * MIB, gt=0, description="largest source of one execution, in bytes")
     keepalive_s: float = Field(15, gt=0, description="seconds between keep-alives on a silent stream")
     shutdown_s: float = Field(20, ge=0, description="seconds that SIGTERM lets running executions go on")
+
+    data_dir: Path = Field(
+        default_factory=_data_dir, description="folder of what must last: responses, conversations, files"
+    )
+    data_bytes_per_owner: int = Field(10 * GIB, gt=0, description="stored files of one key together, in bytes")
+    retention_s: float = Field(
+        30 * 24 * 3600, gt=0, description="seconds after which stored responses and files are deleted"
+    )
+
+    upstream: str = Field(
+        "", description="base URL of the model server (OpenAI-compatible), such as http://127.0.0.1:11434/v1"
+    )
+    upstream_api_key: SecretStr = Field(SecretStr(""), description="key for the model server")
+    upstream_forward_key: bool = Field(False, description="send the caller's own key to the model server instead")
+    upstream_timeout_s: float = Field(300, gt=0, description="seconds that the model server may be silent")
+    code_by_default: bool = Field(False, description="offer Python to the model in every chat completion")
+    fenced_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="patterns of models that call no tools: their ```python blocks are run instead"
+    )
+    vision_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        DEFAULT_VISION, description="patterns of models that are shown the figures which code makes"
+    )
+    max_turns: int = Field(256, gt=0, description="turns running at once")
+    max_steps: int = Field(30, gt=0, description="model calls of one turn")
+    max_turn_tokens: int = Field(2_000_000, gt=0, description="tokens of all model calls of one turn together")
+    turn_timeout_s: float = Field(900, gt=0, description="wall time of one turn, in seconds")
+    tool_output_chars: int = Field(20_000, ge=200, description="characters of an execution that the model is shown")
 
     python: Path = Field(Path(sys.executable), description="the Python of the default environment")
     environments: Annotated[dict[str, Path], NoDecode] = Field(
@@ -97,7 +130,7 @@ class Settings(BaseSettings):
     max_idle_timeout_s: float = Field(24 * 3600, gt=0, description="ceiling of idle_timeout_s")
     max_ttl_s: float = Field(7 * 24 * 3600, gt=0, description="ceiling of ttl_s")
 
-    @field_validator("api_keys", "allowed_hosts", "preimport", mode="before")
+    @field_validator("api_keys", "allowed_hosts", "fenced_models", "preimport", "vision_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from insitu.settings import Settings
 
 # As arguments they would be seen by every user of the machine, in the list of processes.
-SECRET = {"api_keys"}
+SECRET = {"api_keys", "upstream_api_key"}
 
 
 def flag_of(name: str) -> str:
