@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import (
         CodeError,
+        EnvironmentInfo,
         Event,
         Execution,
         FileInfo,
@@ -54,6 +55,7 @@ __all__ = [
     "ClientSession",
     "CodeError",
     "EngineClosed",
+    "EnvironmentInfo",
     "Event",
     "Execution",
     "FileInfo",
@@ -92,6 +94,7 @@ _HOMES = {
     "Client": "client",
     "ClientSession": "client",
     "CodeError": "types",
+    "EnvironmentInfo": "types",
     "Event": "types",
     "Execution": "types",
     "FileInfo": "types",

@@ -284,6 +284,32 @@ class SessionInfo:
         return known
 
 
+@dataclass(frozen=True, slots=True)
+class EnvironmentInfo:
+    """An environment, as its zygote describes it.
+
+    Args:
+        python: the path of its interpreter on the server.
+        version: of its Python.
+        preimported: the modules that are there without an import's cost.
+    """
+
+    name: str
+    python: str
+    version: str
+    preimported: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that the HTTP API speaks."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> EnvironmentInfo:
+        """The inverse of :meth:`to_dict`."""
+        known: EnvironmentInfo = _known(cls, {**body, "preimported": tuple(body.get("preimported", ()))})
+        return known
+
+
 def _known(cls: Any, body: Mapping[str, Any]) -> Any:
     return cls(**{name: body[name] for name in cls.__dataclass_fields__ if name in body})
 

@@ -133,7 +133,7 @@ async def test_a_client_does_what_its_twin_does(url: str) -> None:
         assert (await client.run("1 + 1", on_stdout=print)).text == "2"
         assert [event.kind async for event in client.stream("1")] == ["started", "result", "finished"]
         assert await client.health() == {"status": "ok"}
-        assert [environment["name"] for environment in await client.environments()] == ["default"]
+        assert [environment.name for environment in await client.environments()] == ["default"]
         session = await client.session(metadata={"made": "by await"})
         async with client.connect(session.id) as again:
             assert (await again.info()).metadata == {"made": "by await"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,9 @@ def test_no_key_and_a_wrong_key_are_refused(url: str, monkeypatch: pytest.Monkey
 
 
 def test_the_server_tells_its_environments_and_health(client: insitu.Client) -> None:
-    assert [environment["name"] for environment in client.environments()] == ["default"]
+    (environment,) = client.environments()
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert environment == insitu.EnvironmentInfo("default", sys.executable, version, preimported=())
     assert client.health() == {"status": "ok"}
 
 

@@ -16,7 +16,7 @@ from .files import AsyncSessionFiles
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
-    from insitu.types import Event, Execution, SessionInfo
+    from insitu.types import EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import Call, FreshRunOptions, SessionOptions
 
@@ -74,7 +74,7 @@ class AsyncClient:
         """All living sessions of this key."""
         return await self._transport.send(calls.sessions())
 
-    async def environments(self) -> list[dict[str, Any]]:
+    async def environments(self) -> list[EnvironmentInfo]:
         """The environments that sessions can have."""
         return await self._transport.send(calls.environments())
 

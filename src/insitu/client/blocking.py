@@ -14,7 +14,7 @@ from .files import SessionFiles
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
-    from insitu.types import Event, Execution, SessionInfo
+    from insitu.types import EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import FreshRunOptions, SessionOptions
 
@@ -72,7 +72,7 @@ class Client:
         """All living sessions of this key."""
         return self._transport.send(calls.sessions())
 
-    def environments(self) -> list[dict[str, Any]]:
+    def environments(self) -> list[EnvironmentInfo]:
         """The environments that sessions can have."""
         return self._transport.send(calls.environments())
 

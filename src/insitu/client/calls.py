@@ -17,7 +17,7 @@ from insitu.options import (
     given,
     small_bytes,
 )
-from insitu.types import Execution, FileInfo, Limits, SessionInfo
+from insitu.types import EnvironmentInfo, Execution, FileInfo, Limits, SessionInfo
 
 T = TypeVar("T")
 
@@ -98,9 +98,9 @@ def interrupt(session_id: str) -> Call[bool]:
     return Call("POST", f"/v1/sessions/{_id(session_id)}/interrupt", lambda body: bool(body["interrupted"]))
 
 
-def environments() -> Call[list[dict[str, Any]]]:
+def environments() -> Call[list[EnvironmentInfo]]:
     """The environments of the server."""
-    return Call("GET", "/v1/environments", lambda body: list(body["environments"]))
+    return Call("GET", "/v1/environments", lambda body: [EnvironmentInfo.from_dict(e) for e in body["environments"]])
 
 
 def health() -> Call[dict[str, Any]]:

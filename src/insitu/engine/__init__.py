@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..types import EnvironmentInfo as EnvironmentInfo
 from .engine import Engine as Engine
-from .engine import EnvironmentInfo as EnvironmentInfo
 from .execution import RunningExecution as RunningExecution
 from .session import FileUpload as FileUpload
 from .session import Session as Session

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -27,7 +26,7 @@ from ..errors import (
 from ..isolation import open_tier
 from ..isolation.base import Environment, Sandbox
 from ..settings import Settings
-from ..types import Execution, Limits
+from ..types import EnvironmentInfo, Execution, Limits
 from .execution import RunningExecution, Withdrawn
 from .pool import Pool
 from .selftest import check_wall
@@ -36,21 +35,6 @@ from .session import FileUpload, Session, Task
 _log = logging.getLogger("insitu.engine")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentInfo:
-    """An environment, as its zygote describes it.
-
-    Args:
-        version: of its Python.
-        preimported: the modules that are there without an import's cost.
-    """
-
-    name: str
-    python: str
-    version: str
-    preimported: tuple[str, ...]
 
 
 class Engine:

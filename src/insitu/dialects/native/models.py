@@ -8,10 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from ...engine import EnvironmentInfo, FileUpload
+from ...engine import FileUpload
 from ...errors import InvalidRequest
 from ...settings import Settings
-from ...types import FileInfo, Limits, SessionInfo
+from ...types import EnvironmentInfo, FileInfo, Limits, SessionInfo
 from ...web.errors import OF_THE_SESSION
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -71,7 +69,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/environments", **answers(EnvironmentList))
     async def list_environments(request: Request) -> Response:
         """The environments that sandboxes can have."""
-        return json_answer({"environments": [asdict(each) for each in service.engine.environments()]})
+        return json_answer({"environments": [each.to_dict() for each in service.engine.environments()]})
 
     return router
 
