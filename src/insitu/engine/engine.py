@@ -5,28 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..errors import (
-    EngineClosed,
-    InsituError,
-    InvalidRequest,
-    QuotaExceeded,
-    SandboxFailed,
-    ServerFull,
-    SessionNotFound,
-    TooLarge,
-)
+from ..errors import EngineClosed, InsituError, InvalidRequest, SandboxFailed, SessionNotFound
 from ..isolation import open_tier
-from ..isolation.base import Environment, Sandbox
+from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
+from .admission import Admission, check_variables
 from .execution import RunningExecution, Withdrawn
 from .pool import Pool
 from .selftest import check_wall
@@ -55,16 +47,11 @@ class Engine:
             allow_degraded=settings.allow_degraded,
         )
         self._defaults = settings.limits()
-        self._pool = Pool(settings.pool_size, self._make_default, lambda: not self._admitted)
-        self._slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
+        self._admission = Admission(settings)
+        make_default = partial(self._tier.create, _DEFAULT, self._defaults)
+        self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.executions)
         self._sessions: dict[str, Session] = {}
-        self._making: Counter[str] = Counter()
-        self._admitted_by: Counter[str] = Counter()
-        self._admitted = 0
-        self._living = 0
         self._tasks: TaskGroup | None = None
-        self._closing = False
-        self._idle = anyio.Event()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -80,29 +67,30 @@ class Engine:
                 self._tasks.start_soon(self._pool.keep_full)
                 self._tasks.start_soon(self._end_expired)
                 self._stack = stack.pop_all()
+                self._admission.state = "open"
                 return self
         raise failure
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing = True
+        self._admission.state = "closing"
         await self._stack.aclose()
-        self._tasks = None
+        self._admission.state = "closed"
 
     @property
     def ready(self) -> bool:
         """Whether the zygotes are up and the pool is warm."""
-        return self._tasks is not None and not self._closing and self._pool.warm
+        return self._admission.state == "open" and self._pool.warm
 
     @property
     def load(self) -> Mapping[str, int]:
         """Numbers for monitoring: sessions, executions admitted, sandboxes ready."""
         return {
             "sessions": len(self._sessions),
-            "executions": self._admitted,
+            "executions": self._admission.executions,
             "pool_ready": self._pool.ready,
-            "sandboxes": self._living + self._pool.ready,
+            "sandboxes": self._admission.sandboxes + self._pool.ready,
         }
 
     def environments(self) -> list[EnvironmentInfo]:
@@ -129,21 +117,22 @@ class Engine:
             QuotaExceeded: if its owner has too many.
             ServerFull: if there are too many.
         """
-        self._check_room(owner)
-        self._making[owner] += 1  # its place, while it is made
+        check_variables(env_vars)
+        self._admission.admit_session(owner)  # before it is made, which takes its time
         try:
             session = await self._open_session(
                 environment,
                 tier,
                 limits,
                 owner=owner,
-                env_vars=_usable(env_vars),
+                env_vars=env_vars,
                 metadata=metadata,
                 ttl_s=ttl_s or self.settings.ttl_s,
                 idle_timeout_s=idle_timeout_s or self.settings.idle_timeout_s,
             )
-        finally:
-            self._making[owner] -= 1
+        except BaseException:
+            self._admission.dismiss_session(owner)
+            raise
         self._sessions[session.id] = session
         return session
 
@@ -165,6 +154,7 @@ class Engine:
     async def end_session(self, session: Session, reason: str = "it was ended") -> None:
         """End a session; what runs in it is cancelled."""
         if self._sessions.pop(session.id, None) is not None:
+            self._admission.dismiss_session(session.owner)
             await self._close(session, reason)
 
     @contextlib.asynccontextmanager
@@ -194,10 +184,12 @@ class Engine:
             InvalidRequest: if the code cannot be Python source, or a value is out of range.
             ServerFull: if the queue is full.
         """
-        task = self._task(session, code, timeout_s, limits, env_vars, files, return_files)
+        default = session.limits if session else limits or self._defaults
+        timeout_s = default.timeout_s if timeout_s is None else timeout_s
+        task = self._admission.task(code, timeout_s, env_vars, files, return_files)
         running = RunningExecution(session.id if session else None)
         owner = session.owner if session else owner
-        self._admit(session, running, owner)
+        self._admission.admit_execution(session, running, owner)
         place = self._in_turn(session) if session else self._alone(environment, tier, limits, owner)
         assert self._tasks is not None
         self._tasks.start_soon(self._perform, running, task, session, place, owner)
@@ -214,54 +206,7 @@ class Engine:
 
     async def drain(self, timeout_s: float) -> None:
         """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
-        self._closing = True
-        with anyio.move_on_after(timeout_s):
-            while self._admitted:
-                self._idle = anyio.Event()
-                await self._idle.wait()
-
-    def _task(
-        self,
-        session: Session | None,
-        code: str,
-        timeout_s: float | None,
-        limits: Limits | None,
-        env_vars: Mapping[str, str],
-        files: Sequence[FileUpload],
-        return_files: Sequence[str],
-    ) -> Task:
-        _check_code(code, self.settings.code_bytes)
-        default = (session.limits if session else limits or self._defaults).timeout_s
-        timeout_s = self.settings.within_ceiling("timeout_s", default if timeout_s is None else timeout_s)
-        return Task(code, timeout_s, self.settings.grace_s, _usable(env_vars), files, return_files)
-
-    def _admit(self, session: Session | None, running: RunningExecution, owner: str) -> None:
-        self._check_open()
-        most = self.settings.max_executions + self.settings.queue_size
-        if self._admitted >= most:
-            raise ServerFull(
-                f"{self._admitted} executions run or wait, and {most} is the most",
-                hint="try again in a while; the settings max_executions and queue_size set the bound",
-            )
-        share = self.settings.max_executions_per_owner
-        if owner and self._admitted_by[owner] >= share:
-            raise QuotaExceeded(
-                f"{share} of your executions run or wait, the most for one key", hint="wait for some of them to end"
-            )
-        if session is not None:
-            session.enqueue(running)
-        self._admitted += 1
-        self._admitted_by[owner] += 1
-
-    def _dismiss(self, session: Session | None, running: RunningExecution, owner: str) -> None:
-        self._admitted -= 1
-        self._admitted_by[owner] -= 1
-        if not self._admitted_by[owner]:
-            del self._admitted_by[owner]
-        if session is not None:
-            session.leave(running)
-        if not self._admitted:
-            self._idle.set()
+        await self._admission.drain(timeout_s)
 
     async def _perform(
         self,
@@ -291,13 +236,13 @@ class Engine:
             running.fail(SandboxFailed(f"{closed} while the code ran") if running.started else EngineClosed(closed))
             raise
         finally:
-            self._dismiss(session, running, owner)
+            self._admission.dismiss_execution(session, running, owner)
 
     @contextlib.asynccontextmanager
     async def _in_turn(self, session: Session) -> AsyncIterator[tuple[Session, float]]:
         # The session's turn comes first: who waits for it must not keep others from running.
         try:
-            async with session.turn, self._slots:
+            async with session.turn, self._admission.slots:
                 yield session, 0.0
         finally:
             if session.ended is None and not session.healthy:
@@ -307,7 +252,7 @@ class Engine:
     async def _alone(
         self, environment: str | None, tier: str | None, limits: Limits | None, owner: str
     ) -> AsyncIterator[tuple[Session, float]]:
-        async with self._slots:
+        async with self._admission.slots:
             begun = time.perf_counter()
             session = await self._open_session(environment, tier, limits, owner=owner)
             try:
@@ -330,14 +275,12 @@ class Engine:
         if tier not in (None, self._tier.name):
             raise InvalidRequest(f"there is no tier {tier!r}; this server has: {self._tier.name}")
         environment, limits = environment or _DEFAULT, limits or self._defaults
-        if self._living >= self.settings.max_sessions:
-            raise ServerFull(f"{self._living} sessions are alive, and {self.settings.max_sessions} is the most")
-        self._living += 1
+        self._admission.admit_sandbox()
         try:
             sandbox = self._pool.take() if environment == _DEFAULT and limits == self._defaults else None
             sandbox = sandbox or await self._tier.create(environment, limits)
         except BaseException:
-            self._living -= 1
+            self._admission.dismiss_sandbox()
             raise
         return Session(
             sandbox,
@@ -354,10 +297,7 @@ class Engine:
         try:
             await session.aclose(reason)
         finally:
-            self._living -= 1
-
-    async def _make_default(self) -> Sandbox:
-        return await self._tier.create(_DEFAULT, self._defaults)
+            self._admission.dismiss_sandbox()
 
     async def _end_expired(self) -> None:
         while True:
@@ -371,38 +311,7 @@ class Engine:
                         tasks.start_soon(self.end_session, session, "its sandbox died")
 
     async def _end_all(self) -> None:
-        self._closing = True
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
                 for session in self._sessions.values():
                     tasks.start_soon(self.end_session, session, "the server stopped")
-
-    def _check_open(self) -> None:
-        if self._tasks is None:
-            raise EngineClosed("the engine is not running", hint="use it within its `async with` block")
-        if self._closing:
-            raise ServerFull("the server is stopping", hint="ask another one, or again in a while", retry_after_s=5)
-
-    def _check_room(self, owner: str) -> None:
-        self._check_open()
-        most = self.settings.max_sessions_per_owner
-        if len(self.sessions(owner=owner)) + self._making[owner] >= most:
-            raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint="end some that you do not need")
-
-
-def _check_code(code: str, most: int) -> None:
-    if "\0" in code:
-        raise InvalidRequest("the code has a NUL byte, which Python cannot compile")
-    try:
-        size = len(code.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(f"the code is not valid Unicode: {error.reason}") from None
-    if size > most:
-        raise TooLarge(f"the code has {size} bytes; at most {most} are taken", hint="put data into files")
-
-
-def _usable(env_vars: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in env_vars.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise InvalidRequest(f"the environment variable {name!r} has an impossible name or value")
-    return env_vars

@@ -1,0 +1,160 @@
+"""What may run, and whether there is room for it: bounds, shares, the queue, and the way to stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import anyio
+
+from ..errors import EngineClosed, InvalidRequest, QuotaExceeded, ServerFull, TooLarge
+from ..settings import Settings
+from .execution import RunningExecution
+from .session import FileUpload, Session, Task
+
+
+class Admission:
+    """Counts what is under way, and lets in nobody for whom there is no room.
+
+    Args:
+        settings: where the bounds stand.
+
+    An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.state: Literal["closed", "open", "closing"] = "closed"
+        self.slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
+        self.executions = 0
+        self.sandboxes = 0
+        self._settings = settings
+        self._executions_of: Counter[str] = Counter()
+        self._sessions_of: Counter[str] = Counter()
+        self._idle = anyio.Event()
+
+    def task(
+        self,
+        code: str,
+        timeout_s: float,
+        env_vars: Mapping[str, str],
+        files: Sequence[FileUpload],
+        return_files: Sequence[str],
+    ) -> Task:
+        """What an execution is to do, if that can be done.
+
+        Raises:
+            InvalidRequest: if the code cannot be Python source, or a value is out of range.
+            TooLarge: if there is too much code.
+        """
+        _check_code(code, self._settings.code_bytes)
+        check_variables(env_vars)
+        timeout_s = self._settings.within_ceiling("timeout_s", timeout_s)
+        return Task(code, timeout_s, self._settings.grace_s, env_vars, files, return_files)
+
+    def admit_execution(self, session: Session | None, running: RunningExecution, owner: str) -> None:
+        """Give an execution its place in the queue.
+
+        Raises:
+            ServerFull: if the queue is full, or the engine is stopping.
+            QuotaExceeded: if the owner's share or the session's queue is.
+        """
+        self._check_open()
+        most = self._settings.max_executions + self._settings.queue_size
+        if self.executions >= most:
+            raise ServerFull(
+                f"{self.executions} executions run or wait, and {most} is the most",
+                hint="try again in a while; the settings max_executions and queue_size set the bound",
+            )
+        share = self._settings.max_executions_per_owner
+        if owner and self._executions_of[owner] >= share:
+            raise QuotaExceeded(
+                f"{share} of your executions run or wait, the most for one key", hint="wait for some of them to end"
+            )
+        if session is not None:
+            session.enqueue(running)
+        self.executions += 1
+        self._executions_of[owner] += 1
+
+    def dismiss_execution(self, session: Session | None, running: RunningExecution, owner: str) -> None:
+        """Take the place of an execution that is over."""
+        self.executions -= 1
+        _discount(self._executions_of, owner)
+        if session is not None:
+            session.leave(running)
+        if not self.executions:
+            self._idle.set()
+
+    def admit_session(self, owner: str) -> None:
+        """Count one more session of this owner.
+
+        Raises:
+            ServerFull: if the engine is stopping.
+            QuotaExceeded: if the owner has too many.
+        """
+        self._check_open()
+        most = self._settings.max_sessions_per_owner
+        if self._sessions_of[owner] >= most:
+            raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint="end some that you do not need")
+        self._sessions_of[owner] += 1
+
+    def dismiss_session(self, owner: str) -> None:
+        """Count one less."""
+        _discount(self._sessions_of, owner)
+
+    def admit_sandbox(self) -> None:
+        """Count one more sandbox that is in use.
+
+        Raises:
+            ServerFull: if there are too many.
+        """
+        if self.sandboxes >= self._settings.max_sessions:
+            raise ServerFull(f"{self.sandboxes} sessions are alive, and {self._settings.max_sessions} is the most")
+        self.sandboxes += 1
+
+    def dismiss_sandbox(self) -> None:
+        """Count one less."""
+        self.sandboxes -= 1
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let nobody in any more, and wait for what runs, ``timeout_s`` seconds at the most."""
+        self.state = "closing"
+        with anyio.move_on_after(timeout_s):
+            while self.executions:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+    def _check_open(self) -> None:
+        if self.state == "closed":
+            raise EngineClosed("the engine is not running", hint="use it within its `async with` block")
+        if self.state == "closing":
+            raise ServerFull("the server is stopping", hint="ask another one, or again in a while", retry_after_s=5)
+
+
+def check_variables(env_vars: Mapping[str, str]) -> None:
+    """Refuse what no process could have in its environment.
+
+    Raises:
+        InvalidRequest: and names the variable.
+    """
+    for name, value in env_vars.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise InvalidRequest(f"the environment variable {name!r} has an impossible name or value")
+
+
+def _check_code(code: str, most: int) -> None:
+    if "\0" in code:
+        raise InvalidRequest("the code has a NUL byte, which Python cannot compile")
+    try:
+        size = len(code.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"the code is not valid Unicode: {error.reason}") from None
+    if size > most:
+        raise TooLarge(f"the code has {size} bytes; at most {most} are taken", hint="put data into files")
+
+
+def _discount(counts: Counter[str], owner: str) -> None:
+    # Owners come and go: none is kept for a count of nothing.
+    counts[owner] -= 1
+    if not counts[owner]:
+        del counts[owner]
