@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from insitu.engine import Engine
-from insitu.errors import EngineClosed, QuotaExceeded, SandboxFailed, ServerFull
+from insitu.errors import EngineClosed, InvalidRequest, QuotaExceeded, SandboxFailed, ServerFull
 from tests.support.guest import SMALL, chunks, eventually
 
 SIZE = 2
@@ -100,6 +100,17 @@ async def test_sessions_are_bounded_for_each_and_for_all(engine: Engine) -> None
     for session in sessions:
         await engine.end_session(session)
     assert engine.load["sessions"] == 0
+
+
+async def test_a_session_that_could_not_be_made_takes_no_ones_room(engine: Engine) -> None:
+    for _ in range(4):
+        with pytest.raises(InvalidRequest, match="there is no environment 'nowhere'"):
+            await engine.create_session(owner="one", environment="nowhere")
+    sessions = [await engine.create_session(owner="one") for _ in range(3)]
+    for session in sessions:
+        await engine.end_session(session)
+        await engine.end_session(session)
+    assert engine.load["sandboxes"] == engine.load["pool_ready"]
 
 
 async def test_a_drained_engine_takes_nothing_new_and_finishes_what_runs() -> None:
