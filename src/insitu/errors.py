@@ -12,11 +12,16 @@
     │   ├── PathRefused             a path that leads out of the workspace
     │   ├── TooLarge                more bytes than the operator allows
     │   ├── WorkspaceFull           the session's disk limit is reached
-    │   └── QuotaExceeded           the caller's own share is used up; try again later
+    │   ├── QuotaExceeded           the caller's own share is used up; try again later
+    │   └── UpstreamRefused         the model server finds fault with the request
     └── ServiceError                the service cannot do its part
         ├── ServerFull              no room now; try again later
         ├── SandboxFailed           a sandbox could not be made, or died by itself
         ├── IsolationUnavailable    this machine lacks a layer of the wall
+        ├── NoUpstream              there is no model server to ask
+        ├── UpstreamFailed          the model server did not do its part
+        │   ├── UpstreamBusy        it has no room now
+        │   └── UpstreamTimeout     it was silent for too long
         ├── ServerUnreachable       a client found no server, or the connection broke
         └── EngineClosed            used after it was closed
 
@@ -152,6 +157,20 @@ class QuotaExceeded(CallerError):
         self.retry_after_s = retry_after_s
 
 
+class UpstreamRefused(CallerError):
+    """Raised when the model server finds fault with a request.
+
+    Args:
+        status: the HTTP status that it answered with.
+    """
+
+    code = "upstream_refused"
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int = 400) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 class ServiceError(InsituError):
     """The service cannot do its part; nothing is wrong with the request."""
 
@@ -188,6 +207,44 @@ class IsolationUnavailable(ServiceError):
     def __init__(self, layer: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.layer = layer
+
+
+class NoUpstream(ServiceError):
+    """Raised when a model is asked for and the server has none behind it."""
+
+    code = "no_upstream"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server has no model behind it",
+            hint="start it with --upstream URL, the base URL of an OpenAI-compatible model server",
+        )
+
+
+class UpstreamFailed(ServiceError):
+    """Raised when the model server cannot be reached, fails, or breaks off."""
+
+    code = "upstream_failed"
+
+
+class UpstreamBusy(UpstreamFailed):
+    """Raised when the model server has no room, or the operator's share of it is used up.
+
+    Args:
+        retry_after_s: seconds after which trying again makes sense.
+    """
+
+    code = "upstream_busy"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """Raised when the model server was silent for too long."""
+
+    code = "upstream_timeout"
 
 
 class ServerUnreachable(ServiceError):

@@ -1,31 +1,43 @@
-"""The log of one execution: append-only and capped, read by any number of readers, late ones too."""
+"""Logs that are append-only and read by any number of readers, late ones too; and output under a cap."""
 
 from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import anyio
 
 from ..types import Event, EventKind
 
+Entry = TypeVar("Entry")
 
-class EventLog:
+
+class Log(Generic[Entry]):
     """What has happened so far. Writing never waits; readers wait for more."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._entries: list[Entry] = []
         self._more: anyio.Event | None = None  # there while a reader waits
         self._ended = False
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._entries)
 
-    def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
-        """Add an event and wake the readers."""
-        self._events.append(Event(len(self._events), kind, data))
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All that is there now."""
+        return self._entries
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry and wake the readers."""
+        self._entries.append(entry)
         self._wake()
 
     def end(self) -> None:
@@ -38,16 +50,24 @@ class EventLog:
             self._more.set()
             self._more = None
 
-    async def read(self, after: int = 0) -> AsyncIterator[Event]:
-        """Yield events from number ``after`` on, until the last."""
+    async def read(self, after: int = 0) -> AsyncIterator[Entry]:
+        """Yield entries from number ``after`` on, until the last."""
         while True:
-            while after < len(self._events):
-                yield self._events[after]
+            while after < len(self._entries):
+                yield self._entries[after]
                 after += 1
             if self._ended:
                 return
             self._more = self._more or anyio.Event()
             await self._more.wait()
+
+
+class EventLog(Log[Event]):
+    """The log of one execution."""
+
+    def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        """Add an event and wake the readers."""
+        self.add(Event(len(self), kind, data))
 
 
 class CappedOutput:

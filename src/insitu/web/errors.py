@@ -33,6 +33,11 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
     errors.ServiceError: (500, SERVER),
     errors.ServerFull: (503, SERVER),
     errors.EngineClosed: (503, SERVER),
+    errors.UpstreamRefused: (400, INVALID),
+    errors.NoUpstream: (501, SERVER),
+    errors.UpstreamFailed: (502, SERVER),
+    errors.UpstreamBusy: (429, "rate_limit_error"),
+    errors.UpstreamTimeout: (504, SERVER),
 }
 
 OF_THE_SESSION = "set when the session is made, and fixed from then on"
@@ -164,7 +169,7 @@ def _body(family: str, code: str, message: str, hint: str | None) -> dict[str, s
 def _headers(exc: Exception) -> dict[str, str]:
     if isinstance(exc, HTTPException):
         return dict(exc.headers or {})
-    if isinstance(exc, errors.QuotaExceeded | errors.ServerFull):
+    if isinstance(exc, errors.QuotaExceeded | errors.ServerFull | errors.UpstreamBusy):
         return {"retry-after": str(max(1, math.ceil(exc.retry_after_s)))}
     if isinstance(exc, errors.Unauthorized):
         return {"www-authenticate": "Bearer"}

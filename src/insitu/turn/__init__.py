@@ -1,0 +1,1 @@
+"""The turn: the loop of model and tools that answers one request."""

@@ -1,0 +1,63 @@
+"""The arguments of a call: JSON that is read while the model still writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jiter
+
+# Told that a string of the code has grown, and which one it is.
+Grown = Callable[[str, int], None]
+
+
+class CodeReader:
+    """Reads the code out of unfinished JSON.
+
+    Args:
+        field: the argument that holds code, a string or a list of strings.
+        grown: told of each new piece.
+    """
+
+    def __init__(self, field: str, grown: Grown) -> None:
+        self._field = field
+        self._grown = grown
+        self._json = bytearray()
+        self._seen: list[int] = []
+
+    def feed(self, text: str) -> None:
+        """Take some more of the JSON."""
+        self._json += text.encode("utf-8", "replace")
+        try:
+            found = jiter.from_json(bytes(self._json), partial_mode="trailing-strings")
+        except ValueError:
+            return  # it is no JSON, or not yet: what it is shows in the end
+        self.show(found.get(self._field) if isinstance(found, dict) else None)
+
+    def show(self, code: object) -> None:
+        """Tell of what is new in the code as it is now."""
+        for index, part in enumerate(code if isinstance(code, list) else [code]):
+            if not isinstance(part, str):
+                return
+            if index == len(self._seen):
+                self._seen.append(0)
+            if new := part[self._seen[index] :]:
+                self._seen[index] = len(part)
+                self._grown(new, index)
+
+
+def parse_arguments(text: str) -> Mapping[str, Any]:
+    """The arguments of a call.
+
+    Raises:
+        ValueError: if they are no JSON object; the message is for the model.
+    """
+    try:
+        # Not strict: many a model writes line breaks into its strings as they are.
+        found = json.loads(text or "{}", strict=False)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"the arguments are not valid JSON: {exc}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"the arguments are a JSON {type(found).__name__}, and must be an object")
+    return found

@@ -1,0 +1,115 @@
+"""The guards of a turn: nothing loops for ever, and nothing is billed without end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from openai.types import CompletionUsage
+
+from ..errors import UpstreamFailed
+from .events import Reason, TurnUsage
+
+# The same error so often in a row is pointed out once; the next time ends the turn.
+_SAME_ERRORS = 3
+
+
+@dataclass(slots=True)
+class Guard:
+    """Counts what a turn has used.
+
+    Args:
+        max_steps: model calls.
+        max_tokens: tokens of all model calls together.
+        max_output_tokens: tokens that the model may write, as the caller wishes; None for no limit.
+        max_tool_calls: calls of the server's tools, as the caller wishes; None for no limit.
+    """
+
+    max_steps: int
+    max_tokens: int
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    usage: TurnUsage = field(default_factory=TurnUsage)
+    _calls: int = 0
+    _error: tuple[str, str] | None = None
+    _errors: int = 0
+
+    @property
+    def output_left(self) -> int | None:
+        """How many tokens the model may still write; None for no limit."""
+        return None if self.max_output_tokens is None else self.max_output_tokens - self.usage.output_tokens
+
+    @property
+    def last_step(self) -> bool:
+        """Whether the model must answer now, with what there is."""
+        return self.usage.steps >= self.max_steps - 1
+
+    def admits_call(self) -> bool:
+        """Count another call of the server's tools; whether it may be run."""
+        self._calls += 1
+        return self.max_tool_calls is None or self._calls <= self.max_tool_calls
+
+    @property
+    def offers_tools(self) -> bool:
+        """Whether the server's tools are still offered."""
+        return not self.last_step and (self.max_tool_calls is None or self._calls < self.max_tool_calls)
+
+    def count(self, usage: CompletionUsage | None) -> None:
+        """Add the usage of a model call."""
+        total = self.usage
+        total.steps += 1
+        if usage is None:
+            total.complete = False
+            return
+        total.input_tokens += usage.prompt_tokens or 0
+        total.output_tokens += usage.completion_tokens or 0
+        if usage.prompt_tokens_details:
+            total.cached_tokens += usage.prompt_tokens_details.cached_tokens or 0
+        if usage.completion_tokens_details:
+            total.reasoning_tokens += usage.completion_tokens_details.reasoning_tokens or 0
+
+    def spent(self) -> Reason | None:
+        """Why the turn must end before another model call, if it must."""
+        if self.output_left is not None and self.output_left <= 0:
+            return "length"
+        if self.usage.total_tokens >= self.max_tokens:
+            return "max_tokens"
+        if self.usage.steps >= self.max_steps:
+            return "max_steps"
+        return None
+
+    def note_error(self, error: tuple[str, str] | None) -> str | None:
+        """Take what a call's code raised; returns what to tell the model of it, if anything."""
+        self._errors = self._errors + 1 if error is not None and error == self._error else int(error is not None)
+        self._error = error
+        if self._errors == _SAME_ERRORS:
+            return (
+                f"[this is the same error {_SAME_ERRORS} times in a row; "
+                "do something else, or answer with what you have: once more ends the turn]"
+            )
+        return None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the model has been told that it repeats itself, and does it again."""
+        return self._errors > _SAME_ERRORS
+
+
+class TurnFailed(Exception):
+    """Raised when a turn cannot go on because the model server failed.
+
+    Args:
+        error: what went wrong.
+        usage: the tokens that were used all the same.
+        code_ran: whether any code ran, so that the request must not be sent again by itself.
+    """
+
+    def __init__(self, error: Exception, usage: TurnUsage, *, code_ran: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.usage = usage
+        self.code_ran = code_ran
+
+
+def is_safe_to_repeat(error: Exception, *, emitted: bool) -> bool:
+    """Whether a model call that broke off can be made again, unseen by anybody."""
+    return isinstance(error, UpstreamFailed) and not emitted

@@ -1,0 +1,221 @@
+"""The loop: ask the model, run what it writes, tell it what came of it, until it answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import anyio
+from openai.types.chat import ChatCompletionChunk
+
+from ..errors import InsituError, InvalidRequest
+from ..settings import Settings
+from .events import MadeFile, Message, Reason, StepStarted, TurnResult
+from .fenced import FencedReader, as_fenced
+from .guard import Guard, TurnFailed, is_safe_to_repeat
+from .request import TurnRequest
+from .running import CallRunner, Run
+from .step import Emit, ModelCall, Step, StepReader
+from .upstream import Upstream
+
+# A model call that breaks off before it has said anything is made so often.
+_ATTEMPTS = 3
+_MOST_IMAGES = 8
+
+
+class Loop:
+    """One turn.
+
+    Args:
+        explanation: what a model in the fenced mode is told of Python; "" for models that call tools.
+        emit: told of everything as it happens; it must not wait.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        upstream: Upstream,
+        runner: CallRunner,
+        request: TurnRequest,
+        emit: Emit,
+        explanation: str = "",
+    ) -> None:
+        self._upstream = upstream
+        self._runner = runner
+        self._request = request
+        self._emit = emit
+        self._timeout_s = settings.turn_timeout_s
+        self._sees = matches(request.model, settings.vision_models)
+        self._fenced = bool(request.tools) and matches(request.model, settings.fenced_models)
+        if self._fenced and (request.client_tools or any(tool.kind != "python" for tool in request.tools)):
+            raise InvalidRequest(
+                f"the model {request.model!r} calls no tools: its Python blocks are run, and nothing else",
+                hint="leave the other tools out; the setting fenced_models names such models",
+            )
+        self._explanation = explanation
+        self._tools = {tool.name: tool for tool in request.tools}
+        self._client_tools = frozenset(_function_name(tool) for tool in request.client_tools)
+        self._guard = Guard(
+            max_steps=min(request.max_steps or settings.max_steps, settings.max_steps),
+            max_tokens=settings.max_turn_tokens,
+            max_output_tokens=request.max_output_tokens,
+            max_tool_calls=request.max_tool_calls,
+        )
+        self._messages = list(request.messages)
+        self._begun = len(self._messages)
+        self._model = request.model
+        self._code_ran = False
+        self.files: dict[str, MadeFile] = {}
+
+    async def run(self) -> TurnResult:
+        """Go on until the model has answered, or a guard ends it.
+
+        Raises:
+            TurnFailed: if the model server failed.
+        """
+        reason: Reason = "max_time"
+        with anyio.move_on_after(self._timeout_s):
+            try:
+                reason = await self._until_answered()
+            except InsituError as exc:
+                raise TurnFailed(exc, self._guard.usage, code_ran=self._code_ran) from exc
+        added = tuple(self._messages[self._begun :])
+        return TurnResult(reason, self._guard.usage, added, self._model, self._code_ran)
+
+    async def _until_answered(self) -> Reason:
+        while True:
+            if (spent := self._guard.spent()) is not None:
+                return spent
+            step = await self._ask()
+            self._messages.append(step.message())
+            if not step.calls or step.finish in ("length", "content_filter"):
+                return _reason(step.finish)
+            ended = await self._run_calls(step)
+            if ended:
+                return ended
+
+    async def _ask(self) -> Step:
+        self._emit(StepStarted(self._guard.usage.steps + 1))
+        offers = self._guard.offers_tools
+        for attempt in range(1, _ATTEMPTS + 1):
+            reader = StepReader(
+                self._guard.usage.steps + 1,
+                self._tools,
+                self._client_tools,
+                admits=lambda: offers and self._guard.admits_call(),
+                emit=self._emit,
+            )
+            try:
+                step = await self._read(reader, offers)
+            except InsituError as exc:
+                if attempt == _ATTEMPTS or not reader.answered or not is_safe_to_repeat(exc, emitted=reader.emitted):
+                    raise
+            else:
+                self._guard.count(step.usage)
+                self._model = step.model or self._model
+                return step
+        raise AssertionError("the last attempt raises")
+
+    async def _read(self, reader: StepReader, offers: bool) -> Step:
+        async with self._upstream.stream(self._body(offers), self._request.caller_key) as chunks:
+            reader.answered = True
+            if self._fenced and offers:
+                return await self._read_fenced(reader, chunks)
+            async for chunk in chunks:
+                reader.feed(chunk)
+        return reader.finish()
+
+    async def _read_fenced(self, reader: StepReader, chunks: AsyncIterator[ChatCompletionChunk]) -> Step:
+        (tool,) = self._tools.values()
+        fence = FencedReader(reader.text, lambda text: reader.code(tool, text))
+        async for chunk in chunks:
+            for choice in chunk.choices or ():
+                if choice.delta.content:
+                    fence.feed(choice.delta.content)
+                    choice.delta.content = None
+            reader.feed(chunk)
+            if fence.closed:
+                break  # what it says next it says when it has seen the output
+        fence.finish()
+        if fence.in_code and reader.step.finish in (None, "stop") and (fence.closed or reader.step.finish):
+            reader.step.finish = "tool_calls"
+            reader.close_code(tool)
+        return reader.finish()
+
+    def _body(self, offers_tools: bool) -> dict[str, Any]:
+        request = self._request
+        body: dict[str, Any] = {**request.options, "model": request.model, "messages": self._messages}
+        if self._fenced:
+            body["messages"] = as_fenced(self._messages, self._explanation)
+        elif request.tools or request.client_tools:
+            body.update(self._tool_fields(offers_tools))
+        if self._guard.output_left is not None:
+            body["max_tokens"] = self._guard.output_left
+        return body
+
+    def _tool_fields(self, offers_tools: bool) -> dict[str, Any]:
+        server, client = [tool.definition for tool in self._request.tools], list(self._request.client_tools)
+        if server and (self._guard.last_step or (not offers_tools and not client)):
+            # Still described, as the transcript has calls of them; many a server wants that.
+            return {"tools": [*server, *client], "tool_choice": "none"}
+        tools = [*server, *client] if offers_tools else client
+        choice = self._request.tool_choice
+        # What must be called has been called after the first step: asked for again, it would never end.
+        chosen = choice is not None and (choice == "none" or not self._guard.usage.steps)
+        return {"tools": tools, "tool_choice": choice} if chosen else {"tools": tools}
+
+    async def _run_calls(self, step: Step) -> Reason | None:
+        runs: dict[str, Run] = {}
+
+        async def one(call: ModelCall) -> None:
+            runs[call.id] = await self._runner.run(call)
+
+        async with anyio.create_task_group() as tasks:
+            for call in step.calls:
+                if call.admitted:
+                    tasks.start_soon(one, call)
+        shown: list[str] = []
+        for call in step.calls:
+            if call.name in self._client_tools:
+                continue
+            self._messages.append(self._answer(call, runs.get(call.id)))
+            shown += runs[call.id].done.figures if call.id in runs else ()
+        if shown and self._sees:
+            self._messages.append(_as_images(shown[:_MOST_IMAGES]))
+        if any(call.name in self._client_tools for call in step.calls):
+            return "client_tools"
+        return "repeated_error" if self._guard.stuck else None
+
+    def _answer(self, call: ModelCall, run: Run | None) -> Message:
+        if run is None:
+            told = (
+                f"[not run: the request allows {self._request.max_tool_calls} calls; answer with what you have]"
+                if call.tool
+                else f"[there is no tool {call.name!r}]"
+            )
+        else:
+            self._code_ran |= run.ran
+            self.files.update((file.id, file) for file in run.done.files)
+            hint = self._guard.note_error(run.last_error)
+            told = f"{run.done.told}\n{hint}" if hint else run.done.told
+        return {"role": "tool", "tool_call_id": call.id, "content": told}
+
+
+def _reason(finish: str | None) -> Reason:
+    return finish if finish in ("length", "content_filter") else "stop"  # type: ignore[return-value]
+
+
+def matches(model: str, patterns: Sequence[str]) -> bool:
+    """Whether a model's name fits one of the operator's patterns."""
+    return any(fnmatchcase(model.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _function_name(tool: Mapping[str, Any]) -> str:
+    function = tool.get("function")
+    return str(function.get("name")) if isinstance(function, Mapping) else ""
+
+
+def _as_images(figures: Sequence[str]) -> Message:
+    images = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{figure}"}} for figure in figures]
+    return {"role": "user", "content": [{"type": "text", "text": "[the figures that the code has shown]"}, *images]}

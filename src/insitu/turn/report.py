@@ -1,0 +1,56 @@
+"""What a model is told of an execution: enough to go on, and never more than it can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..types import Execution
+from .events import MadeFile
+
+_MOST_FILES = 20
+_WORKSPACE = "/mnt/data"
+
+
+def output_of(execution: Execution) -> str:
+    """What code wrote and showed, as a notebook would have it: stdout, stderr, results, traceback."""
+    parts = [execution.stdout, execution.stderr, *_shown(execution)]
+    if execution.error:
+        parts.append(_error(execution))
+    return "\n".join(part.rstrip("\n") for part in parts if part.strip())
+
+
+def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int) -> list[str]:
+    """What the model should know besides: files, figures, lost state."""
+    notes = []
+    if figures:
+        notes.append(f"[{figures} figure{'s' if figures > 1 else ''} shown to the user]")
+    if files:
+        named = ", ".join(f"{_WORKSPACE}/{file.path} ({file.size} bytes)" for file in files[:_MOST_FILES])
+        more = f", and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
+        notes.append(f"[files written: {named}{more}]")
+    if not execution.state_kept:
+        notes.append("[the interpreter was started anew: variables are gone, files are still there]")
+    return notes
+
+
+def clipped(text: str, most: int, kept_at: str | None = None) -> str:
+    """Head and tail of a long text, and where all of it is."""
+    if len(text) <= most:
+        return text
+    head, tail = most * 3 // 4, most // 4
+    where = f"; all of it is in {kept_at}" if kept_at else ""
+    return f"{text[:head]}\n[… {len(text) - head - tail} characters left out{where} …]\n{text[-tail:]}"
+
+
+def _shown(execution: Execution) -> list[str]:
+    # A figure's text form says nothing that its image does not.
+    return [r.text for r in execution.results if r.text and "image/png" not in r.data]
+
+
+def _error(execution: Execution) -> str:
+    assert execution.error is not None
+    said = f"{execution.error.name}: {execution.error.value}"
+    trace = execution.error.traceback.rstrip("\n")
+    return (
+        trace if trace.endswith(said) or (execution.outcome == "error" and trace) else f"{trace}\n{said}".lstrip("\n")
+    )

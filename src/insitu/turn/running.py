@@ -1,0 +1,176 @@
+"""Running the calls of one step in their containers, side by side where a container allows it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+
+from ..engine import Engine, RunningExecution, Session
+from ..errors import InsituError, SandboxFailed, SessionNotFound
+from ..types import MIB, Execution
+from .arguments import parse_arguments
+from .containers import Container, ContainerExpired
+from .events import CallDone, CallRunning, CallWritten, OutputDelta
+from .report import clipped, notes_on, output_of
+from .step import Emit, ModelCall
+
+# Hidden, so that it is none of the files that code has made.
+_FULL_OUTPUT = ".insitu/output-{id}.txt"
+_MOST_FIGURES = 16
+_FIGURE_BYTES = 8 * MIB
+_LEAST_OUTPUT, _MOST_COMMANDS = 200, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A call that has been run, or could not be.
+
+    Args:
+        last_error: name and value of what the code raised in the end.
+        ran: whether any code ran.
+    """
+
+    done: CallDone
+    last_error: tuple[str, str] | None = None
+    ran: bool = False
+
+
+class CallRunner:
+    """Runs calls, and tells of them.
+
+    Args:
+        shown_chars: characters of a call's output that the model is shown.
+    """
+
+    def __init__(self, engine: Engine, emit: Emit, shown_chars: int) -> None:
+        self._engine = engine
+        self._emit = emit
+        self._shown_chars = shown_chars
+
+    async def run(self, call: ModelCall) -> Run:
+        """Run a call to its end; whatever goes wrong is in what the model is told."""
+        assert call.tool is not None
+        try:
+            arguments = parse_arguments(call.arguments)
+            parts = call.tool.parts(arguments)
+        except ValueError as exc:
+            return self._refuse(call, {}, str(exc))
+        if call.reader:
+            call.reader.show(arguments[call.tool.code_field])
+        self._emit(CallWritten(call.id, arguments))
+        try:
+            if call.tool.kind == "python":
+                return await self._python(call, call.tool.container, arguments, parts[0])
+            return await self._shell(call, call.tool.container, arguments, parts)
+        except (ContainerExpired, SandboxFailed, SessionNotFound) as exc:
+            lost = await call.tool.container.renew_if_lost()
+            more = ". The sandbox is gone, with its variables and files; the next call gets a new one" if lost else ""
+            return self._refuse(call, arguments, exc.message + more, ran=True)
+        except InsituError as exc:
+            return self._refuse(call, arguments, exc.message)
+
+    def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str, *, ran: bool = False) -> Run:
+        done = CallDone(call.id, arguments, f"[not run: {why}]" if not ran else f"[{why}]", failure=why)
+        self._emit(done)
+        return Run(done, ("not run", why), ran)
+
+    async def _python(self, call: ModelCall, container: Container, arguments: Mapping[str, Any], code: str) -> Run:
+        session = await container.session()
+        self._emit(CallRunning(call.id, container.id))
+        execution = await self._follow(call, self._engine.start(session, code))
+        files = await container.made([file for file in execution.files if not file.path.startswith(".insitu/")])
+        pngs = [png for png in execution.images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
+        for png in pngs:
+            if figure := await container.save_figure(png):
+                files.append(figure)
+        told = await self._tell(call, session, output_of(execution), notes_on(execution, files, len(pngs)))
+        figures = tuple(base64.b64encode(png).decode() for png in pngs)
+        return self._done(call, CallDone(call.id, arguments, told, (execution,), tuple(files), figures))
+
+    async def _shell(
+        self, call: ModelCall, container: Container, arguments: Mapping[str, Any], commands: Sequence[str]
+    ) -> Run:
+        if len(commands) > _MOST_COMMANDS:
+            return self._refuse(call, arguments, f"{len(commands)} commands at once; {_MOST_COMMANDS} is the most")
+        session = await container.session()
+        self._emit(CallRunning(call.id, container.id))
+        before = await container.files()
+        executions = await self._side_by_side(call, session, arguments, commands)
+        after = await container.files()
+        changed = [info for path, info in after.items() if info != before.get(path)]
+        files = await container.made([info for info in changed if not info.path.startswith(".insitu/")])
+        most = _number(arguments.get("max_output_length"))
+        texts = [_command_report(execution, max(_LEAST_OUTPUT, most) if most else None) for execution in executions]
+        told = await self._tell(call, session, "\n".join(texts), notes_on(executions[-1], files, 0))
+        return self._done(call, CallDone(call.id, arguments, told, tuple(executions), tuple(files)))
+
+    async def _side_by_side(
+        self, call: ModelCall, session: Session, arguments: Mapping[str, Any], commands: Sequence[str]
+    ) -> list[Execution]:
+        wished = _number(arguments.get("timeout_ms"))
+        timeout_s = min(wished / 1000, self._engine.settings.max_timeout_s) if wished else None
+        executions: dict[int, Execution] = {}
+        failures: list[InsituError] = []
+
+        async def one(index: int, command: str) -> None:
+            try:
+                start = self._engine.start_command(session, command, timeout_s=timeout_s)
+                executions[index] = await self._follow(call, start, index)
+            except InsituError as exc:
+                failures.append(exc)
+
+        async with anyio.create_task_group() as tasks:
+            for index, command in enumerate(commands):
+                tasks.start_soon(one, index, command)
+        if failures:
+            raise failures[0]
+        return [executions[index] for index in range(len(commands))]
+
+    async def _follow(
+        self, call: ModelCall, start: AbstractAsyncContextManager[RunningExecution], index: int = 0
+    ) -> Execution:
+        async with start as running:
+            async for event in running.events():
+                if event.kind == "stdout" or event.kind == "stderr":
+                    self._emit(OutputDelta(call.id, event.kind, event.text, index))
+            return await running.result()
+
+    async def _tell(self, call: ModelCall, session: Session, output: str, notes: Sequence[str]) -> str:
+        kept_at = None
+        if len(output) > self._shown_chars:
+            kept_at = await _keep(session, _FULL_OUTPUT.format(id=call.id[-12:]), output)
+        shown = clipped(output, self._shown_chars, kept_at)
+        return "\n".join(part for part in (shown, *notes) if part) or "[no output]"
+
+    def _done(self, call: ModelCall, done: CallDone) -> Run:
+        self._emit(done)
+        error = done.executions[-1].error
+        return Run(done, (error.name, error.value) if error else None, ran=True)
+
+
+async def _keep(session: Session, path: str, text: str) -> str | None:
+    async def chunks() -> Any:
+        yield text.encode("utf-8", "replace")
+
+    try:
+        await session.files.write(path, chunks())
+    except InsituError:
+        return None  # no room: the model gets head and tail, and is not sent to a file that is not there
+    return f"/mnt/data/{path}"
+
+
+def _command_report(execution: Execution, most: int | None) -> str:
+    shown = replace(execution, error=None)
+    text = output_of(shown)
+    text = clipped(text, most) if most else text
+    ending = "timed out" if execution.outcome == "timeout" else f"exit code {execution.exit_code}"
+    return f"{text}\n[{ending}]".lstrip("\n")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,247 @@
+"""One step: what a model says in one answer, put together from the pieces in which it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
+
+from ..errors import UpstreamFailed
+from .arguments import CodeReader, parse_arguments
+from .events import (
+    CallStarted,
+    ClientCallDelta,
+    ClientCallDone,
+    ClientCallStarted,
+    CodeDelta,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    TurnEvent,
+)
+from .tools import ServerTool, new_call_id
+
+Emit = Callable[[TurnEvent], None]
+
+# Far more than any model writes in one answer: who passes it is broken.
+_MOST_CHARS = 16 << 20
+_SHOWN_NONSENSE = 2000
+# The names under which servers show a model's reasoning.
+_REASONING = ("reasoning_content", "reasoning")
+
+
+@dataclass(slots=True)
+class ModelCall:
+    """A tool call as the model wrote it.
+
+    Args:
+        id: minted here; the model's server is told the same.
+        tool: the server's tool that it names, if it names one.
+        known: whether anybody has a tool of its name.
+        announced: whether its tool has been looked for.
+        admitted: whether it is to be run here, and the turn's listener has heard of it.
+    """
+
+    id: str
+    name: str = ""
+    arguments: str = ""
+    tool: ServerTool | None = None
+    known: bool = False
+    announced: bool = False
+    admitted: bool = False
+    reader: CodeReader | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """What a model said in one answer."""
+
+    text: str = ""
+    reasoning: str = ""
+    reasoning_field: str = ""
+    calls: list[ModelCall] = field(default_factory=list)
+    finish: str | None = None
+    usage: CompletionUsage | None = None
+    model: str = ""
+
+    def message(self) -> Message:
+        """The answer as a message of the transcript."""
+        message: Message = {"role": "assistant", "content": self.text}
+        if self.reasoning and self.calls:
+            # Models that think between calls want to read their thoughts again until the turn is over.
+            message[self.reasoning_field] = self.reasoning
+        if self.calls:
+            message["tool_calls"] = [_as_tool_call(call) for call in self.calls]
+        return message
+
+
+class StepReader:
+    """Takes a step's pieces as they come, and tells of them.
+
+    Args:
+        number: which step of the turn it is.
+        tools: the server's tools by the names that the model knows.
+        client_tools: the names of the client's own.
+        admits: whether another call of the server's tools is to be told of.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        tools: Mapping[str, ServerTool],
+        client_tools: frozenset[str],
+        *,
+        admits: Callable[[], bool],
+        emit: Emit,
+    ) -> None:
+        self.step = Step()
+        self.emitted = False
+        self.answered = False  # whether the model server has begun to answer
+        self._number = number
+        self._tools = tools
+        self._client_tools = client_tools
+        self._admits = admits
+        self._emit = emit
+        self._by_index: dict[int, ModelCall] = {}
+        self._theirs: dict[int, str] = {}
+        self._chars = 0
+
+    def feed(self, chunk: ChatCompletionChunk) -> None:
+        """Take a piece.
+
+        Raises:
+            UpstreamFailed: if the answer grows beyond all measure.
+        """
+        step = self.step
+        step.model = chunk.model or step.model
+        step.usage = chunk.usage or step.usage
+        # Servers send pieces without choices, for the usage; no one asked for a second choice.
+        for choice in chunk.choices or ():
+            if not choice.index:
+                step.finish = choice.finish_reason or step.finish
+                self._delta(choice.delta)
+
+    def finish(self) -> Step:
+        """The whole step.
+
+        Raises:
+            UpstreamFailed: if the answer stopped before its end.
+        """
+        if self.step.finish is None:
+            raise UpstreamFailed("the model server's answer stopped before its end: it never said why it was over")
+        if self.step.finish in ("length", "content_filter"):
+            self.step.calls.clear()  # cut off in the midst: nobody knows what they were to be
+        for call in self.step.calls:
+            self._announce(call)
+            if call.name in self._client_tools:
+                self._tell(ClientCallDone(call.id, call.name, call.arguments))
+        return self.step
+
+    def text(self, text: str) -> None:
+        """Take some of the answer's text."""
+        self._weigh(text)
+        self.step.text += text
+        self._tell(TextDelta(text))
+
+    def code(self, tool: ServerTool, text: str) -> None:
+        """Take some code of the one call that a model makes which writes blocks."""
+        self._weigh(text)
+        if not self.step.calls:
+            self.step.calls.append(ModelCall(new_call_id(), tool.name, tool=tool, known=True, announced=True))
+            self._begin(self.step.calls[0], tool)
+        call = self.step.calls[0]
+        call.arguments += text
+        if text:
+            self._tell(CodeDelta(call.id, text))
+
+    def close_code(self, tool: ServerTool) -> None:
+        """Take the end of that code."""
+        self.code(tool, "")
+        call = self.step.calls[0]
+        call.arguments = json.dumps({tool.code_field: call.arguments})
+
+    def _delta(self, delta: ChoiceDelta) -> None:
+        extra: Mapping[str, Any] = delta.model_extra or {}
+        for name in _REASONING:
+            if isinstance(thought := extra.get(name), str) and thought:
+                self._weigh(thought)
+                self.step.reasoning += thought
+                self.step.reasoning_field = name
+                self._tell(ReasoningDelta(thought))
+                break
+        if delta.content:
+            self.text(delta.content)
+        for part in delta.tool_calls or ():
+            self._call(part)
+
+    def _call(self, part: ChoiceDeltaToolCall) -> None:
+        call = self._call_of(part)
+        function = part.function
+        if function is None:
+            return
+        call.name += function.name or ""
+        if text := function.arguments:
+            self._weigh(text)
+            self._announce(call)
+            call.arguments += text
+            if call.reader:
+                call.reader.feed(text)
+            elif call.name in self._client_tools:
+                self._tell(ClientCallDelta(call.id, text))
+
+    def _call_of(self, part: ChoiceDeltaToolCall) -> ModelCall:
+        # Some servers send whole calls, all with the index 0: another id is another call.
+        index = part.index or 0
+        known = self._theirs.get(index)
+        if index not in self._by_index or (part.id and known and part.id != known):
+            call = ModelCall(new_call_id())
+            self._by_index[index] = call
+            self._theirs.pop(index, None)
+            self.step.calls.append(call)
+        if part.id:
+            self._theirs[index] = part.id
+        return self._by_index[index]
+
+    def _announce(self, call: ModelCall) -> None:
+        if call.announced:
+            return
+        call.announced = True
+        if call.name in self._client_tools:
+            call.known = True
+            self._tell(ClientCallStarted(call.id, call.name))
+            return
+        call.tool = self._tools.get(call.name)
+        call.known = call.tool is not None
+        if call.tool and self._admits():
+            self._begin(call, call.tool)
+            call.reader = CodeReader(
+                call.tool.code_field, lambda text, index: self._tell(CodeDelta(call.id, text, index))
+            )
+
+    def _begin(self, call: ModelCall, tool: ServerTool) -> None:
+        call.admitted = True
+        self._tell(CallStarted(call.id, tool.kind, self._number, tool.container.id))
+
+    def _tell(self, event: TurnEvent) -> None:
+        self.emitted = True
+        self._emit(event)
+
+    def _weigh(self, text: str) -> None:
+        self._chars += len(text)
+        if self._chars > _MOST_CHARS:
+            raise UpstreamFailed(f"the model server's answer is over {_MOST_CHARS} characters; the turn was ended")
+
+
+def _as_tool_call(call: ModelCall) -> dict[str, Any]:
+    arguments = call.arguments
+    try:
+        parse_arguments(arguments)
+    except ValueError:
+        # Model servers read these again for their templates, and many fail at what is no JSON.
+        arguments = json.dumps({"not_json": arguments[:_SHOWN_NONSENSE]})
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments or "{}"}}

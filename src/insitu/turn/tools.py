@@ -1,0 +1,127 @@
+"""The tools that the server itself runs for a model, and how they are described to it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..types import MIB, EnvironmentInfo, Limits
+from .containers import Container
+
+Kind = Literal["python", "shell"]
+
+_CODE_FIELDS: Mapping[Kind, str] = {"python": "code", "shell": "commands"}
+
+
+def new_call_id() -> str:
+    """The id of a call, which nobody can guess."""
+    return f"call_{secrets.token_hex(16)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTool:
+    """A tool that runs here.
+
+    Args:
+        name: as the model knows it.
+        definition: its description for the model, in the shape of chat completions.
+        container: where it runs.
+    """
+
+    kind: Kind
+    name: str
+    definition: Mapping[str, Any]
+    container: Container
+
+    @property
+    def code_field(self) -> str:
+        """The argument that holds its code."""
+        return _CODE_FIELDS[self.kind]
+
+    def parts(self, arguments: Mapping[str, Any]) -> list[str]:
+        """The pieces of code of a call: one, or the commands of a shell.
+
+        Raises:
+            ValueError: if there are none; the message is for the model.
+        """
+        found = arguments.get(self.code_field)
+        if self.kind == "python":
+            if not isinstance(found, str):
+                raise ValueError('the argument "code" is missing; send {"code": "…"} with the Python to run')
+            return [found]
+        if not isinstance(found, list) or not found or not all(isinstance(part, str) for part in found):
+            raise ValueError('the argument "commands" must be a list of at least one string')
+        return found
+
+
+def python_tool(container: Container, environment: EnvironmentInfo, taken: Iterable[str]) -> ServerTool:
+    """The tool that runs Python; it takes another name where the client has one of the same."""
+    name = _free_name("python", taken)
+    return ServerTool(
+        "python", name, _definition(name, _describe_python(environment, container.limits), _PYTHON), container
+    )
+
+
+def shell_tool(container: Container, taken: Iterable[str]) -> ServerTool:
+    """The tool that runs shell commands."""
+    name = _free_name("shell", taken)
+    return ServerTool("shell", name, _definition(name, _describe_shell(container.limits), _SHELL), container)
+
+
+def describe_fenced(environment: EnvironmentInfo, limits: Limits) -> str:
+    """What a model that calls no tools is told instead."""
+    return (
+        "You can run Python. Write a block that begins with ```python and ends with ```: it is run as soon as it is "
+        f"closed, and its output is given back to you. {_describe_python(environment, limits)}"
+    )
+
+
+_PYTHON: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"code": {"type": "string", "description": "Python source, run as a notebook's cell"}},
+    "required": ["code"],
+    "additionalProperties": False,
+}
+_SHELL: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "commands": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "commands for bash, run side by side; join with && what must follow each other",
+        },
+        "timeout_ms": {"type": "integer", "description": "wall time of each command, in milliseconds"},
+        "max_output_length": {"type": "integer", "description": "characters of each command's output to give back"},
+    },
+    "required": ["commands"],
+    "additionalProperties": False,
+}
+
+
+def _definition(name: str, about: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+
+
+def _describe_python(environment: EnvironmentInfo, limits: Limits) -> str:
+    ahead = f" with {', '.join(environment.preimported)} installed, among others" if environment.preimported else ""
+    return (
+        f"Runs Python {environment.version}{ahead}, in a sandbox like a notebook: variables, imports and files stay "
+        "from call to call, the value of the last expression is shown, and so is what is printed. "
+        "Files are in /mnt/data, the working directory; save there what the user is to get. "
+        "Figures of matplotlib are shown to the user. "
+        f"There is no network. Each call has {limits.timeout_s:g} s and {limits.memory_bytes // MIB} MiB of memory."
+    )
+
+
+def _describe_shell(limits: Limits) -> str:
+    return (
+        "Runs commands with bash in a sandbox. Files are in /mnt/data, the working directory; save there what the "
+        f"user is to get. There is no network. Each command has {limits.timeout_s:g} s, "
+        f"and all together {limits.memory_bytes // MIB} MiB of memory."
+    )
+
+
+def _free_name(name: str, taken: Iterable[str]) -> str:
+    return f"insitu_{name}" if name in taken else name
