@@ -3,6 +3,7 @@ BENCH ?= --write
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NODE := tests/node/node_modules
 
 .DEFAULT_GOAL := help
 
@@ -33,12 +34,16 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 	@$(PIP) install --editable '.[bench]'
 	@touch $@
 
+$(NODE)/.ready: tests/node/package.json tests/node/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/node --silent --no-audit --no-fund && touch $@; fi || true
+	@test -e $@ || echo "The tests with the JavaScript SDK are skipped: npm is missing, or could not install tests/node"
+
 .PHONY: demo
 demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one session; leaves demo-output/
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(VENV)/.ready ## Run the tests: two at a time, then those that need the machine to themselves
+test: $(VENV)/.ready $(NODE)/.ready ## Run the tests: two at a time, then those that need the machine to themselves
 	$(BIN)/pytest -n 2 -m 'not serial'
 	$(BIN)/pytest -m serial
 
@@ -65,5 +70,5 @@ format: $(VENV)/.ready ## Format the code and mend what the linter can
 
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too
-	rm -rf $(VENV) build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NODE) build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

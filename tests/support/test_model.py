@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
+from tests.support.completions import Completion
 from tests.support.model import (
     Json,
     ScriptedModel,
@@ -253,3 +254,10 @@ def test_it_listens_again_where_it_was() -> None:
         httpx2.get(f"{address}/models")
     with ScriptedModel(port=address.port or 0) as model:
         assert httpx2.get(f"{address}/models").status_code == 200
+
+
+def test_each_event_but_the_last_ones_waits_for_its_token() -> None:
+    events = Completion(
+        call(("python", "12345678"), text="Let me see."), {}, "chatcmpl-1", ["call_1"], piece=8
+    ).events()
+    assert [event.tokens for event in events] == [0, 0, 1, 2, 3, 3, 3]
