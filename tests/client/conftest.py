@@ -31,8 +31,8 @@ def serving(settings: insitu.Settings) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serving(SMALL) as address:
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(SMALL.model_copy(update={"data_dir": tmp_path_factory.mktemp("data")})) as address:
         yield address
 
 

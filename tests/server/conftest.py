@@ -62,8 +62,9 @@ def unread_s() -> float:
 
 
 @pytest.fixture(scope="module")
-def url(settings: Settings, unread_s: float) -> Iterator[str]:
-    with serving(settings, unread_s) as address:
+def url(settings: Settings, unread_s: float, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    own = settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("data")})
+    with serving(own, unread_s) as address:
         yield address
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -33,18 +34,20 @@ UNTIL_TOLD = "print('up', flush=True)\nimport os, time\nwhile not os.path.exists
 @contextmanager
 def started(**settings: str) -> Iterator[tuple[subprocess.Popen[str], httpx2.Client]]:
     named = {f"INSITU_{name.upper()}": value for name, value in settings.items()}
-    env = {**os.environ, "INSITU_PORT": "0", "INSITU_PREIMPORT": "", "INSITU_POOL_SIZE": "1", **named}
-    process = subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    try:
-        line = process.stderr.readline()
-        assert line.startswith("insitu listens on http://127.0.0.1:"), line
-        with httpx2.Client(base_url=line.split()[3], timeout=50) as client:
-            yield process, client
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    with TemporaryDirectory() as folder:
+        own = {"INSITU_PORT": "0", "INSITU_PREIMPORT": "", "INSITU_POOL_SIZE": "1", "INSITU_DATA_DIR": folder}
+        env = {**os.environ, **own, **named}
+        process = subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.PIPE, text=True)
+        assert process.stderr
+        try:
+            line = process.stderr.readline()
+            assert line.startswith("insitu listens on http://127.0.0.1:"), line
+            with httpx2.Client(base_url=line.split()[3], timeout=50) as client:
+                yield process, client
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
 
 
 @contextmanager
