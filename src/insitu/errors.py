@@ -18,6 +18,7 @@
         ├── ServerFull              no room now; try again later
         ├── SandboxFailed           a sandbox could not be made, or died by itself
         ├── IsolationUnavailable    this machine lacks a layer of the wall
+        ├── StoreFailed             what must last cannot be read or written
         ├── NoUpstream              there is no model server to ask
         ├── UpstreamFailed          the model server did not do its part
         │   ├── UpstreamBusy        it has no room now
@@ -207,6 +208,12 @@ class IsolationUnavailable(ServiceError):
     def __init__(self, layer: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.layer = layer
+
+
+class StoreFailed(ServiceError):
+    """Raised when what must last cannot be read or written."""
+
+    code = "store_failed"
 
 
 class NoUpstream(ServiceError):

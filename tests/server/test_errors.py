@@ -25,6 +25,7 @@ STATUSES = {
     errors.ServerFull("x"): 503,
     errors.SandboxFailed("x"): 500,
     errors.IsolationUnavailable("x", "y"): 500,
+    errors.StoreFailed("x"): 500,
     errors.ServerUnreachable("x"): 500,
     errors.EngineClosed("x"): 503,
 }
