@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from insitu.isolation.doctor import check_cgroups
+from insitu.isolation.process.doctor import check_cgroups
 from tests.cli.commands import INSITU, Commands, Ended
 
 # The kernel lets anyone who may make a user namespace forbid them below it.

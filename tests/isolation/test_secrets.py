@@ -19,11 +19,13 @@ import re
 first, second = {halves[0]!r}.encode(), {halves[1]!r}.encode()
 found, seen = 0, 0
 with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
-    for line in maps:
+    for line in maps.readlines():
         start, end = (int(edge, 16) for edge in line.split()[0].split("-"))
-        if "r" not in line.split()[1] or "[v" in line: continue
-        memory.seek(start)
-        piece = memory.read(end - start)
+        try:
+            memory.seek(start)
+            piece = memory.read(end - start)
+        except (OSError, OverflowError):
+            continue  # nothing to read, or gone since
         seen += len(piece)
         for match in re.finditer(first, piece): found += piece[match.end() : match.end() + 24] == second
 answer = [found > 0, seen > 1 << 22]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import insitu
+from insitu.isolation.platforms import NO_LINUX, USE_A_SERVER
 
 # Importing pandas ahead would only make the tests slower.
 SMALL = insitu.Settings(preimport=(), pool_size=0)
@@ -175,7 +176,6 @@ def test_other_systems_are_told_what_to_do(platform: str, monkeypatch: pytest.Mo
     with pytest.raises(insitu.IsolationUnavailable) as caught:
         insitu.Sandbox(settings=SMALL)
     assert str(caught.value) == (
-        f"a sandbox in this process needs Linux, and this is {platform}\n"
-        "  hint: run `insitu serve` on Linux (a virtual machine, WSL 2) and use insitu.Client(url=...) here"
+        f"a sandbox in this process needs Linux, and this is {platform}: {NO_LINUX}\n  hint: {USE_A_SERVER}"
     )
     assert caught.value.layer == "Linux"

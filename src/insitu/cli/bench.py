@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from insitu.isolation.platforms import require_linux
+
 from .configuration import read_settings
 from .options import AsJson, Python
-from .platforms import require_linux
 from .text import as_json, note, table
 
 if TYPE_CHECKING:

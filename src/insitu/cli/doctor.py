@@ -13,7 +13,7 @@ from .options import AsJson, Python
 from .text import as_json, colour, printable
 
 if TYPE_CHECKING:
-    from insitu.isolation.doctor import Check
+    from insitu.isolation.process.doctor import Check
 
 EXAMPLES = ("insitu doctor", "insitu doctor --python ~/analysis/.venv/bin/python", "insitu doctor --json")
 
@@ -41,7 +41,7 @@ def doctor(python: Python = None, json: AsJson = False) -> int:
 
 
 def _checks(python: Path | None) -> Iterator[Check]:
-    from insitu.isolation.doctor import check_machine
+    from insitu.isolation.process.doctor import check_machine
 
     machine_has_it_all = True
     for check in check_machine():

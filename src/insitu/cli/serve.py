@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand
 
+from insitu.isolation.platforms import require_linux
+
 from .configuration import SECRET, flag_of, read_settings
 from .options import examples
-from .platforms import require_linux
 from .text import note, size
 
 if TYPE_CHECKING:

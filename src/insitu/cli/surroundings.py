@@ -16,7 +16,7 @@ import anyio
 from insitu.client import Client
 from insitu.engine import Engine
 from insitu.errors import InsituError
-from insitu.isolation.doctor import Check
+from insitu.isolation.process.doctor import Check
 from insitu.server.run import listen
 from insitu.settings import Settings
 from insitu.types import Execution

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import InvalidRequest
 from .base import Environment, Tier
+from .platforms import require_linux
 
 
 def open_tier(name: str, environments: Sequence[Environment], *, total_memory_bytes: int, allow_degraded: bool) -> Tier:
@@ -17,9 +18,7 @@ def open_tier(name: str, environments: Sequence[Environment], *, total_memory_by
     """
     if name != "process":
         raise InvalidRequest(f"there is no tier {name!r}; there is: process")
-    from .process.layers import require_linux
-
-    require_linux()
+    require_linux("a sandbox")
     from .process.tier import ProcessTier
 
     return ProcessTier(environments, total_memory_bytes=total_memory_bytes, allow_degraded=allow_degraded)

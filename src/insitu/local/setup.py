@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from insitu.errors import InvalidRequest, IsolationUnavailable
+from insitu.errors import InvalidRequest
 from insitu.options import RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
 
 if TYPE_CHECKING:
@@ -81,12 +80,9 @@ def make_engine(settings: Settings) -> Engine:
     Raises:
         IsolationUnavailable: on anything but Linux.
     """
-    if sys.platform != "linux":
-        raise IsolationUnavailable(
-            "Linux",
-            f"a sandbox in this process needs Linux, and this is {sys.platform}",
-            hint="run `insitu serve` on Linux (a virtual machine, WSL 2) and use insitu.Client(url=...) here",
-        )
+    from insitu.isolation.platforms import require_linux
+
+    require_linux("a sandbox in this process")
     from insitu.engine import Engine
 
     return Engine(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,6 @@ from .seccomp import UnsupportedMachine, build_filter
 _RANGE = 65536
 # systemd leaves these ids to nobody; they are only a default, for a root that may use every id.
 _FIRST_ID = 0x70000000
-
-NO_LINUX = "insitu makes its sandboxes from the Linux kernel's own walls"
-USE_A_SERVER = "run `insitu serve` on a Linux machine, a Linux VM or WSL 2, and use insitu.Client(url=…) from here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +43,12 @@ class Wall:
         return [[0, self.id_base, _RANGE]] if self.root else [[0, os.getegid(), 1]]
 
 
-def require_linux() -> None:
-    """Refuse every other system in one message.
-
-    Raises:
-        IsolationUnavailable: if this is not Linux.
-    """
-    if sys.platform != "linux":
-        raise IsolationUnavailable("Linux", f"{NO_LINUX}, and this is {platform.system()}", hint=USE_A_SERVER)
-
-
 def find_wall(*, allow_degraded: bool) -> Wall:
     """What this machine can do.
 
     Raises:
         IsolationUnavailable: if a layer is missing and the operator has not allowed that.
     """
-    require_linux()
     root = os.geteuid() == 0 and _maps_range()
     return Wall(root, _FIRST_ID if root else 0, _landlock(allow_degraded), _seccomp(allow_degraded))
 

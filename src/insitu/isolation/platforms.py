@@ -1,11 +1,16 @@
-"""What needs Linux, and what to do elsewhere."""
+"""Which systems sandboxes can be made on, and what to do on the others."""
 
 from __future__ import annotations
 
 import sys
 
-from insitu.errors import IsolationUnavailable
-from insitu.isolation.doctor import NO_LINUX, USE_A_SERVER
+from ..errors import IsolationUnavailable
+
+NO_LINUX = "sandboxes are made from the Linux kernel's own walls"
+USE_A_SERVER = (
+    "run `insitu serve` on Linux (a server, a virtual machine, WSL 2), "
+    "and name it here: insitu.Client(url=…), --url or INSITU_URL"
+)
 
 
 def require_linux(what: str) -> None:

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..platforms import NO_LINUX, USE_A_SERVER
+
 if TYPE_CHECKING:
-    from .process.layers import Wall
+    from .layers import Wall
 
 Status = Literal["ok", "warn", "fail"]
 
-NO_LINUX = "sandboxes are made from the Linux kernel's own walls"
-USE_A_SERVER = (
-    "run `insitu serve` on Linux (a server, a virtual machine, WSL 2), and name it here by --url or INSITU_URL"
-)
 _OLDEST_LINUX = (5, 13)
 _MOUNT_POINT = "/tmp"
 _DEGRADED = "; or allow less: --allow-degraded"
@@ -47,7 +45,7 @@ def check_machine() -> Iterator[Check]:
     if sys.platform != "linux":
         yield Check("linux", "fail", platform.system(), NO_LINUX, USE_A_SERVER)
         return
-    from .process.layers import find_wall
+    from .layers import find_wall
 
     yield _check_kernel()
     wall = find_wall(allow_degraded=True)
@@ -74,7 +72,7 @@ def _check_kernel() -> Check:
 
 
 def _check_user_namespace(wall: Wall) -> Check:
-    from .process.layers import explain_refusal
+    from .layers import explain_refusal
 
     needed = "sandboxes have users, and so rights, of their own"
     if (refusal := _in_namespaces(wall, 0, _nothing)) is None:
@@ -83,7 +81,7 @@ def _check_user_namespace(wall: Wall) -> Check:
 
 
 def _check_namespaces(wall: Wall) -> Iterator[Check]:
-    from ..guest import linux
+    from ...guest import linux
 
     for name, flag, needed in (
         ("mount", linux.CLONE_NEWNS, "sandboxes see no files of this machine"),
@@ -99,7 +97,7 @@ def _check_namespaces(wall: Wall) -> Iterator[Check]:
 
 
 def _check_mounts(wall: Wall) -> Check:
-    from ..guest import linux
+    from ...guest import linux
 
     def mount() -> None:
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
@@ -115,7 +113,7 @@ def _check_mounts(wall: Wall) -> Check:
 
 
 def _check_proc(wall: Wall) -> Check:
-    from ..guest import linux
+    from ...guest import linux
 
     def mount() -> None:
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
@@ -146,7 +144,7 @@ def _check_landlock(wall: Wall) -> Check:
 
 
 def _check_seccomp(wall: Wall) -> Check:
-    from ..guest import linux
+    from ...guest import linux
 
     def install() -> None:
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
@@ -163,7 +161,7 @@ def _check_seccomp(wall: Wall) -> Check:
 
 def check_cgroups() -> Iterator[Check]:
     """Look for each controller of control groups."""
-    from .process.cgroup import find_hierarchies
+    from .cgroup import find_hierarchies
 
     hierarchies = find_hierarchies(
         Path("/proc/self/mountinfo").read_text("utf-8"), Path("/proc/self/cgroup").read_text("utf-8")
@@ -191,7 +189,7 @@ def _nothing() -> None:
 
 def _in_namespaces(wall: Wall, flags: int, action: Callable[[], None]) -> str | None:
     """Do something in a new user namespace and those of ``flags``; returns what the kernel refused."""
-    from ..guest import linux
+    from ...guest import linux
 
     mapped_r, mapped_w = os.pipe()
 
