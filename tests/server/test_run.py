@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import httpx2
 import pytest
 
 from insitu.errors import InvalidRequest
-from insitu.server.run import check_bind, listen
+from insitu.server.run import DESCRIPTORS, check_bind, listen
 from insitu.settings import Settings
 
 SERVE = """
@@ -60,6 +61,15 @@ def running(client: httpx2.Client, code: str) -> Iterator[tuple[str, httpx2.Resp
         yield session, response, lines
 
 
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """A low soft limit, which processes started meanwhile inherit; the most that they may make of it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+    yield DESCRIPTORS if before[1] == resource.RLIM_INFINITY else min(DESCRIPTORS, before[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def test_sigterm_waits_for_what_runs_and_takes_nothing_new(
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
@@ -99,6 +109,12 @@ def test_a_second_signal_waits_for_nothing(
         eventually(lambda: client.get("/readyz").status_code == 503)
         process.send_signal(number)
         assert process.wait() == 0
+
+
+def test_it_allows_itself_as_many_descriptors_as_it_may(few_descriptors: int) -> None:
+    with started() as (process, _):
+        soft, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    assert soft == few_descriptors
 
 
 def test_an_idle_server_stops_at_once_and_says_nothing() -> None:

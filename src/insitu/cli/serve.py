@@ -27,8 +27,6 @@ EXAMPLES = (
     "INSITU_API_KEYS=$(openssl rand -hex 16) insitu serve --host 0.0.0.0",
 )
 _METAVARS = {"_s": "SECONDS", "_bytes": "SIZE"}
-# A session takes a handful, and the usual soft limit is 1024.
-_DESCRIPTORS = 65536
 
 
 def serve() -> None:
@@ -92,17 +90,7 @@ def _serve(settings: Settings) -> None:
     require_linux("a server")
     from insitu.server.run import run
 
-    _allow_many_descriptors()
     run(settings, _announce)
-
-
-def _allow_many_descriptors() -> None:
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _announce(url: str, engine: Engine) -> None:

@@ -25,6 +25,8 @@ from .app import create_app
 UNREAD_S = 60.0
 # What is left to answers that are on their way when all executions have ended.
 LAST_ANSWERS_S = 5
+# A session takes a handful, and the usual soft limit is 1024.
+DESCRIPTORS = 65536
 
 # Told a server's address once it listens.
 Announce = Callable[[str, Engine], None]
@@ -53,6 +55,7 @@ def run(settings: Settings, announce: Announce = announce_address) -> None:
         InsituError: if it cannot start.
     """
     check_bind(settings)
+    _allow_many_descriptors()
     serving = partial(_serve, settings, announce)
     anyio.run(serving, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
@@ -148,6 +151,15 @@ async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
         async with Engine(settings) as engine:
             await Server(create_app(settings, engine), settings, announce).serve(sockets=[sock])
+
+
+def _allow_many_descriptors() -> None:
+    import resource  # which only Unix has
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _addresses(settings: Settings) -> list[str]:
