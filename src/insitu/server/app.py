@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -12,8 +12,11 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from ..dialects.native import NATIVE
+from ..dialects.openai import OPENAI
 from ..engine import Engine
 from ..settings import Settings
+from ..store import Store
+from ..turn.turns import open_turns
 from ..web.dialect import Dialect
 from ..web.errors import answer_framework_error
 from ..web.openapi import describe
@@ -22,7 +25,7 @@ from . import health
 from .auth import Gate, Keys
 
 # The order is that of the look-up: the busiest routes come first.
-DIALECTS: tuple[Dialect, ...] = (NATIVE,)
+DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
@@ -37,12 +40,21 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if service.opened:
+        async with AsyncExitStack() as stack:
+            opened = engine if engine is not None else await stack.enter_async_context(Engine(settings))
+            store = await stack.enter_async_context(
+                Store.open(
+                    settings.data_dir,
+                    file_bytes_per_owner=settings.data_bytes_per_owner,
+                    retention_s=settings.retention_s,
+                )
+            )
+            service.opened = opened
+            service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, store))
             yield
-            return
-        async with Engine(settings) as service.opened:
-            yield
-        service.opened = None
+        service.opened_turns = None
+        if engine is None:
+            service.opened = None
 
     app = FastAPI(
         title="insitu",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
@@ -12,8 +12,7 @@ import anyio
 from ..engine import Engine, Session
 from ..errors import FileMissing, InsituError, NotFound, QuotaExceeded, TooLarge
 from ..settings import Settings
-from ..store import ContainerFile, ContainerRecord, Page, Store, new_id
-from ..store.files import FileRecord
+from ..store import ContainerFile, ContainerRecord, FileRecord, Page, Store, new_id
 from ..types import MIB, FileInfo, Limits
 from .events import MadeFile
 
@@ -49,6 +48,7 @@ class Container:
         self._stored = stored
         self._session: Session | None = None
         self._opening = anyio.Lock()
+        self._brought: set[str] = set()
         self._figures = 0
 
     @property
@@ -91,7 +91,19 @@ class Container:
                 raise ContainerExpired(self.id, reason)
             if self._session is None:
                 self._session = await self._open()
+            await self._bring_in(self._session)
             return self._session
+
+    def bring(self, file_ids: Iterable[str]) -> None:
+        """Have stored files in the workspace when its session is next used."""
+        new = tuple(file_id for file_id in dict.fromkeys(file_ids) if file_id not in self.record.file_ids)
+        self.record = replace(self.record, file_ids=(*self.record.file_ids, *new))
+
+    async def _bring_in(self, session: Session) -> None:
+        for file_id in self.record.file_ids:
+            if file_id not in self._brought:
+                await self._copy_in(session, await self._parts.store.files.get(file_id, self.record.owner))
+                self._brought.add(file_id)
 
     async def _open(self) -> Session:
         settings = self._parts.settings
@@ -104,11 +116,9 @@ class Container:
         )
         try:
             await self.save()
-            for file_id in self.record.file_ids:
-                await self._copy_in(session, await self._parts.store.files.get(file_id, self.record.owner))
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._parts.engine.end_session(session, "its files could not be put into it")
+                await self._parts.engine.end_session(session, "it could not be written down")
             raise
         return session
 
@@ -130,6 +140,7 @@ class Container:
             now = time.time()
             self.record = replace(self.record, id=new_id("cntr_"), created=now, last_active=now)
             self._stored, self._session = False, None
+            self._brought.clear()
             return True
 
     async def add(self, file: FileRecord) -> ContainerFile:

@@ -24,13 +24,18 @@ class Job:
     Args:
         id: what readers know it by.
         owner: whoever may read it.
+
+    Its ``failure`` is for whoever waits for it, and its ``state`` whatever the work keeps there for readers.
     """
 
-    def __init__(self, job_id: str, owner: str) -> None:
+    def __init__(self, job_id: str, owner: str, state: object) -> None:
         self.id = job_id
         self.owner = owner
+        self.state = state
         self.log: Log[bytes] = Log()
-        self.cancelled = False
+        self.failure: Exception | None = None
+        self._wished = False
+        self._cut = False
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
 
@@ -39,9 +44,14 @@ class Job:
         """Whether it has ended."""
         return self._done.is_set()
 
+    @property
+    def cancelled_by_server(self) -> bool:
+        """Whether it was cancelled because the server stops."""
+        return self._cut and not self._wished
+
     def cancel(self) -> None:
-        """Have it end."""
-        self.cancelled = True
+        """Have it end; nothing happens if it has."""
+        self._wished = True
         self._scope.cancel()
 
     async def wait(self) -> None:
@@ -53,8 +63,12 @@ class Job:
         try:
             with self._scope:
                 await work(self)
-        except Exception:
+        except anyio.get_cancelled_exc_class():
+            self._cut = True
+            raise
+        except Exception as exc:
             _log.exception("the job %s failed", self.id)
+            self.failure = exc
         finally:
             self._done.set()
             self.log.end()
@@ -67,9 +81,9 @@ class Jobs:
         self._tasks = tasks
         self._jobs: dict[str, Job] = {}
 
-    def start(self, job_id: str, owner: str, work: Work) -> Job:
+    def start(self, job_id: str, owner: str, work: Work, state: object = None) -> Job:
         """Start a job."""
-        job = self._jobs[job_id] = Job(job_id, owner)
+        job = self._jobs[job_id] = Job(job_id, owner, state)
         self._tasks.start_soon(self._run, job, work)
         return job
 
@@ -77,6 +91,10 @@ class Jobs:
         """Find a job that is under way, or has ended a moment ago."""
         job = self._jobs.get(job_id)
         return job if job is not None and job.owner == owner else None
+
+    def forget(self, job: Job) -> None:
+        """Let nobody find it again."""
+        self._jobs.pop(job.id, None)
 
     async def _run(self, job: Job, work: Work) -> None:
         try:

@@ -15,6 +15,8 @@ from starlette.types import Receive
 from ..engine import Engine, Session
 from ..errors import EngineClosed
 from ..settings import Settings
+from ..store import Store
+from ..turn.turns import Turns
 from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
 
@@ -27,11 +29,13 @@ class Service:
 
     Args:
         opened: the engine; None until the application has started.
+        opened_turns: the turns, with the store and the connection to the model server; likewise.
     """
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
     opened: Engine | None = None
+    opened_turns: Turns | None = None
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
 
@@ -41,6 +45,18 @@ class Service:
         if self.opened is None:
             raise EngineClosed("the engine is not running: the application has not started")
         return self.opened
+
+    @property
+    def turns(self) -> Turns:
+        """The running turns."""
+        if self.opened_turns is None:
+            raise EngineClosed("the turns are not running: the application has not started")
+        return self.opened_turns
+
+    @property
+    def store(self) -> Store:
+        """What lasts."""
+        return self.turns.store
 
     def session(self, request: Request, session_id: str) -> Session:
         """The caller's own session of this id."""
@@ -110,6 +126,12 @@ def owner_of(request: Request) -> str:
     """The owner that the gate found for this request."""
     owner: str = request.scope["insitu.owner"]
     return owner
+
+
+def key_of(request: Request) -> str:
+    """The caller's own key; "" without one."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
 
 
 async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -1,0 +1,25 @@
+"""OpenAI's API: responses, containers, files, chat completions, models, and whatever else its upstream has."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...web.dialect import Dialect
+from ...web.service import Service
+from . import responses
+from .errors import openai_error
+
+
+def _routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    for part in (responses,):
+        router.include_router(part.routes(service))
+    return router
+
+
+OPENAI = Dialect(
+    "openai",
+    _routes,
+    paths=("/v1/responses", "/v1/conversations", "/v1/containers", "/v1/files", "/v1/chat", "/v1/models"),
+    error_answer=openai_error,
+)

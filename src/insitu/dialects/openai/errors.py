@@ -1,0 +1,64 @@
+"""Errors in OpenAI's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from ...errors import InsituError, InvalidRequest, NotFound, UpstreamRefused
+from ...web.encoding import dumps
+from ...web.errors import error_answer, error_body, error_status
+
+
+class BadParameter(InvalidRequest):
+    """Raised when a parameter has a value that cannot be used; ``param`` is its name."""
+
+    def __init__(self, param: str, message: str, *, hint: str | None = None, code: str = "invalid_value") -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+        self.code = code
+
+
+class Unsupported(BadParameter):
+    """Raised for what OpenAI has and this server has not."""
+
+    def __init__(self, param: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(param, message, hint=hint, code="unsupported")
+
+
+class ItemMissing(NotFound):
+    """Raised when an item of a conversation or of an input is not there."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"Item with id {item_id!r} not found.", hint="items of responses that are not stored are gone")
+
+
+def openai_error(exc: Exception, request_id: str) -> Response:
+    """An error as OpenAI's clients read it."""
+    plain = error_answer(exc, request_id)
+    headers = {name: value for name, value in plain.headers.items() if name not in ("content-length", "content-type")}
+    if isinstance(exc, InsituError) and _must_not_repeat(exc):
+        headers["x-should-retry"] = "false"
+    body = {"error": openai_error_body(exc, request_id)}
+    return Response(dumps(body), _status(exc), headers, media_type="application/json")
+
+
+def openai_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
+    """What is in the member ``error``."""
+    error = error_body(exc, request_id)["error"]
+    hint = error.pop("hint", None)
+    if hint:
+        error["message"] += f" ({hint})"
+    return {**error, "param": getattr(exc, "param", None)}
+
+
+def _status(exc: Exception) -> int:
+    if isinstance(exc, UpstreamRefused):
+        return exc.status
+    status = error_status(exc)
+    return 400 if status == 422 else status
+
+
+def _must_not_repeat(exc: InsituError) -> bool:
+    return error_status(exc) in (500, 501)

@@ -1,0 +1,126 @@
+"""What a client gives as input: items of many shapes, made into ones that can be stored and found again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...store import Item, Store, new_id
+from .errors import BadParameter, ItemMissing, Unsupported
+
+MOST_ITEMS = 10_000
+_ROLES = ("user", "assistant", "system", "developer")
+_PREFIXES = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "code_interpreter_call": "ci_",
+    "shell_call": "sh_",
+    "shell_call_output": "sho_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+}
+# What an item of each type must have, and of which type.
+_NEEDED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "code_interpreter_call": {"id": str},
+    "shell_call": {"call_id": str, "action": dict},
+    "shell_call_output": {"call_id": str, "output": list},
+    "function_call": {"call_id": str, "name": str, "arguments": str},
+    "function_call_output": {"call_id": str, "output": (str, list)},
+}
+_PARTS = ("input_text", "output_text", "text", "input_image", "input_file", "refusal", "summary_text")
+
+
+async def normalize_input(store: Store, owner: str, given: object) -> list[Item]:
+    """The items of an input; those that this server has made itself come as they were stored.
+
+    Raises:
+        BadParameter: if it is malformed.
+        ItemMissing: if it refers to an item that is not there.
+    """
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    if not isinstance(given, list):
+        raise BadParameter("input", "input must be a string or a list of items")
+    if len(given) > MOST_ITEMS:
+        raise BadParameter("input", f"input has {len(given)} items, and {MOST_ITEMS} is the most")
+    bodies = [_body(item, f"input[{index}]") for index, item in enumerate(given)]
+    ids = {str(body["id"]) for body in bodies if body.get("id")}
+    known = await store.responses.items(ids, owner) if ids else {}
+    return [_item(body, known, owner) for body in bodies]
+
+
+def _item(body: dict[str, Any], known: Mapping[str, Item], owner: str) -> Item:
+    found = known.get(body.get("id", ""))
+    if body["type"] == "item_reference":
+        if found is None:
+            raise ItemMissing(str(body["id"]))
+        return found
+    if found is not None and found.body.get("type") == body["type"] and body["type"] != "message":
+        return found
+    # A client's own id might be another item's: what is new here has an id of this server's.
+    return Item(new_item_id(body["type"]), owner, {**body, "id": None}, {}, time.time())
+
+
+def new_item_id(kind: str) -> str:
+    """The id of a new item."""
+    return new_id(_PREFIXES[kind])
+
+
+def _body(item: object, where: str) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise BadParameter(where, f"{where} must be an object")
+    kind = item.get("type") or ("message" if "role" in item else None)
+    body = {**item, "type": kind}
+    if kind == "item_reference":
+        if not isinstance(item.get("id"), str):
+            raise BadParameter(f"{where}.id", f"{where} refers to no item: its id is missing")
+    elif kind == "message":
+        _check_message(body, where)
+    elif kind not in _PREFIXES:
+        raise Unsupported(f"{where}.type", f"{where}: items of the type {str(kind)[:64]!r} are not known here")
+    for name, types in _NEEDED.get(str(kind), {}).items():
+        if not isinstance(item.get(name), types):
+            raise BadParameter(f"{where}.{name}", f"{where}.{name} is missing, or of the wrong type")
+    if kind == "shell_call" and not _strings(item["action"].get("commands")):
+        raise BadParameter(f"{where}.action", f"{where}.action.commands must be a list of strings")
+    return body
+
+
+def _check_message(body: dict[str, Any], where: str) -> None:
+    if body.get("role") not in _ROLES:
+        raise BadParameter(f"{where}.role", f"{where}.role must be one of: {', '.join(_ROLES)}")
+    content = body.get("content")
+    if isinstance(content, str):
+        text = "output_text" if body["role"] == "assistant" else "input_text"
+        body["content"] = content = [{"type": text, "text": content}]
+    if not isinstance(content, list):
+        raise BadParameter(f"{where}.content", f"{where}.content must be a string or a list of parts")
+    for index, part in enumerate(content):
+        _check_part(part, f"{where}.content[{index}]")
+
+
+def _check_part(part: object, where: str) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(part, dict) or kind not in _PARTS:
+        raise Unsupported(where, f"{where}: parts of the type {str(kind)[:64]!r} are not known here")
+    if kind in ("input_text", "output_text", "text", "summary_text") and not isinstance(part.get("text"), str):
+        raise BadParameter(f"{where}.text", f"{where}.text must be a string")
+    if kind == "input_image" and not (isinstance(part.get("image_url"), str) or isinstance(part.get("file_id"), str)):
+        raise BadParameter(where, f"{where} must have an image_url or a file_id")
+    if kind == "input_file" and not any(isinstance(part.get(name), str) for name in ("file_id", "file_data")):
+        raise Unsupported(where, f"{where} must have a file_id or file_data; files are not fetched from a file_url")
+
+
+def _strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def shown(item: Item, include: Sequence[str] = ("code_interpreter_call.outputs",)) -> dict[str, Any]:
+    """An item as clients see it; the outputs of code only if they are asked for, as OpenAI has it."""
+    body = {**item.body, "id": item.id}
+    if body["type"] == "code_interpreter_call" and "code_interpreter_call.outputs" not in include:
+        body["outputs"] = None
+    if body["type"] == "message":
+        body.setdefault("status", "completed")
+    return body

@@ -1,0 +1,188 @@
+"""Making one response: the turn, its events, and what is stored of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import anyio
+
+from ...errors import InsituError
+from ...store import ResponseRecord, new_id
+from ...turn.events import TurnEvent, TurnUsage
+from ...turn.guard import TurnFailed
+from ...turn.jobs import Job
+from ...web.encoding import dumps
+from ...web.service import Service
+from ...web.sse import encode
+from .asked import CreateResponse
+from .citations import cite
+from .emitter import Emitter
+from .preparing import Prepared
+
+_log = logging.getLogger("insitu.dialects.openai")
+# The names that OpenAI has for why an answer is not complete; the others are this server's own.
+_REASONS = {"length": "max_output_tokens"}
+
+
+def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> Job:
+    """Start to make a response."""
+    making = Making(service, asked, prepared, owner)
+    return service.turns.jobs.start(making.response["id"], owner, making.work, making)
+
+
+class Making:
+    """A response that is being made."""
+
+    def __init__(self, service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> None:
+        self.stored = asked.store is not False
+        self.response = _new_response(asked)
+        self._service = service
+        self._asked = asked
+        self._prepared = prepared
+        self._owner = owner
+        self._created = time.time()
+        self._job: Job | None = None
+        self._emitter = Emitter(self.response, owner, asked.include or (), self._send)
+        self._emitter.files.update({file.path: file for file in prepared.files})
+        self._emitter.containers[:] = prepared.containers
+
+    def snapshot(self) -> dict[str, Any]:
+        """The response as it is now."""
+        return self._emitter.snapshot()
+
+    async def work(self, job: Job) -> None:
+        """Run the turn, send its events, store what came of it."""
+        self._job = job
+        if self._asked.background:
+            self._emitter.begin(queued=True)
+            await self._save()
+        try:
+            await self._run(job)
+        except BaseException:
+            # The client has left, or the server stops: what there is is written down.
+            self._emitter.end("cancelled")
+            with anyio.CancelScope(shield=True):
+                await self._finish()
+            raise
+
+    async def _run(self, job: Job) -> None:
+        turns = self._service.turns
+        try:
+            result = await turns.run(self._prepared.turn, self._hear)
+        except TurnFailed as exc:
+            if not (self._emitter.begun or exc.code_ran):
+                job.failure = exc.error
+                return
+            self._set_usage(exc.usage)
+            self._fail(exc.error)
+        except InsituError as exc:
+            if not self._emitter.begun:
+                job.failure = exc
+                return
+            self._fail(exc)
+        else:
+            self._set_usage(result.usage)
+            await self._answer(result.reason)
+        await self._finish()
+
+    async def _answer(self, reason: str) -> None:
+        emitter = self._emitter
+        if reason != "client_tools":
+            if reason == "stop" or emitter.files:
+                emitter.ensure_text()
+            made = emitter.files.values()
+            emitter.end_text(await cite(self._service.store, self._owner, emitter.text or "", made, emitter.containers))
+        if reason in ("stop", "client_tools"):
+            emitter.end("completed")
+        else:
+            emitter.end("incomplete", incomplete_details={"reason": _REASONS.get(reason, reason)})
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, InsituError):
+            said = error.message
+        else:
+            _log.error("the response %s failed", self.response["id"], exc_info=error)
+            said = "something went wrong in the server"
+        self._emitter.end("failed", error={"code": "server_error", "message": said})
+
+    async def _finish(self) -> None:
+        if self.stored:
+            await self._save()
+        self._emitter.say_end()
+        if self._asked.background:
+            await self._save()  # with the last event
+
+    async def _save(self) -> None:
+        response, job = self.response, self._job
+        assert job is not None
+        ended = response["status"] not in ("queued", "in_progress")
+        record = ResponseRecord(
+            id=response["id"],
+            owner=self._owner,
+            created=self._created,
+            status=response["status"],
+            body={**response, "include": list(self._asked.include or ())},
+            previous_id=self._asked.previous_response_id,
+            conversation_id=self._asked.conversation_id,
+            events=b"".join(job.log.entries) if self._asked.background and ended else None,
+        )
+        outputs = self._emitter.items if ended else []
+        store = self._service.store
+        await store.responses.save(record, self._prepared.inputs, outputs)
+        if ended and record.conversation_id is not None:
+            await store.conversations.append(record.conversation_id, self._owner, [*self._prepared.inputs, *outputs])
+
+    def _hear(self, event: TurnEvent) -> None:
+        self._emitter.hear(event)
+
+    def _send(self, event: dict[str, Any]) -> None:
+        assert self._job is not None
+        self._job.log.add(encode(event["type"], dumps(event)))
+
+    def _set_usage(self, usage: TurnUsage) -> None:
+        self.response["usage"] = {
+            "input_tokens": usage.input_tokens,
+            "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
+            "output_tokens": usage.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+            "total_tokens": usage.total_tokens,
+        }
+
+
+def _new_response(asked: CreateResponse) -> dict[str, Any]:
+    reasoning = asked.reasoning or {}
+    return {
+        "id": new_id("resp_"),
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "queued" if asked.background else "in_progress",
+        "background": bool(asked.background),
+        "completed_at": None,
+        "conversation": {"id": asked.conversation_id} if asked.conversation_id else None,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": asked.instructions,
+        "max_output_tokens": asked.max_output_tokens,
+        "max_tool_calls": asked.max_tool_calls,
+        "metadata": asked.metadata or {},
+        "model": asked.model,
+        "output": [],
+        "parallel_tool_calls": asked.parallel_tool_calls is not False,
+        "previous_response_id": asked.previous_response_id,
+        "prompt_cache_key": asked.prompt_cache_key,
+        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "safety_identifier": asked.safety_identifier,
+        "service_tier": asked.service_tier or "default",
+        "store": asked.store is not False,
+        "temperature": asked.temperature,
+        "text": asked.text or {"format": {"type": "text"}},
+        "tool_choice": asked.tool_choice or "auto",
+        "tools": asked.tools,
+        "top_logprobs": asked.top_logprobs or 0,
+        "top_p": asked.top_p,
+        "truncation": asked.truncation or "disabled",
+        "usage": None,
+        "user": asked.user,
+    }

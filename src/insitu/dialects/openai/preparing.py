@@ -1,0 +1,217 @@
+"""From a request for a response to a turn: history, containers, files, and what the model is told."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+
+from ...errors import NotFound
+from ...store import Item, new_id
+from ...turn.containers import Container, ContainerExpired
+from ...turn.events import MadeFile
+from ...turn.request import TurnRequest
+from ...turn.tools import ServerTool
+from ...web.service import Service
+from .asked import CreateResponse, Json, Tools
+from .errors import BadParameter
+from .items import normalize_input
+from .transcript import to_messages
+
+_EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
+_INLINE_IMAGE_BYTES = 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that a response needs to be made.
+
+    Args:
+        inputs: the items that are new.
+        files: what earlier code has made and no answer has named yet.
+        containers: where earlier code ran, the latest first.
+    """
+
+    turn: TurnRequest
+    inputs: list[Item]
+    files: list[MadeFile]
+    containers: list[str]
+
+
+async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse) -> Prepared:
+    """Find and check everything that a request names.
+
+    Raises:
+        BadParameter: if something is malformed, or does not go together.
+        NotFound: if something that it names is not there.
+    """
+    asked.check()
+    tools = Tools(asked.tools)
+    inputs = await normalize_input(service.store, owner, asked.input)
+    items = [*await _history(service, owner, asked), *inputs]
+    containers = _containers_of(items)
+    own, notes = await _own_tools(service, owner, tools, containers)
+    names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}
+    choice = tools.choice(asked.tool_choice, names)
+    allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
+    server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
+    readable = await _with_files(service, owner, items, server_tools[0].container if server_tools else None)
+    instructions = "\n\n".join(filter(None, (asked.instructions, *notes))) or None
+    turn = TurnRequest(
+        owner=owner,
+        model=asked.model,
+        messages=to_messages(readable, instructions, names),
+        tools=server_tools,
+        client_tools=tools.functions,
+        tool_choice=choice,
+        options=asked.upstream_options(),
+        max_output_tokens=asked.max_output_tokens,
+        max_tool_calls=asked.max_tool_calls,
+        max_steps=asked.insitu.max_steps if asked.insitu else None,
+        caller_key=caller_key,
+        keep_files=asked.store is not False,
+    )
+    return Prepared(turn, inputs, _unnamed_files(items), containers)
+
+
+async def _history(service: Service, owner: str, asked: CreateResponse) -> list[Item]:
+    if asked.conversation_id is not None:
+        return await service.store.conversations.all_items(asked.conversation_id, owner)
+    if asked.previous_response_id is None:
+        return []
+    previous = service.turns.jobs.get(asked.previous_response_id, owner)
+    if previous is not None and not previous.done:
+        raise BadParameter("previous_response_id", f"the response {previous.id!r} has not ended yet; wait for it")
+    try:
+        return await service.store.responses.history(asked.previous_response_id, owner)
+    except NotFound:
+        raise BadParameter(
+            "previous_response_id",
+            f"Previous response with id {asked.previous_response_id!r} not found.",
+            hint="responses that are not stored, or whose time is over, are gone",
+            code="previous_response_not_found",
+        ) from None
+
+
+def _containers_of(items: Sequence[Item]) -> list[str]:
+    """Where code ran, the latest first; whether it was the caller's is seen when it is looked for."""
+    found = []
+    for item in reversed(items):
+        body = item.body
+        place = body.get("environment") if body["type"] == "shell_call" else body
+        container_id = place.get("container_id") if isinstance(place, dict) else None
+        if body["type"] in ("code_interpreter_call", "shell_call") and isinstance(container_id, str):
+            found.append(container_id)
+    return list(dict.fromkeys(found))
+
+
+async def _own_tools(
+    service: Service, owner: str, tools: Tools, earlier: Sequence[str]
+) -> tuple[dict[str, ServerTool], list[str]]:
+    turns, own, notes = service.turns, {}, []
+    shared: Container | None = None
+    for kind, asked in (("python", tools.python), ("shell", tools.shell)):
+        if asked is None:
+            continue
+        if "id" in asked:
+            container = await turns.containers.usable(asked["id"], owner)
+        else:
+            if shared is None:
+                shared, expired = await _automatic(service, owner, asked, earlier)
+                notes += [_EXPIRED] if expired else []
+            container = shared
+            await _check_files(service, owner, asked["file_ids"])
+            container.bring(asked["file_ids"])
+        make = turns.python if kind == "python" else turns.shell
+        own[kind] = make(container, tools.names)
+    return own, notes
+
+
+async def _automatic(service: Service, owner: str, asked: Json, earlier: Sequence[str]) -> tuple[Container, bool]:
+    """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
+    containers = service.turns.containers
+    expired = False
+    for container_id in earlier[:1]:
+        try:
+            return await containers.usable(container_id, owner), False
+        except ContainerExpired:
+            expired = True
+        except NotFound:
+            pass  # never used, or not the caller's: as if it had not been named
+    return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
+
+
+async def _check_files(service: Service, owner: str, file_ids: Sequence[str]) -> None:
+    for file_id in file_ids:
+        await service.store.files.get(file_id, owner)
+
+
+async def _with_files(service: Service, owner: str, items: Sequence[Item], container: Container | None) -> list[Item]:
+    """The items with images as URLs, and files as words on where they are."""
+    return [
+        replace(item, body={**item.body, "content": [await _readable(service, owner, p, container) for p in content]})
+        if item.body["type"] == "message" and (content := item.body["content"]) and _has_files(content)
+        else item
+        for item in items
+    ]
+
+
+def _has_files(parts: Sequence[Json]) -> bool:
+    return any(part["type"] in ("input_file", "input_image") for part in parts)
+
+
+async def _readable(service: Service, owner: str, part: Json, container: Container | None) -> Json:
+    if part["type"] == "input_image" and not part.get("image_url"):
+        record = await service.store.files.get(part["file_id"], owner)
+        if (size := record.size) > _INLINE_IMAGE_BYTES:
+            raise BadParameter("input", f"the image {record.id} has {size} bytes; {_INLINE_IMAGE_BYTES} is the most")
+        stored = await service.store.files.open(record)
+        content = b"".join([chunk async for chunk in stored.read()])
+        return {**part, "image_url": f"data:{record.mime};base64,{base64.b64encode(content).decode()}"}
+    if part["type"] != "input_file" or container is None:
+        return part
+    if part.get("file_id"):
+        record = await service.store.files.get(part["file_id"], owner)
+    else:
+        record = await _store_inline(service, owner, part)
+    container.bring([record.id])
+    return {"type": "input_text", "text": f"[the user's file {record.filename} is /mnt/data/{record.filename}]"}
+
+
+async def _store_inline(service: Service, owner: str, part: Json) -> Any:
+    _, _, encoded = str(part["file_data"]).rpartition(",")
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except binascii.Error as exc:
+        raise BadParameter("input", f"the base64 of a file_data cannot be read: {exc}") from None
+
+    async def chunks() -> Any:
+        yield content
+        await anyio.lowlevel.checkpoint()
+
+    return await service.store.files.add(
+        id=new_id("file-"),
+        owner=owner,
+        filename=str(part.get("filename") or "file").rpartition("/")[2] or "file",
+        purpose="user_data",
+        mime="application/octet-stream",
+        expires=time.time() + service.settings.ttl_s,
+        chunks=chunks(),
+        max_bytes=service.settings.upload_bytes,
+    )
+
+
+def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:
+    """What code has made since the last answer: an answer names it even if a client's tool came between."""
+    made: dict[str, MadeFile] = {}
+    for item in items:
+        if item.body["type"] == "message":
+            made.clear()
+        for file_id, container_id, path, size in item.private.get("files", ()):
+            made[path] = MadeFile(file_id, container_id, path, size)
+    return list(made.values())

@@ -1,0 +1,196 @@
+"""Responses: made, streamed, followed again, fetched, cancelled and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...errors import NotFound
+from ...store import Item, ResponseRecord
+from ...turn.jobs import Job
+from ...web.encoding import dumps
+from ...web.errors import ServerStopped
+from ...web.openapi import answers, takes
+from ...web.service import Service, key_of, owner_of
+from ...web.sse import EventStream, encode
+from ...web.wire import INLINE_BYTES, json_answer, read_json
+from .asked import CreateResponse
+from .errors import BadParameter, openai_error_body
+from .items import shown
+from .making import Making, start
+from .paging import listed
+from .preparing import prepare
+
+Include = Annotated[list[str] | None, Query(alias="include[]")]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of responses."""
+    router = APIRouter(prefix="/v1/responses", tags=["openai"])
+
+    @router.post("", openapi_extra=takes(CreateResponse), **answers(None))
+    async def create_response(request: Request) -> Response:
+        """Answer an input, running the code that the model writes on the way."""
+        return await _create(service, request)
+
+    @router.get("/{response_id}", **answers(None))
+    async def retrieve_response(
+        request: Request,
+        response_id: str,
+        include: Include = None,
+        stream: bool = False,
+        starting_after: Annotated[int, Query(ge=-1)] = -1,
+    ) -> Response:
+        """A response as it is now; or its stream, from after an event on."""
+        return await _retrieve(service, owner_of(request), response_id, include, starting_after + 1 if stream else None)
+
+    @router.delete("/{response_id}", **answers(None))
+    async def delete_response(request: Request, response_id: str) -> Response:
+        """Delete a response; one that is still being made is cancelled first."""
+        owner = owner_of(request)
+        job = service.turns.jobs.get(response_id, owner)
+        if job is not None:
+            job.cancel()
+            await job.wait()
+            service.turns.jobs.forget(job)
+        await service.store.responses.delete(response_id, owner)
+        return json_answer({"id": response_id, "object": "response", "deleted": True})
+
+    @router.post("/{response_id}/cancel", **answers(None))
+    async def cancel_response(request: Request, response_id: str) -> Response:
+        """Cancel a response that is made in the background."""
+        return json_answer(await _cancel(service, response_id, owner_of(request)))
+
+    @router.get("/{response_id}/input_items", **answers(None))
+    async def list_input_items(
+        request: Request,
+        response_id: str,
+        include: Include = None,
+        after: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        order: Literal["asc", "desc"] = "desc",
+    ) -> Response:
+        """What a response was asked with."""
+        items = await service.store.responses.inputs(response_id, owner_of(request))
+        if order == "desc":
+            items.reverse()
+        begin = _after(items, after)
+        page = [shown(item, include or ()) for item in items[begin : begin + limit]]
+        return json_answer(listed(page, has_more=begin + limit < len(items)))
+
+    return router
+
+
+async def _create(service: Service, request: Request) -> Response:
+    asked = await read_json(request, CreateResponse, min(service.settings.upload_bytes, INLINE_BYTES))
+    owner = owner_of(request)
+
+    async def begin() -> Job:
+        return start(service, asked, await prepare(service, owner, key_of(request), asked), owner)
+
+    job = await service.while_connected(request.receive, begin)
+    if asked.stream:
+        return _stream(service, _follow(job, cancel=not asked.background))
+    if asked.background:
+        return json_answer(_making(job).snapshot())
+    try:
+        await service.while_connected(request.receive, job.wait)
+    finally:
+        job.cancel()
+    if job.failure is not None:
+        raise job.failure
+    return json_answer(_making(job).snapshot())
+
+
+async def _retrieve(
+    service: Service, owner: str, response_id: str, include: list[str] | None, stream_from: int | None
+) -> Response:
+    job = service.turns.jobs.get(response_id, owner)
+    if job is not None and _making(job).stored:
+        if stream_from is not None:
+            return _stream(service, _follow(job, stream_from, cancel=False))
+        return json_answer(_making(job).snapshot())
+    record = await service.store.responses.get(response_id, owner)
+    if stream_from is None:
+        return json_answer(await _stored(service, record, owner, include))
+    if record.events is None:
+        raise BadParameter("stream", "only responses that were made with background can be streamed again")
+    return _stream(service, _recorded(record.events, stream_from))
+
+
+async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:
+    job = service.turns.jobs.get(response_id, owner)
+    if job is not None and _making(job).stored:
+        response = _making(job).response
+        if response["background"] and not job.done:
+            job.cancel()
+            await job.wait()
+        shown_as, background, status = _making(job).snapshot(), response["background"], response["status"]
+    else:
+        record = await service.store.responses.get(response_id, owner)
+        shown_as, background, status = await _stored(service, record, owner), record.body["background"], record.status
+    if not background:
+        raise BadParameter("response_id", "Cannot cancel a synchronous response.")
+    if status != "cancelled":
+        raise BadParameter("response_id", f"Cannot cancel a {status} response.")
+    return shown_as
+
+
+def _after(items: Sequence[Item], after: str | None) -> int:
+    """The place behind the item ``after``."""
+    ids = [item.id for item in items]
+    if after is None:
+        return 0
+    if after not in ids:
+        raise NotFound(f"there is no input item {after!r}")
+    return ids.index(after) + 1
+
+
+def _making(job: Job) -> Making:
+    assert isinstance(job.state, Making)
+    return job.state
+
+
+def _stream(service: Service, events: AsyncIterator[bytes]) -> EventStream:
+    return EventStream(service, events, on_error=_error_event)
+
+
+def _error_event(exc: Exception, request_id: str) -> bytes:
+    body = openai_error_body(exc, request_id)
+    said = {name: body.get(name) for name in ("code", "message", "param")}
+    return encode("error", dumps({"type": "error", "sequence_number": 0, **said}))
+
+
+async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
+    try:
+        async for event in job.log.read(after):
+            yield event
+        if job.failure is not None:
+            raise job.failure
+        if job.cancelled_by_server:
+            raise ServerStopped
+    finally:
+        if cancel:
+            job.cancel()
+
+
+async def _recorded(events: bytes, after: int) -> AsyncIterator[bytes]:
+    for event in events.split(b"\n\n")[after:-1]:
+        yield event + b"\n\n"
+
+
+async def _stored(
+    service: Service, record: ResponseRecord, owner: str, include: list[str] | None = None
+) -> dict[str, Any]:
+    outputs = await service.store.responses.outputs(record.id, owner)
+    wanted = record.body.get("include") if include is None else include
+    body = {name: value for name, value in record.body.items() if name != "include"}
+    if record.status in ("queued", "in_progress"):
+        # Nobody makes it any more: the server that did has ended.
+        error = {"code": "server_error", "message": "the server stopped before the response had ended"}
+        body |= {"status": "failed", "error": error}
+    return {**body, "output": [shown(item, wanted or ()) for item in outputs]}
