@@ -7,14 +7,12 @@ which the agents are cloned.
 
 from __future__ import annotations
 
-import array
-import json
 import os
 import signal
 import socket
 from typing import Any
 
-from . import agent, linux, lockdown
+from . import agent, linux, lockdown, packets
 
 
 def main() -> None:
@@ -23,8 +21,8 @@ def main() -> None:
     linux.set_name("insitu-init")
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever ends here is reaped by the kernel
-    config = json.loads(control.recv(1 << 20))
-    control.send(json.dumps({"ready": True}).encode())
+    config, _ = packets.receive(control)
+    packets.send(control, {"ready": True})
     Init(control, config).serve()
 
 
@@ -39,14 +37,9 @@ class Init:
     def serve(self) -> None:
         """Run until the control socket closes; then the kernel ends everything in this pid namespace."""
         while True:
-            data, ancillary, _, _ = self._control.recvmsg(1 << 18, socket.CMSG_SPACE(16 * 4))
-            if not data:
-                os._exit(0)
-            descriptors = array.array("i")
-            for _, _, payload in ancillary:
-                descriptors.frombytes(payload[: len(payload) - len(payload) % 4])
+            request, descriptors = packets.receive(self._control)
             try:
-                self._serve(json.loads(data), list(descriptors))
+                self._serve(request, descriptors)
             finally:
                 for fd in descriptors:
                     os.close(fd)
@@ -56,13 +49,12 @@ class Init:
         try:
             make(request, descriptors)
         except OSError as error:
-            self._control.send(json.dumps({"id": request["id"], "error": str(error)}).encode())
+            packets.send(self._control, {"id": request["id"], "error": str(error)})
 
     def _tell(self, request: dict[str, Any], pid: int) -> None:
         pidfd = linux.pidfd_open(pid)
         try:
-            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
-            self._control.sendmsg([json.dumps({"id": request["id"]}).encode()], ancillary)
+            packets.send(self._control, {"id": request["id"]}, pidfd)
         finally:
             os.close(pidfd)
 

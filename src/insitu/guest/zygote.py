@@ -6,10 +6,8 @@ sandboxes see, and holds capabilities only over the user namespaces that the san
 
 from __future__ import annotations
 
-import array
 import gc
 import importlib
-import json
 import os
 import select
 import signal
@@ -18,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from . import interpreter, linux, lockdown
+from . import interpreter, linux, lockdown, packets
 
 _INTO = (
     linux.CLONE_NEWUSER
@@ -36,11 +34,11 @@ def main() -> None:
     # The package came by a path of its own, which user code has no use for.
     sys.path.remove("/run/insitu")
     control = socket.socket(fileno=3)
-    config = json.loads(control.recv(1 << 20))
+    config, _ = packets.receive(control)
     linux.set_name("insitu-zygote")
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     ready = _prepare(config["preimport"])
-    control.send(json.dumps(ready).encode())
+    packets.send(control, ready)
     Zygote(control, config).serve()
 
 
@@ -116,17 +114,11 @@ class Zygote:
                     self._receive()
 
     def _receive(self) -> None:
-        data, ancillary, _, _ = self._control.recvmsg(1 << 16, socket.CMSG_SPACE(16 * 4))
-        if not data:
-            os._exit(0)
-        descriptors = array.array("i")
-        for _, _, payload in ancillary:
-            descriptors.frombytes(payload[: len(payload) - len(payload) % 4])
-        request = json.loads(data)
+        request, descriptors = packets.receive(self._control)
         try:
-            self._fork(request, list(descriptors))
+            self._fork(request, descriptors)
         except OSError as error:
-            self._control.send(json.dumps({"id": request["id"], "error": str(error)}).encode())
+            packets.send(self._control, {"id": request["id"], "error": str(error)})
         finally:
             for fd in descriptors:
                 os.close(fd)
@@ -143,7 +135,7 @@ class Zygote:
         self._running[pid] = request["id"]
         pidfd = linux.pidfd_open(pid)
         try:
-            self._send({"id": request["id"]}, pidfd)
+            packets.send(self._control, {"id": request["id"]}, pidfd)
         finally:
             os.close(pidfd)
 
@@ -175,10 +167,6 @@ class Zygote:
         finally:
             os._exit(1)
 
-    def _send(self, body: dict[str, Any], *descriptors: int) -> None:
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-        self._control.sendmsg([json.dumps(body).encode()], ancillary if descriptors else [])
-
     def _reap(self, wake: int) -> None:
         os.read(wake, 512)
         while self._running:
@@ -187,4 +175,4 @@ class Zygote:
                 return
             number = self._running.pop(pid, None)
             if number is not None:
-                self._send({"ended": number, "exit_code": os.waitstatus_to_exitcode(status)})
+                packets.send(self._control, {"ended": number, "exit_code": os.waitstatus_to_exitcode(status)})

@@ -29,6 +29,7 @@ async def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
     """The next packet and its descriptors; None once the other side is gone."""
     while True:
         try:
+            # `socket.recv_fds` passes no flags on, and no program that is started may inherit what comes here.
             data, ancillary, _, _ = sock.recvmsg(1 << 16, _SPACE, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             await anyio.wait_readable(sock)
