@@ -202,7 +202,12 @@ class Emitter:
 
     def _shell_output(self, call_id: str) -> _Output:
         if call_id not in self._shell_outputs:
-            body = {"type": "shell_call_output", "call_id": call_id, "output": [], "max_output_length": None}
+            body: dict[str, Any] = {
+                "type": "shell_call_output",
+                "call_id": call_id,
+                "output": [],
+                "max_output_length": None,
+            }
             self._shell_outputs[call_id] = self._add(body, call_id=call_id)
         return self._shell_outputs[call_id]
 
