@@ -81,10 +81,12 @@ class Jobs:
         self._tasks = tasks
         self._jobs: dict[str, Job] = {}
 
-    def start(self, job_id: str, owner: str, work: Work, state: object = None) -> Job:
-        """Start a job."""
-        job = self._jobs[job_id] = Job(job_id, owner, state)
-        self._tasks.start_soon(self._run, job, work)
+    def start(self, job_id: str, owner: str, work: Work, state: object = None, *, kept_s: float = _KEPT_S) -> Job:
+        """Start a job; it is found by its id until so many seconds after its end, and never if that is 0."""
+        job = Job(job_id, owner, state)
+        if kept_s:
+            self._jobs[job_id] = job
+        self._tasks.start_soon(self._run, job, work, kept_s)
         return job
 
     def get(self, job_id: str, owner: str) -> Job | None:
@@ -96,10 +98,10 @@ class Jobs:
         """Let nobody find it again."""
         self._jobs.pop(job.id, None)
 
-    async def _run(self, job: Job, work: Work) -> None:
+    async def _run(self, job: Job, work: Work, kept_s: float) -> None:
         try:
             await job.perform(work)
-            await anyio.sleep(_KEPT_S)
+            await anyio.sleep(kept_s)
         finally:
             self._jobs.pop(job.id, None)
 

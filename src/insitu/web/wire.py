@@ -29,13 +29,30 @@ async def read_json(request: Request, model: type[Model], cap: int) -> Model:
         InvalidRequest: if it is not JSON, or not what the model says.
         TooLarge: if it has more than ``cap`` bytes.
     """
-    body = await _read(request, cap)
+    body = await read_bytes(request, cap)
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as exc:
         # What was wrong is repeated in the message only where it is small.
         small = len(body) <= 64 * 1024
         raise invalid_request(exc.errors(include_url=False, include_context=small, include_input=small)) from None
+
+
+async def read_bytes(request: Request, cap: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLarge: if it has more than ``cap`` bytes.
+    """
+    refuse_length(request, cap)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in body_chunks(request):
+        size += len(chunk)
+        if size > cap:
+            raise _too_large(f"more than {cap} bytes", cap)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
@@ -71,18 +88,6 @@ def refuse_length(request: Request, cap: int) -> None:
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer, by the fast path past the framework's own encoder."""
     return Response(dumps(value), status, headers, media_type="application/json")
-
-
-async def _read(request: Request, cap: int) -> bytes:
-    refuse_length(request, cap)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in body_chunks(request):
-        size += len(chunk)
-        if size > cap:
-            raise _too_large(f"more than {cap} bytes", cap)
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _too_large(size: str, cap: int) -> TooLarge:

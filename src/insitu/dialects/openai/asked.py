@@ -139,7 +139,7 @@ class Tools:
             raise Unsupported(f"{where}.allowed_callers", JAVASCRIPT)
         match tool.get("type"):
             case "code_interpreter":
-                self.python = _container(tool.get("container") or {"type": "auto"}, f"{where}.container")
+                self.python = container_wish(tool.get("container") or {"type": "auto"}, f"{where}.container")
             case "shell":
                 self.shell = _environment(tool.get("environment") or {"type": "container_auto"}, f"{where}.environment")
             case "function":
@@ -182,7 +182,12 @@ class Tools:
         return "required" if choice.get("mode") == "required" else "auto"
 
 
-def _container(container: Any, where: str) -> Json:
+def container_wish(container: Any, where: str) -> Json:
+    """Where code is to run: the ``id`` of a container; or the ``file_ids`` and ``memory_bytes`` of any.
+
+    Raises:
+        BadParameter: if it is malformed, or not to be had here.
+    """
     if isinstance(container, str):
         return {"id": container}
     if not isinstance(container, dict) or container.get("type") not in (None, "auto"):

@@ -23,7 +23,7 @@ from .errors import BadParameter
 from .items import normalize_input
 from .transcript import to_messages
 
-_EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
+EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 _INLINE_IMAGE_BYTES = 20 << 20
 
 
@@ -122,17 +122,19 @@ async def _own_tools(
             container = await turns.containers.usable(asked["id"], owner)
         else:
             if shared is None:
-                shared, expired = await _automatic(service, owner, asked, earlier)
-                notes += [_EXPIRED] if expired else []
+                shared, expired = await automatic_container(service, owner, asked, earlier)
+                notes += [EXPIRED] if expired else []
             container = shared
-            await _check_files(service, owner, asked["file_ids"])
+            await check_files(service, owner, asked["file_ids"])
             container.bring(asked["file_ids"])
         make = turns.python if kind == "python" else turns.shell
         own[kind] = make(container, tools.names)
     return own, notes
 
 
-async def _automatic(service: Service, owner: str, asked: Json, earlier: Sequence[str]) -> tuple[Container, bool]:
+async def automatic_container(
+    service: Service, owner: str, asked: Json, earlier: Sequence[str]
+) -> tuple[Container, bool]:
     """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
     containers = service.turns.containers
     expired = False
@@ -146,7 +148,8 @@ async def _automatic(service: Service, owner: str, asked: Json, earlier: Sequenc
     return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
 
 
-async def _check_files(service: Service, owner: str, file_ids: Sequence[str]) -> None:
+async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> None:
+    """Raise NotFound if one of the files is not there."""
     for file_id in file_ids:
         await service.store.files.get(file_id, owner)
 

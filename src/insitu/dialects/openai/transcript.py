@@ -38,7 +38,7 @@ def to_messages(items: Sequence[Item], instructions: str | None, names: Mapping[
     for item in items:
         builder.add(item)
     system: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
-    return _one_system([*system, *builder.messages()])
+    return one_system([*system, *builder.messages()])
 
 
 class _Builder:
@@ -135,7 +135,8 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "text", "text": part.get("text") or part.get("refusal") or ""}
 
 
-def _one_system(messages: list[Message]) -> list[Message]:
+def one_system(messages: list[Message]) -> list[Message]:
+    """The transcript with the system messages at its beginning joined into one."""
     # Many a chat template takes one system message, and that at the beginning.
     leading = 0
     while leading < len(messages) and messages[leading]["role"] == "system":
