@@ -69,9 +69,9 @@ class Upstream:
         while True:
             sent = self._understood(body)
             try:
-                return await client.chat.completions.create(
-                    model=sent.pop("model"), messages=sent.pop("messages"), stream=True, extra_body=sent
-                )
+                # As extra_body the transcript goes out as it is: to check it as `messages`, key by key, takes the client
+                # longer the longer it gets, and more than all else in a turn of many steps.
+                return await client.chat.completions.create(model="", messages=(), stream=True, extra_body=sent)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
                 unknown = {name for name in _DISPENSABLE if name in sent and name in exc.message}
                 if not unknown:
