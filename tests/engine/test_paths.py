@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import cast
 
 import pytest
 
 from insitu.engine import Engine, Workspace
-from insitu.errors import (
-    FileMissing,
-    InvalidRequest,
-    PathRefused,
-)
+from insitu.errors import FileMissing, InvalidRequest, PathRefused, SandboxFailed
+from insitu.isolation.base import AgentRefused, Sandbox
 from insitu.types import MIB
 from tests.support.guest import Guest, chunks, content
 
@@ -90,7 +88,7 @@ async def test_what_is_no_file_holds_nobody_up(files: Workspace, guest: Guest) -
     make = "import os, socket; os.mkfifo('fifo'); os.mkdir('folder'); socket.socket(socket.AF_UNIX).bind('socket')"
     assert (await guest.run(make)).outcome == "ok"
     for path in ("fifo", "folder", "socket"):
-        with pytest.raises((InvalidRequest, PathRefused)):
+        with pytest.raises((InvalidRequest, PathRefused), match=r"is (no regular file|a folder)"):
             await content(files, path)
     assert {info.path: info.kind for info in await files.list()} == {
         "fifo": "other",
@@ -98,15 +96,45 @@ async def test_what_is_no_file_holds_nobody_up(files: Workspace, guest: Guest) -
         "socket": "other",
     }
     for path in ("fifo/x", "socket/x"):
-        with pytest.raises((FileMissing, PathRefused)):
+        with pytest.raises(FileMissing):
             await files.write(path, chunks(b"x"))
-    with pytest.raises((InvalidRequest, PathRefused)):
+    with pytest.raises(InvalidRequest, match="'folder' is a folder"):
         await files.write("folder", chunks(b"x"))
     await files.write("fifo", chunks(b"x"))
     assert await content(files, "fifo") == b"x"
     for path in ("fifo", "folder", "socket"):
         await files.delete(path)
     assert await files.list() == []
+
+
+async def test_what_code_has_shut_is_told_as_that(files: Workspace, guest: Guest) -> None:
+    shut = "import os; os.mkdir('d'); open('d/f', 'w').close(); os.chmod('d', 0); os.chmod('.', 0); os._exit(3)"
+    ended = await guest.run(shut)
+    assert (ended.outcome, ended.exit_code, ended.files) == ("crashed", 3, ())
+    for attempt in (
+        files.list(),
+        files.stat("d"),
+        files.size("d/f"),
+        files.delete("d"),
+        files.write("a", chunks(b"x")),
+    ):
+        with pytest.raises(PathRefused, match="its permissions do not allow that"):
+            await attempt
+    await guest.run("import os; os.chmod('/mnt/data', 0o755); os.chmod('/mnt/data/d', 0o755)")
+    await files.delete("d")
+    assert await files.list() == []
+
+
+@pytest.mark.parametrize("errno", ["EIO", "EMFILE", "ENOSYS"])
+async def test_what_no_path_can_be_blamed_for_is_the_sandboxs_failure(errno: str) -> None:
+    class Refusing:
+        async def request(self, do: str, tail: bytes, **arguments: object) -> None:
+            raise AgentRefused(errno, f"{do}: no luck")
+
+    files = Workspace(lambda: cast(Sandbox, Refusing()), lambda entry: None)
+    for attempt in (files.list(), files.size("a"), files.delete("a"), files.write("a", chunks(b"x"))):
+        with pytest.raises(SandboxFailed, match=r"the workspace could not be used for '.*: .* no luck"):
+            await attempt
 
 
 async def test_a_file_that_turns_into_a_link_is_not_followed(files: Workspace, guest: Guest) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from ..errors import InsituError, QuotaExceeded, SandboxFailed, SessionNotFound
-from ..isolation.base import Sandbox
+from ..isolation.base import AgentRefused, Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
 from .console import Console
 from .execution import Recorder, RunningExecution, Verdict, summarize
@@ -249,7 +249,10 @@ class Session:
         if self._ended is not None:
             return []
         if claim is None:
-            body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
+            try:
+                body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
+            except AgentRefused:
+                return []  # the code has shut the workspace, or moved it out of reach
             changed = self._listing.update(body["entries"])
         else:
             changed = self._listing.update(claim["files"]) if "files" in claim else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, TooLarge, WorkspaceFull
+from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, SandboxFailed, TooLarge, WorkspaceFull
 from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
 from ..isolation.base import AgentRefused, Sandbox
 from ..types import FileInfo
@@ -55,7 +55,8 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
 class Workspace:
     """The files of one session.
 
-    Every operation raises ``PathRefused`` for a path or a link that leads out, ``FileMissing`` for what is not there.
+    Every operation raises ``PathRefused`` for a path or a link that leads out or cannot be used, ``FileMissing`` for
+    what is not there, and ``SandboxFailed`` for what is no fault of the path.
     """
 
     def __init__(self, sandbox: Callable[[], Sandbox], on_write: Callable[[Mapping[str, Any]], None]) -> None:
@@ -169,11 +170,19 @@ def _translate(path: str, error: AgentRefused) -> InsituError:
             return FileMissing(path)
         case "EXDEV" | "ELOOP" | "EAGAIN":
             return PathRefused(path, "a link in it leads out of the workspace")
+        case "ENAMETOOLONG":
+            return PathRefused(path, "it is too long")
         case "EISDIR":
             return InvalidRequest(f"{path!r} is a folder")
+        case "EINVAL" | "ENXIO":
+            return PathRefused(path, "it is no regular file")
+        case "ENOTEMPTY":
+            return PathRefused(path, "files are put into it all the time")
+        case "EACCES" | "EPERM":
+            return PathRefused(path, "its permissions do not allow that")
         case "ENOSPC" | "EDQUOT" | "ENOMEM":
             return WorkspaceFull(
                 f"no room for {path!r}: the session's disk limit is reached", hint="delete files first"
             )
         case _:
-            return PathRefused(path, str(error))
+            return SandboxFailed(f"the workspace could not be used for {path!r}: {error}")
