@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from functools import partial
 from typing import Annotated, Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Query
 from starlette.convertors import PathConvertor, register_url_convertor  # codespell:ignore convertors
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ...engine import Workspace
 from ...errors import FileMissing, InvalidRequest, PathRefused
 from ...types import FileInfo
+from ...web.downloads import download
 from ...web.openapi import answers, answers_bytes, takes_bytes
-from ...web.ranges import requested_range
 from ...web.service import Service
 from ...web.wire import body_chunks, json_answer, refuse_length
 from .models import FileList, FilesQuery
-
-# What no browser runs as code; everything else is sent as mere bytes.
-TYPES = {
-    ".csv": "text/csv",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".json": "application/json",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".txt": "text/plain",
-    ".webp": "image/webp",
-    ".zip": "application/zip",
-}
 
 
 class WorkspacePath(PathConvertor):
@@ -118,39 +103,7 @@ async def _download(request: Request, files: Workspace, path: str) -> Response:
         size = await files.size(path)
     except InvalidRequest as exc:
         raise InvalidRequest(exc.message, hint="add ?depth=1 to list a folder") from None
-    wanted = requested_range(request.headers, size)
-    start, end = wanted or (0, size)
-    headers = _file_headers(path, end - start)
-    if wanted:
-        headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
-    status = 206 if wanted else 200
-    if request.method == "HEAD" or start == end:
-        return Response(b"", status, headers)
-    chunks = files.read(path, start, end)
-    # Read here, where an error can still be an HTTP status.
-    first = await anext(chunks, b"")
-    return StreamingResponse(_joined(first, chunks), status, headers)
-
-
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
-
-
-def _file_headers(path: str, length: int) -> dict[str, str]:
-    name = path.rpartition("/")[2]
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    return {
-        "content-type": TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream"),
-        "content-length": str(length),
-        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "accept-ranges": "bytes",
-        "cache-control": "no-store",
-        # Whatever code wrote into the file: no browser is to run it as this server's page.
-        "x-content-type-options": "nosniff",
-        "content-security-policy": "sandbox; default-src 'none'",
-    }
+    return await download(request, path, size, partial(files.read, path))
 
 
 def _check_encoding(request: Request, path: str) -> None:
