@@ -74,6 +74,14 @@ class BodyStalled(errors.CallerError):
     code = "body_stalled"
 
 
+class Malformed(errors.InvalidRequest):
+    """Raised when a body or a query is not what it has to be; ``param`` names the field at fault, if it is one."""
+
+    def __init__(self, message: str, *, hint: str | None = None, param: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+
+
 class RangeRefused(errors.CallerError):
     """Raised when a range begins after the end of the file."""
 
@@ -118,16 +126,21 @@ def error_body(exc: Exception, request_id: str) -> dict[str, Any]:
 
 async def answer_framework_error(request: Request, exc: Exception) -> Response:
     """Answer what the framework refuses: no such route, no such method, a bad query."""
-    refused = invalid_request(exc.errors()) if isinstance(exc, RequestValidationError) else exc
+    refused = invalid_request(exc.errors(), within=1) if isinstance(exc, RequestValidationError) else exc
     answer: Response = request.scope["insitu.error_answer"](refused, request.scope["insitu.request_id"])
     return answer
 
 
-def invalid_request(faults: Sequence[Any]) -> errors.InvalidRequest:
-    """Say in one sentence what pydantic found wrong; the first five faults are enough to go on."""
+def invalid_request(faults: Sequence[Any], within: int = 0) -> Malformed:
+    """Say in one sentence what pydantic found wrong; the first five faults are enough to go on.
+
+    Args:
+        within: how many parts of a fault's place say where the field is, and not what it is called.
+    """
     message = "; ".join(_fault(fault) for fault in faults[:5])
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-    return errors.InvalidRequest(message + more, hint="the fields are described at /docs")
+    param = _dotted(faults[0]["loc"][within:]) or None
+    return Malformed(message + more, hint="the fields are described at /docs", param=param)
 
 
 def _fault(fault: Any) -> str:

@@ -48,6 +48,17 @@ def takes_bytes() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
 
 
+def takes_form(
+    properties: dict[str, Any], required: Sequence[str] = (), json: type[BaseModel] | None = None
+) -> dict[str, Any]:
+    """The part of a route's description that names the parts of its form, and the JSON that it takes instead."""
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": schema}}
+    if json is not None:
+        content |= takes(json)["requestBody"]["content"]
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def answers(model: Any, status: int = 200, text: str = "Done.") -> dict[str, Any]:
     """The part of a route's declaration that names its answers; nothing is validated against them."""
     return {
