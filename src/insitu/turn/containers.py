@@ -20,6 +20,8 @@ DEFAULT_EXPIRY_S = 20 * 60.0
 # Larger files live and die with their container.
 _KEPT_BYTES = 64 * MIB
 _DEPTH = 8
+# Of the server's own making, and no business of clients.
+_HIDDEN = ".insitu/"
 
 
 class ContainerExpired(NotFound):
@@ -70,9 +72,16 @@ class Container:
             return "the server that held it has stopped"
         if self._session is not None and self._session.ended:
             return self._session.ended
+        if self._session is not None and not self._session.healthy:
+            return "its sandbox died"
         if self._session is None and self.last_active + self.record.expires_after_s <= time.time():
             return "its time without use was over"
         return None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever put into it: there is no need of a sandbox to look."""
+        return self._session is None and not self.record.file_ids
 
     @property
     def last_active(self) -> float:
@@ -210,10 +219,10 @@ class Container:
 
     async def files(self) -> dict[str, FileInfo]:
         """The files of the workspace by their paths; none if its time is over."""
-        if self.expired:
+        if self.expired or self.empty:
             return {}
         listing = await (await self.session()).files.list(depth=_DEPTH)
-        return {info.path: info for info in listing if info.kind == "file"}
+        return {info.path: info for info in listing if info.kind == "file" and not info.path.startswith(_HIDDEN)}
 
     async def delete(self) -> None:
         """End it, and forget it."""

@@ -1,0 +1,151 @@
+"""A container's files: those of its workspace while it lives, and what is kept of them afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ..engine import Session
+from ..errors import FileMissing, NotFound, PathRefused, SandboxFailed, SessionNotFound
+from ..store import ContainerFile, Listing, Page, Store, new_id
+from ..types import FileInfo
+from .containers import Container, ContainerExpired
+
+_MANY = 1000
+# However it is told, there is no workspace to look into.
+_GONE = (ContainerExpired, SandboxFailed, SessionNotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes.
+
+    Args:
+        read: yields them from the first position up to the second.
+    """
+
+    path: str
+    size: int
+    read: Callable[[int, int], AsyncIterator[bytes]]
+
+
+class ContainerFiles:
+    """The files of one container, by the ids that clients know them by."""
+
+    def __init__(self, store: Store, container: Container) -> None:
+        self._store = store
+        self._container = container
+        self._owner = container.record.owner
+
+    async def list(self, page: Page) -> Listing[ContainerFile]:
+        """A part of its files, in the order in which they were first seen."""
+        await self._take_note()
+        return await self._store.containers.files(self._container.id, self._owner, page)
+
+    async def get(self, file_id: str) -> ContainerFile:
+        """One of its files.
+
+        Raises:
+            NotFound: if it is gone, was never there, or is someone else's.
+        """
+        file = await self._stored(file_id)
+        session = await self._living_session()
+        if session is None:
+            return file
+        if (info := await _look(session, file.path)) is not None:
+            return await self._noted(file, info)
+        if file.blob is None:
+            await self._store.containers.delete_file(self._container.id, file_id, self._owner)
+            raise _missing(file_id)
+        return file
+
+    async def delete(self, file_id: str) -> None:
+        """Delete one of its files, and what is kept of it.
+
+        Raises:
+            NotFound: as of :meth:`get`.
+        """
+        file = await self._stored(file_id)
+        session = await self._living_session()
+        if session is not None and await _look(session, file.path) is not None:
+            await session.files.delete(file.path)
+        await self._store.containers.delete_file(self._container.id, file_id, self._owner)
+
+    async def open(self, file_id: str) -> Content:
+        """The content of one of its files: as it is now, or as it was kept.
+
+        Raises:
+            NotFound: as of :meth:`get`.
+            ContainerExpired: if it went with the container.
+        """
+        file = await self._stored(file_id)
+        session = await self._living_session()
+        if session is not None and (info := await _look(session, file.path)) is not None:
+            return Content(file.path, info.size, partial(session.files.read, file.path))
+        if file.blob is not None:
+            kept = await self._store.containers.open(file)
+            return Content(file.path, kept.size, kept.read)
+        if (reason := self._container.expired) is not None:
+            raise ContainerExpired(self._container.id, reason)
+        raise _missing(file_id)
+
+    async def _take_note(self) -> None:
+        """Give ids to files that have none, and drop those that are neither there nor kept."""
+        try:
+            found = await self._container.files()
+            session = await self._living_session()
+        except _GONE:
+            return
+        known = await self._known()
+        for path, info in found.items():
+            await self._noted(known.get(path), info)
+        if session is not None:
+            for path in known.keys() - found.keys():
+                # A listing is bounded in number and in depth: what is not in it may be there.
+                if known[path].blob is None and await _look(session, path) is None:
+                    await self._store.containers.delete_file(self._container.id, known[path].id, self._owner)
+
+    async def _noted(self, known: ContainerFile | None, info: FileInfo) -> ContainerFile:
+        if known is not None:
+            if known.size == info.size:
+                return known
+            return await self._store.containers.put_file(replace(known, size=info.size))
+        file = ContainerFile(
+            new_id("cfile_"), self._owner, self._container.id, time.time(), info.path, info.size, "assistant"
+        )
+        return await self._store.containers.put_file(file)
+
+    async def _stored(self, file_id: str) -> ContainerFile:
+        return await self._store.containers.file(self._container.id, file_id, self._owner)
+
+    async def _known(self) -> dict[str, ContainerFile]:
+        known: dict[str, ContainerFile] = {}
+        last, more = None, True
+        while more:
+            page = Page(_MANY, last, "asc")
+            found = await self._store.containers.files(self._container.id, self._owner, page)
+            known |= {file.path: file for file in found.data}
+            last, more = found.data[-1].id if found.data else None, found.has_more
+        return known
+
+    async def _living_session(self) -> Session | None:
+        if self._container.expired or self._container.empty:
+            return None
+        try:
+            return await self._container.session()
+        except ContainerExpired:
+            return None
+
+
+async def _look(session: Session, path: str) -> FileInfo | None:
+    try:
+        info = await session.files.stat(path)
+    except (FileMissing, PathRefused, *_GONE):
+        return None
+    return info if info.kind == "file" else None
+
+
+def _missing(file_id: str) -> NotFound:
+    return NotFound(f"there is no container file {file_id!r}")
