@@ -125,6 +125,11 @@ class ScriptedModel:
         """How many steps no request has taken yet."""
         return len(self._steps)
 
+    def forget(self) -> None:
+        """Start afresh: nothing is scripted, and no request has come."""
+        self._steps.clear()
+        self.requests.clear()
+
     async def wait_received(self, n: int) -> Received:
         """``requests[n]``, as soon as it is there.
 

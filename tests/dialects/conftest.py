@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+from insitu.settings import Settings
+from tests.support.model import ScriptedModel
+from tests.support.serving import serving
+
+# Owners, one as good as the other.
+KEYS = ("one", "two")
+
+
+@pytest.fixture(scope="session")
+def the_model() -> Iterator[ScriptedModel]:
+    """The upstream of all servers."""
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
+    """The upstream, which has heard nothing yet; the test uses up what it scripts."""
+    the_model.forget()
+    yield the_model
+    assert not the_model.left, "the script has steps that nobody has taken"
+
+
+@pytest.fixture(scope="session")
+def settings(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
+    """Makes settings of a server; importing packages ahead would only make the tests slower."""
+
+    def make(**others: Any) -> Settings:
+        own = {"upstream": the_model.url, "api_keys": KEYS, "data_dir": tmp_path_factory.mktemp("data")}
+        return Settings(**{"port": 0, "preimport": (), "pool_size": 2, "keepalive_s": 0.2, **own, **others})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def url(settings: Callable[..., Settings]) -> Iterator[str]:
+    """The server that most tests share."""
+    with serving(settings()) as address:
+        yield address
+
+
+@pytest.fixture
+def serve(settings: Callable[..., Settings]) -> Iterator[Callable[..., str]]:
+    """Starts servers with settings of their own, and ends them with the test."""
+    with ExitStack() as stack:
+        yield lambda **others: stack.enter_context(serving(settings(**others)))
+
+
+@pytest.fixture(scope="session")
+def connect() -> Iterator[Callable[..., OpenAI]]:
+    """Makes OpenAI's clients; the first key is the default."""
+    with ExitStack() as stack:
+
+        def make(url: str, key: str = KEYS[0], **options: Any) -> OpenAI:
+            return stack.enter_context(OpenAI(base_url=f"{url}/v1", api_key=key, **{"max_retries": 0, **options}))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def client(url: str, connect: Callable[..., OpenAI]) -> OpenAI:
+    """The shared server's first owner."""
+    return connect(url)
+
+
+@pytest.fixture(scope="session")
+def stranger(url: str, connect: Callable[..., OpenAI]) -> OpenAI:
+    """The shared server's other owner."""
+    return connect(url, KEYS[1])
+
+
+@pytest.fixture
+async def async_client(url: str) -> Any:
+    """The first owner, on an event loop."""
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEYS[0], max_retries=0) as made:
+        yield made
