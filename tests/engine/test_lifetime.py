@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import venv
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -168,6 +169,23 @@ async def test_an_environment_whose_init_dies_begins_anew(engine: Engine) -> Non
     with pytest.raises((SandboxFailed, SessionNotFound), match="died"):
         await engine.run(session, "1")
     await assert_recovers(engine)
+
+
+async def test_an_environment_that_cannot_begin_anew_is_no_callers_fault(tmp_path: Path) -> None:
+    python = tmp_path / "gone/bin/python"
+    venv.create(tmp_path / "gone", symlinks=True)
+    async with Engine(SMALL.model_copy(update={"environments": {"gone": python}})) as engine:
+        assert (await engine.run(None, "1 + 1", environment="gone")).text == "2"
+        python.unlink()
+        inits = named("insitu-init")
+        for init in inits:
+            os.kill(init, signal.SIGKILL)
+        await_ends(inits)
+        with pytest.raises(SandboxFailed):  # that it has died, or already what comes of it
+            await engine.run(None, "1", environment="gone")
+        with pytest.raises(SandboxFailed, match="cannot be started again: the environment 'gone' has no working"):
+            await engine.run(None, "1", environment="gone")
+        await assert_recovers(engine)
 
 
 async def assert_recovers(engine: Engine) -> None:

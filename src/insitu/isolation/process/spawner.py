@@ -8,14 +8,15 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ...errors import InvalidRequest, SandboxFailed
+from ...errors import InvalidRequest, IsolationUnavailable, SandboxFailed
+from ...guest.variables import ONE_THREAD
 from ..base import Environment
 from . import packets, rootfs
 from .layers import Wall, explain_refusal
@@ -37,7 +38,6 @@ print(json.dumps({
 """
 # What of an installation prefix is needed; the rest of one such as ~/.local is nobody's business.
 _OF_PREFIX = ("bin", "lib", "lib64", "libexec", "pyvenv.cfg", "conda-meta")
-_ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "RAYON", "POLARS_MAX")
 START_TIMEOUT_S = 120.0
 
 
@@ -115,7 +115,8 @@ class Spawner:
     async def make_sandbox(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """Clone a sandbox; returns its agent's pidfd."""
         if self._init is None or not self._init.alive:
-            await self._launch_again()
+            with self._coming_back():
+                await self._launch_again()
         assert self._init is not None
         _, (pidfd,) = await self._init.call({"do": "sandbox", **request}, descriptors)
         return pidfd
@@ -123,11 +124,20 @@ class Spawner:
     async def fork(self, rlimits: Mapping[str, int], descriptors: Sequence[int]) -> tuple[int, Ended]:
         """Fork an interpreter into a sandbox; returns its pidfd and where its end will be told."""
         if self._zygote is None or not self._zygote.alive:
-            await self._start_zygote()
+            with self._coming_back():
+                await self._start_zygote()
         zygote = self._zygote
         assert zygote is not None
         number, (pidfd,) = await zygote.call({"rlimits": dict(rlimits)}, descriptors)
         return pidfd, self._end_of(number)
+
+    @contextlib.contextmanager
+    def _coming_back(self) -> Iterator[None]:
+        # At the start this is for the operator to mend; later it meets callers, whose request is not to blame.
+        try:
+            yield
+        except (InvalidRequest, IsolationUnavailable) as error:
+            raise SandboxFailed(f"its processes ended, and cannot be started again: {error.message}") from error
 
     async def _start_zygote(self) -> None:
         async with self._starting:
@@ -257,9 +267,8 @@ def _member_files(folder: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    threads = {f"{name}_NUM_THREADS" if "MAX" not in name else f"{name}_THREADS": "1" for name in _ONE_THREAD}
     return {
-        **threads,
+        **ONE_THREAD,
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": "/tmp",
