@@ -12,6 +12,7 @@ from pathlib import Path
 
 from insitu import errors
 from insitu.cli.app import app
+from insitu.cli.configuration import SECRET
 from insitu.cli.text import size
 from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.settings import Settings
@@ -24,6 +25,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 # The first setting of each section; the order is that of the class.
 _SECTIONS = {
     "host": "The server",
+    "data_dir": "What lasts",
+    "upstream": "The model and the turn",
     "python": "Environments and wall",
     "pool_size": "Room",
     "grace_s": "Defaults of a session",
@@ -65,7 +68,7 @@ def _settings() -> Iterator[str]:
         if name in _SECTIONS:
             yield f"\n### {_SECTIONS[name]}\n\n| environment | option of `serve` | default | what |\n|---|---|---|---|"
         option = "none: arguments can be read by everyone on the machine"
-        if name != "api_keys":
+        if name not in SECRET:
             option = f"`--{name.replace('_', '-')}`"
         yield f"| `INSITU_{name.upper()}` | {option} | {_default(name)} | {field.description} |"
 
