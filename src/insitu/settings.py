@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -135,6 +136,16 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("upstream")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if value and not _is_base_url(value):
+            raise ValueError(
+                f"upstream is {value[:200]!r}, which is no base URL: it must begin with http:// or https://, name a"
+                " host, and have no query; such as http://127.0.0.1:11434/v1"
+            )
+        return value
+
     @field_validator("environments", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
@@ -183,6 +194,16 @@ class Settings(BaseSettings):
         if wish > ceiling:
             raise OverCeiling(name, wish, ceiling)
         return wish
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and plain and not set("?#") & set(text)
 
 
 def _named_paths(text: str) -> dict[str, str]:

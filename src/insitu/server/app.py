@@ -12,7 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from ..dialects.native import NATIVE
-from ..dialects.openai import OPENAI
+from ..dialects.openai import OPENAI, Elsewhere
 from ..engine import Engine
 from ..settings import Settings
 from ..store import Store
@@ -73,5 +73,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     for dialect in DIALECTS:
         app.include_router(dialect.routes(service))
     app.include_router(health.routes(service))
+    others = [dialect for dialect in DIALECTS if dialect is not OPENAI]
+    app.router.default = Elsewhere(service, app.router.not_found, others)
     describe(app, [body for dialect in DIALECTS for body in dialect.bodies])
     return app

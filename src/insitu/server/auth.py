@@ -78,8 +78,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
-        to_error = next((each.error_answer for each in self.dialects if each.owns(scope)), error_answer)
-        scope["insitu.error_answer"] = to_error
+        # A route that speaks for another dialect puts its own there.
+        scope["insitu.error_answer"] = next(
+            (each.error_answer for each in self.dialects if each.owns(scope)), error_answer
+        )
         started = False
 
         async def send_named(message: Message) -> None:
@@ -99,7 +101,7 @@ class Gate:
         except Exception as exc:
             if started:
                 raise
-            answer = to_error(exc, request_id)
+            answer = scope["insitu.error_answer"](exc, request_id)
             if isinstance(exc, TooLarge | WorkspaceFull):
                 await _answer_and_linger(answer, receive, send_named)
             else:

@@ -20,5 +20,6 @@ def _routes(service: Service) -> APIRouter:
 NATIVE = Dialect(
     "insitu",
     _routes,
+    paths=("/v1/execute", "/v1/sessions", "/v1/environments"),
     bodies=(CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest),
 )

@@ -6,13 +6,14 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import responses
+from . import chat, models, responses
+from .elsewhere import Elsewhere as Elsewhere
 from .errors import openai_error
 
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (responses,):
+    for part in (responses, chat, models):
         router.include_router(part.routes(service))
     return router
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ...errors import InsituError, InvalidRequest, NotFound, UpstreamRefused
+from ...errors import InvalidRequest, NotFound, UpstreamRefused
 from ...web.encoding import dumps
 from ...web.errors import error_answer, error_body, error_status
 
@@ -38,7 +38,8 @@ def openai_error(exc: Exception, request_id: str) -> Response:
     """An error as OpenAI's clients read it."""
     plain = error_answer(exc, request_id)
     headers = {name: value for name, value in plain.headers.items() if name not in ("content-length", "content-type")}
-    if isinstance(exc, InsituError) and _must_not_repeat(exc):
+    if error_status(exc) in (500, 501):
+        # Code may have run, and clients send again by themselves what these answer.
         headers["x-should-retry"] = "false"
     body = {"error": openai_error_body(exc, request_id)}
     return Response(dumps(body), _status(exc), headers, media_type="application/json")
@@ -58,7 +59,3 @@ def _status(exc: Exception) -> int:
         return exc.status
     status = error_status(exc)
     return 400 if status == 422 else status
-
-
-def _must_not_repeat(exc: InsituError) -> bool:
-    return error_status(exc) in (500, 501)

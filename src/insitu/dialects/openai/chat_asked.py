@@ -1,0 +1,196 @@
+"""What a request for a chat completion may hold, where code is to run; everything else is the model server's matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...turn.events import Message
+from .asked import Json, container_wish
+from .errors import BadParameter, Unsupported
+
+SWITCH = "code_interpreter"
+# What only this server has: the model server never sees it.
+_OURS = (SWITCH, "insitu")
+_READ_HERE = (
+    "model",
+    "messages",
+    "tools",
+    "tool_choice",
+    "stream",
+    "stream_options",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_tool_calls",
+    *_OURS,
+)
+_OFF = 'code runs for one plain answer; send {"code_interpreter": false} to have the request go on as it is'
+
+
+def code_wish(body: Any, *, by_default: bool) -> Json | None:
+    """Where the code of a request is to run; None if it wants none.
+
+    Raises:
+        BadParameter: if that is malformed, or not to be had here.
+    """
+    if not isinstance(body, dict):
+        if by_default:
+            raise BadParameter("body", "the body must be a JSON object")
+        return None
+    tools = body.get("tools")
+    for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+        if isinstance(tool, dict) and tool.get("type") == SWITCH:
+            return _wish(tool, f"tools[{index}]")
+    match body.get(SWITCH):
+        case None:
+            return _wish({}, SWITCH) if by_default else None
+        case bool() as on:
+            return _wish({}, SWITCH) if on else None
+        case dict() as tool:
+            return _wish(tool, SWITCH)
+    raise BadParameter(SWITCH, f"{SWITCH} must be true, false, or an object like the entry in tools")
+
+
+def _wish(tool: Json, where: str) -> Json:
+    return container_wish(tool.get("container") or {"type": "auto"}, f"{where}.container")
+
+
+def without_ours(body: Any) -> Any:
+    """The body without what only this server knows; the very same object if there is nothing of it."""
+    if not isinstance(body, dict):
+        return body
+    messages = body.get("messages")
+    said = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+    if not any(name in body for name in _OURS) and not any("insitu" in message for message in said):
+        return body
+    cleaned = {name: value for name, value in body.items() if name not in _OURS}
+    if isinstance(messages, list):
+        cleaned["messages"] = [stripped(m) if isinstance(m, dict) else m for m in messages]
+    return cleaned
+
+
+def stripped(message: Message) -> Message:
+    """A message without the steps that this server told of, which clients send back."""
+    return {name: value for name, value in message.items() if name != "insitu"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat completion to make, with code.
+
+    Args:
+        functions: the client's own tools.
+        container: where code is to run, as `container_wish` has it.
+    """
+
+    model: str
+    messages: list[Message]
+    functions: list[Json]
+    container: Json
+    tool_choice: Any
+    options: Mapping[str, Any]
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    max_steps: int | None
+    stream: bool
+    include_usage: bool
+
+    @classmethod
+    def read(cls, body: Json, container: Json) -> ChatRequest:
+        """The request of a body.
+
+        Raises:
+            BadParameter: if something is malformed, or does not go together with code.
+        """
+        _refuse(body)
+        model = body.get("model")
+        if not isinstance(model, str) or not model:
+            raise BadParameter("model", "model must be the name of a model")
+        stream_options = _object(body, "stream_options")
+        most = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
+        return cls(
+            model=model,
+            messages=_messages(body.get("messages")),
+            functions=_functions(body.get("tools")),
+            container=container,
+            tool_choice=body.get("tool_choice"),
+            options={name: value for name, value in body.items() if name not in _READ_HERE},
+            max_output_tokens=_count(body, most, 1),
+            max_tool_calls=_count(body, "max_tool_calls", 0),
+            max_steps=_count(_object(body, "insitu"), "max_steps", 1, "insitu."),
+            stream=_flag(body, "stream"),
+            include_usage=_flag(stream_options, "include_usage", "stream_options."),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the client's own tools."""
+        return [function["function"]["name"] for function in self.functions]
+
+    def choice(self, python: str) -> Any:
+        """The choice of a tool, for a model that knows Python by that name."""
+        if isinstance(self.tool_choice, dict) and self.tool_choice.get("type") == SWITCH:
+            return {"type": "function", "function": {"name": python}}
+        return self.tool_choice
+
+
+def _refuse(body: Json) -> None:
+    if body.get("n") not in (None, 1):
+        raise BadParameter("n", f"n is {str(body['n'])[:32]}, and with code there is one answer", hint=_OFF)
+    if body.get("logprobs"):
+        raise Unsupported("logprobs", "logprobs are not given together with code", hint=_OFF)
+    if "audio" in (body.get("modalities") or ()):
+        raise Unsupported("modalities", "audio is not given together with code", hint=_OFF)
+
+
+def _messages(messages: Any) -> list[Message]:
+    if not isinstance(messages, list) or not messages:
+        raise BadParameter("messages", "messages must be a list of at least one message")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise BadParameter(f"messages[{index}]", f"messages[{index}] must be an object with a role")
+    return messages
+
+
+def _functions(tools: Any) -> list[Json]:
+    if tools is None:
+        return []
+    if not isinstance(tools, list):
+        raise BadParameter("tools", "tools must be a list")
+    found, switches = [], 0
+    for index, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        function = tool.get("function") if kind == "function" else None
+        switches += kind == SWITCH
+        if kind == "function" and not (isinstance(function, dict) and isinstance(function.get("name"), str)):
+            raise BadParameter(f"tools[{index}]", f"tools[{index}] must have a function with a name")
+        if kind not in ("function", SWITCH) or switches > 1:
+            raise Unsupported(
+                f"tools[{index}]", f"tools[{index}]: beside one {SWITCH} there can be functions, and no {kind!r}"
+            )
+        if kind == "function":
+            found.append(tool)
+    return found
+
+
+def _count(values: Json, name: str, least: int, within: str = "") -> int | None:
+    value = values.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        raise BadParameter(f"{within}{name}", f"{within}{name} must be a whole number of at least {least}")
+    return value
+
+
+def _flag(values: Json, name: str, within: str = "") -> bool:
+    value = values.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise BadParameter(f"{within}{name}", f"{within}{name} must be true or false")
+    return bool(value)
+
+
+def _object(values: Json, name: str) -> Json:
+    value = values.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadParameter(name, f"{name} must be an object")
+    return value or {}
