@@ -1,0 +1,71 @@
+"""The store: what must last, whatever becomes of the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from anyio import CancelScope
+from sqlalchemy import select
+
+from .containers import Containers
+from .conversations import Conversations
+from .database import Database, Records, Transaction, reads
+from .files import Files
+from .purge import Purge
+from .responses import Responses
+from .tables import container_files, files
+from .uploads import Uploads
+
+
+class Store(Records):
+    """Records in a database, and bytes in a folder. Several servers may share one.
+
+    Every look-up names the owner; what is someone else's is not there.
+    """
+
+    def __init__(self, database: Database, *, file_bytes_per_owner: int, retention_s: float) -> None:
+        super().__init__(database)
+        uploads = Uploads(database, file_bytes_per_owner)
+        self.responses = Responses(database)
+        self.conversations = Conversations(database)
+        self.containers = Containers(database, uploads)
+        self.files = Files(database, uploads)
+        self._purge = Purge(database)
+        self._retention_s = retention_s
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, *, file_bytes_per_owner: int, retention_s: float) -> AsyncIterator[Store]:
+        """Open a folder's store, or make one; what a crash has left behind is deleted.
+
+        Args:
+            file_bytes_per_owner: bytes of content that one owner may store.
+            retention_s: seconds after which :meth:`purge` deletes what has no time of its own.
+
+        Raises:
+            StoreFailed: if the folder cannot be used, or what is in it is damaged or newer than this insitu.
+        """
+        database = await Database.open(folder)
+        try:
+            store = cls(database, file_bytes_per_owner=file_bytes_per_owner, retention_s=retention_s)
+            await store._sweep()
+            yield store
+        finally:
+            with CancelScope(shield=True):
+                await database.close()
+
+    async def purge(self) -> None:
+        """Delete what has expired or is older than the retention; the items of a conversation live as long as it."""
+        now = time.time()
+        await self._purge.all(now - self._retention_s, now)
+
+    @reads
+    def _sweep(self, transaction: Transaction) -> None:
+        def known(names: Collection[str]) -> set[str]:
+            queries = (select(table.c.blob).where(table.c.blob.in_(names)) for table in (files, container_files))
+            return {blob for query in queries for blob in transaction.execute(query).scalars()}
+
+        self._database.blobs.sweep(known)

@@ -1,0 +1,192 @@
+"""The tables. An id is unique among its owner's, so that nobody can take or overwrite another's by naming it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """The value's text, in plain ASCII where orjson has no answer: lone surrogates, huge integers."""
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:
+            return json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """The text's value."""
+        try:
+            return orjson.loads(value)
+        except ValueError:
+            return json.loads(value)
+
+
+class Names(Json):
+    """A tuple of strings, as a JSON list."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """The strings."""
+        return tuple(super().process_result_value(value, dialect))
+
+
+metadata = MetaData()
+
+
+def _sequence() -> Column[int]:
+    # SQLite counts in a column of exactly this type.
+    return Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created", Double, nullable=False, index=True),
+    Column("status", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("previous_id", Text),
+    Column("conversation_id", Text),
+    Column("events", LargeBinary),
+    PrimaryKeyConstraint("owner", "id"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("private", Json, nullable=False),
+    Column("created", Double, nullable=False, index=True),
+    PrimaryKeyConstraint("owner", "id"),
+)
+
+response_items = Table(
+    "response_items",
+    metadata,
+    Column("owner", Text, nullable=False),
+    Column("response_id", Text, nullable=False),
+    Column("output", Boolean, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("item_id", Text, nullable=False),
+    PrimaryKeyConstraint("owner", "response_id", "output", "position"),
+    ForeignKeyConstraint(["owner", "response_id"], ["responses.owner", "responses.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["owner", "item_id"], ["items.owner", "items.id"]),
+    Index("ix_response_items_item", "owner", "item_id"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("metadata", Json, nullable=False),
+    PrimaryKeyConstraint("owner", "id"),
+)
+
+conversation_items = Table(
+    "conversation_items",
+    metadata,
+    _sequence(),
+    Column("owner", Text, nullable=False),
+    Column("conversation_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    UniqueConstraint("owner", "conversation_id", "item_id"),
+    ForeignKeyConstraint(["owner", "conversation_id"], ["conversations.owner", "conversations.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["owner", "item_id"], ["items.owner", "items.id"]),
+    Index("ix_conversation_items_item", "owner", "item_id"),
+)
+
+containers = Table(
+    "containers",
+    metadata,
+    _sequence(),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("last_active", Double, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("expires_after_s", Double, nullable=False),
+    Column("memory_bytes", BigInteger),
+    Column("status", Text, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("file_ids", Names, nullable=False),
+    UniqueConstraint("owner", "id"),
+)
+
+container_files = Table(
+    "container_files",
+    metadata,
+    _sequence(),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("container_id", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("blob", Text, unique=True),
+    UniqueConstraint("owner", "id"),
+    UniqueConstraint("owner", "container_id", "path"),
+    ForeignKeyConstraint(["owner", "container_id"], ["containers.owner", "containers.id"], ondelete="CASCADE"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    _sequence(),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created", Double, nullable=False, index=True),
+    Column("filename", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("mime", Text, nullable=False),
+    Column("expires", Double, index=True),
+    Column("blob", Text, nullable=False, unique=True),
+    UniqueConstraint("owner", "id"),
+)
+
+
+def columns(table: Table, record: Any) -> Sequence[Column[Any]]:
+    """The columns that hold a record's fields, in the record's order."""
+    return [table.c[field.name] for field in fields(record)]
+
+
+def values(record: DataclassInstance) -> dict[str, Any]:
+    """A record's fields, as the table takes them."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -1,0 +1,95 @@
+"""Bytes on their way into blobs, within what each owner may store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import CancelScope
+from sqlalchemy import func, select
+
+from ..errors import QuotaExceeded, TooLarge
+from .blobs import Upload
+from .database import Database, Records, Transaction, reads
+from .tables import container_files, files
+
+_PIECE = 1 << 20
+
+
+class Uploads(Records):
+    """Counts the bytes of each owner: those that are stored, and those that are still coming."""
+
+    def __init__(self, database: Database, bytes_per_owner: int) -> None:
+        super().__init__(database)
+        self._bytes_per_owner = bytes_per_owner
+        self._coming: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def receive(
+        self, owner: str, chunks: AsyncIterable[bytes], max_bytes: int, *, replaced: int = 0
+    ) -> AsyncIterator[Upload]:
+        """Write all chunks to the disk; what is not published within the block is deleted at its end.
+
+        Args:
+            replaced: bytes that go when these come.
+
+        Raises:
+            TooLarge: after ``max_bytes``.
+            QuotaExceeded: when the owner would store more than may be.
+        """
+        room = self._bytes_per_owner - await self._stored(owner) + replaced
+        upload = await self._database.beside(self._database.blobs.begin)
+        try:
+            piece = bytearray()
+            async for chunk in chunks:
+                self._count(upload, owner, len(chunk), max_bytes, room)
+                piece += chunk
+                if len(piece) >= _PIECE:
+                    await self._database.beside(upload.append, piece)
+                    piece = bytearray()
+            await self._database.beside(upload.append, piece)
+            yield upload
+        finally:
+            self._coming[owner] -= upload.size
+            self._coming += Counter()  # forgets the owners that have nothing coming
+            with CancelScope(shield=True):
+                await self._database.beside(upload.discard)
+
+    def charge(self, transaction: Transaction, owner: str, size: int, *, replaced: int = 0) -> None:
+        """Make sure that the owner may store so many bytes more.
+
+        Raises:
+            QuotaExceeded: if not.
+        """
+        self._refuse_over(_stored(transaction, owner) - replaced + size, self._bytes_per_owner)
+
+    @reads
+    def _stored(self, transaction: Transaction, owner: str) -> int:
+        return _stored(transaction, owner)
+
+    def _count(self, upload: Upload, owner: str, size: int, max_bytes: int, room: int) -> None:
+        upload.size += size
+        self._coming[owner] += size
+        if upload.size > max_bytes:
+            raise TooLarge(
+                f"the file has more than {max_bytes} bytes",
+                hint="send a smaller one, or have the operator raise upload_bytes",
+            )
+        self._refuse_over(self._coming[owner], room)
+
+    def _refuse_over(self, size: int, room: int) -> None:
+        if size > room:
+            raise QuotaExceeded(
+                f"the stored files of this key would have {size + self._bytes_per_owner - room} bytes; "
+                f"{self._bytes_per_owner} are allowed",
+                hint="delete files, or have the operator raise data_bytes_per_owner",
+            )
+
+
+def _stored(transaction: Transaction, owner: str) -> int:
+    uploaded = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner)
+    kept = select(func.coalesce(func.sum(container_files.c.size), 0)).where(
+        container_files.c.owner == owner, container_files.c.blob.is_not(None)
+    )
+    return int(sum(transaction.execute(query).scalar_one() for query in (uploaded, kept)))
