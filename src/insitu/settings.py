@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         if value and not _is_base_url(value):
             raise ValueError(
                 f"upstream is {value[:200]!r}, which is no base URL: it must begin with http:// or https://, name a"
-                " host, and have no query; such as http://127.0.0.1:11434/v1"
+                " host, and have no query and no password; such as http://127.0.0.1:11434/v1"
             )
         return value
 
@@ -202,8 +202,8 @@ def _is_base_url(text: str) -> bool:
         port = url.port
     except ValueError:
         return False
-    plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
-    return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and plain and not set("?#") & set(text)
+    plain = text.isascii() and text.isprintable() and not set(" ?#@\\") & set(text)
+    return plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
 
 
 def _named_paths(text: str) -> dict[str, str]:
