@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...store import Page
 
 T = TypeVar("T")
+Include = Annotated[list[str] | None, Query(alias="include[]", description="what to show beside what always is")]
 
 
 class PageQuery(BaseModel):

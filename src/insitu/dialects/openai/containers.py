@@ -1,0 +1,154 @@
+"""Containers: sessions with an id that conversations and requests can name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...errors import OverCeiling
+from ...settings import Settings
+from ...turn.containers import DEFAULT_EXPIRY_S, Container
+from ...web.openapi import answers, takes
+from ...web.service import Service, owner_of
+from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
+from .asked import memory_bytes
+from .errors import BadParameter, Unsupported
+from .paging import Deleted, ListObject, PageQuery, listed
+from .preparing import check_files
+
+_SIZES = {1 << 30: "1g", 4 << 30: "4g", 16 << 30: "16g", 64 << 30: "64g"}
+
+
+class Expiry(BaseModel):
+    """When a container expires: so many minutes after it was last used."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    anchor: Literal["last_active_at"]
+    minutes: int = Field(ge=1)
+
+
+class CreateContainer(BaseModel):
+    """A container to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(min_length=1, max_length=256)
+    expires_after: Expiry | None = None
+    file_ids: list[str] | None = Field(None, max_length=1000, description="files to put into it first")
+    memory_limit: str | None = Field(None, description="1g, 4g, 16g or 64g; the operator has a ceiling")
+    network_policy: dict[str, Any] | None = Field(None, description="there is no network: `disabled`, or left out")
+    skills: list[Any] | None = Field(None, description="not supported")
+
+
+class ContainersQuery(PageQuery):
+    """Which of the containers are asked for."""
+
+    name: str | None = Field(None, max_length=256, description="only those of this name")
+
+
+class ContainerObject(BaseModel):
+    """A container."""
+
+    id: str
+    object: Literal["container"]
+    created_at: int
+    status: Literal["running", "expired"]
+    expires_after: Expiry
+    last_active_at: int
+    memory_limit: Literal["1g", "4g", "16g", "64g"] | None = Field(description="null: another one of the operator's")
+    name: str
+    network_policy: dict[str, str]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of containers."""
+    router = APIRouter(prefix="/v1/containers", tags=["openai"])
+
+    @router.post("", openapi_extra=takes(CreateContainer), **answers(ContainerObject))
+    async def create_container(request: Request) -> Response:
+        """Make a container; its sandbox is made when it is first needed."""
+        asked = await read_json(request, CreateContainer, DESCRIPTION_BYTES)
+        container = await _create(service, asked, owner_of(request))
+        return json_answer(_shown(container))
+
+    @router.get("", **answers(ListObject[ContainerObject]))
+    async def list_containers(request: Request, query: Annotated[ContainersQuery, Query()]) -> Response:
+        """The containers, expired ones too."""
+        found, more = await service.turns.containers.list(owner_of(request), query.page, query.name)
+        return json_answer(listed([_shown(container) for container in found], has_more=more))
+
+    @router.get("/{container_id}", **answers(ContainerObject))
+    async def retrieve_container(request: Request, container_id: str) -> Response:
+        """One container."""
+        return json_answer(_shown(await service.turns.containers.get(container_id, owner_of(request))))
+
+    @router.delete("/{container_id}", **answers(Deleted))
+    async def delete_container(request: Request, container_id: str) -> Response:
+        """End a container, with its files and all that is kept of them."""
+        container = await service.turns.containers.get(container_id, owner_of(request))
+        await container.delete()
+        return json_answer({"id": container_id, "object": "container.deleted", "deleted": True})
+
+    return router
+
+
+async def _create(service: Service, asked: CreateContainer, owner: str) -> Container:
+    _refuse_unsupported(asked)
+    memory = memory_bytes(asked.memory_limit, "memory_limit")
+    expires_after_s = _expiry(asked.expires_after, service.settings)
+    file_ids = tuple(dict.fromkeys(asked.file_ids or ()))
+    await check_files(service, owner, file_ids)
+    try:
+        container = service.turns.containers.new(
+            owner, name=asked.name, expires_after_s=expires_after_s, memory_bytes=memory, file_ids=file_ids
+        )
+    except OverCeiling as exc:
+        raise BadParameter(
+            "memory_limit",
+            f"memory_limit is {asked.memory_limit}, over this server's ceiling of {exc.ceiling} bytes",
+            hint="ask for less, or have the operator raise max_memory_bytes",
+            code=exc.code,
+        ) from None
+    await container.save()
+    return container
+
+
+def _refuse_unsupported(asked: CreateContainer) -> None:
+    if (asked.network_policy or {"type": "disabled"}).get("type") != "disabled":
+        raise Unsupported("network_policy", "sandboxes here have no network; leave network_policy out")
+    if asked.skills:
+        raise Unsupported("skills", "skills are not supported; put files into the container instead")
+
+
+def _expiry(asked: Expiry | None, settings: Settings) -> float:
+    ceiling = settings.max_idle_timeout_s
+    if asked is None:
+        return min(DEFAULT_EXPIRY_S, ceiling)
+    if asked.minutes * 60 > ceiling:
+        raise BadParameter(
+            "expires_after.minutes",
+            f"expires_after.minutes is {asked.minutes}, over this server's ceiling of {ceiling / 60:g}",
+            hint="ask for less, or have the operator raise max_idle_timeout_s",
+            code=OverCeiling.code,
+        )
+    return asked.minutes * 60.0
+
+
+def _shown(container: Container) -> dict[str, Any]:
+    record = container.record
+    return {
+        "id": container.id,
+        "object": "container",
+        "created_at": int(record.created),
+        "status": "expired" if container.expired else "running",
+        "expires_after": {"anchor": "last_active_at", "minutes": int(record.expires_after_s / 60)},
+        "last_active_at": int(container.last_active),
+        "memory_limit": _SIZES.get(container.limits.memory_bytes),
+        "name": record.name,
+        "network_policy": {"type": "disabled"},
+    }

@@ -1,0 +1,160 @@
+"""Files: uploaded once, and put into containers by their ids."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import time
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...engine.workspace import relative_path
+from ...errors import PathRefused
+from ...settings import Settings
+from ...store import FileDetails, FileRecord, Store, new_id
+from ...web.downloads import download
+from ...web.openapi import answers, answers_bytes, takes_form
+from ...web.service import Service, owner_of
+from ...web.uploads import FileForm
+from ...web.wire import json_answer
+from .errors import BadParameter
+from .paging import Deleted, ListObject, PageQuery, listed
+
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+_ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
+_LEAST_S, _MOST_S = 3600, 30 * 24 * 3600
+_MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
+_FORM = {
+    "file": {"type": "string", "format": "binary"},
+    "purpose": {"type": "string", "enum": list(PURPOSES)},
+    _ANCHOR: {"type": "string", "enum": ["created_at"]},
+    _SECONDS: {"type": "integer", "minimum": _LEAST_S, "maximum": _MOST_S},
+}
+
+
+class FilesQuery(PageQuery):
+    """Which of the files are asked for."""
+
+    limit: int = Field(10_000, ge=1, le=10_000, description="how many files at the most")
+    purpose: str | None = Field(None, max_length=64, description="only those of this purpose")
+
+
+class FileObject(BaseModel):
+    """A file that was uploaded."""
+
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    expires_at: int = Field(description="when it is deleted, in seconds since the epoch")
+    filename: str
+    purpose: str
+    status: Literal["processed"]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of files."""
+    router = APIRouter(prefix="/v1/files", tags=["openai"])
+    settings = service.settings
+
+    @router.post("", openapi_extra=takes_form(_FORM, ("file", "purpose")), **answers(FileObject))
+    async def upload_file(request: Request) -> Response:
+        """Upload a file."""
+        return json_answer(_shown(await _receive(request, service.store, settings.upload_bytes), settings))
+
+    @router.get("", **answers(ListObject[FileObject]))
+    async def list_uploaded_files(request: Request, query: Annotated[FilesQuery, Query()]) -> Response:
+        """The files that were uploaded."""
+        found = await service.store.files.list(owner_of(request), query.page, query.purpose)
+        return json_answer(listed([_shown(file, settings) for file in found.data], has_more=found.has_more))
+
+    @router.get("/{file_id}", **answers(FileObject))
+    async def retrieve_uploaded_file(request: Request, file_id: str) -> Response:
+        """One file, without its content."""
+        return json_answer(_shown(await service.store.files.get(file_id, owner_of(request)), settings))
+
+    @router.delete("/{file_id}", **answers(Deleted))
+    async def delete_uploaded_file(request: Request, file_id: str) -> Response:
+        """Delete a file; containers that it was put into keep their copies."""
+        await service.store.files.delete(file_id, owner_of(request))
+        return json_answer({"id": file_id, "object": "file", "deleted": True})
+
+    @router.get("/{file_id}/content", **answers_bytes())
+    async def download_uploaded_file(request: Request, file_id: str) -> Response:
+        """A file's bytes, whole or a range of them."""
+        file = await service.store.files.get(file_id, owner_of(request))
+        stored = await service.store.files.open(file)
+        return await download(request, file.filename, stored.size, stored.read)
+
+    return router
+
+
+async def _receive(request: Request, store: Store, max_bytes: int) -> FileRecord:
+    async with FileForm(request, ("purpose", _ANCHOR, _SECONDS), max_bytes) as form:
+        if await form.find_file() is None:
+            raise BadParameter("file", "the form has no part named file", code="missing_required_parameter")
+        filename = _base_name(form.filename or "")
+
+        def describe() -> FileDetails:
+            return FileDetails(filename, _purpose(form), _mime(form), _expires(form))
+
+        async with aclosing(form.chunks()) as chunks:
+            return await store.files.receive(new_id("file-"), owner_of(request), chunks, max_bytes, describe)
+
+
+def _base_name(filename: str) -> str:
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    try:
+        # It becomes a path, once the file is put into a container.
+        if relative_path(name):
+            return name
+    except PathRefused:
+        pass
+    raise BadParameter("file", f"{filename[:200]!r} is no name that a file can have")
+
+
+def _mime(form: FileForm) -> str:
+    said = form.mime.partition(";")[0].strip().lower()
+    if _MIME.fullmatch(said) and said != _BYTES:
+        return said
+    return mimetypes.guess_type(form.filename or "")[0] or _BYTES
+
+
+def _purpose(form: FileForm) -> str:
+    purpose = form.fields.get("purpose")
+    if purpose is None:
+        raise BadParameter("purpose", "the form has no purpose", code="missing_required_parameter")
+    if purpose not in PURPOSES:
+        raise BadParameter("purpose", f"purpose is {purpose[:64]!r}; it must be one of: {', '.join(PURPOSES)}")
+    return purpose
+
+
+def _expires(form: FileForm) -> float | None:
+    anchor, seconds = form.fields.get(_ANCHOR), form.fields.get(_SECONDS)
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise BadParameter(_ANCHOR, f"{_ANCHOR} must be 'created_at'")
+    if seconds is None or not seconds.isascii() or not seconds.isdecimal() or not _LEAST_S <= int(seconds) <= _MOST_S:
+        raise BadParameter(_SECONDS, f"{_SECONDS} must be a number from {_LEAST_S} to {_MOST_S}")
+    return time.time() + int(seconds)
+
+
+def _shown(file: FileRecord, settings: Settings) -> dict[str, Any]:
+    kept_until = file.created + settings.retention_s
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": file.size,
+        "created_at": int(file.created),
+        "expires_at": int(min(file.expires or kept_until, kept_until)),
+        "filename": file.filename,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
