@@ -6,14 +6,18 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import chat, models, responses
+from . import chat, container_files, containers, conversations, files, models, responses
+from .asked import CreateResponse
+from .container_files import AddFile
+from .containers import CreateContainer
+from .conversations import AddItems, CreateConversation, UpdateConversation
 from .elsewhere import Elsewhere as Elsewhere
 from .errors import openai_error
 
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (responses, chat, models):
+    for part in (responses, chat, models, containers, container_files, files, conversations):
         router.include_router(part.routes(service))
     return router
 
@@ -21,6 +25,7 @@ def _routes(service: Service) -> APIRouter:
 OPENAI = Dialect(
     "openai",
     _routes,
+    bodies=(AddFile, AddItems, CreateContainer, CreateConversation, CreateResponse, UpdateConversation),
     paths=("/v1/responses", "/v1/conversations", "/v1/containers", "/v1/files", "/v1/chat", "/v1/models"),
     error_answer=openai_error,
 )
