@@ -1,10 +1,11 @@
-"""Requests for responses, and what the tests read out of their answers."""
+"""Requests for responses by OpenAI's client, and what the tests read out of the answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
+from openai import OpenAI
 from openai.types.responses import Response
 
 from tests.support.steps import Json, Step, call
@@ -19,6 +20,18 @@ WEATHER: Json = {
     "strict": False,
 }
 OUTPUTS = ["code_interpreter_call.outputs"]
+ASKED: Json = {"model": "m", "input": "How much is it?", "tools": [PYTHON], "include": OUTPUTS}
+
+
+def ask(client: OpenAI, **asked: Any) -> Response:
+    """A response, by default to a question with Python at hand."""
+    return cast("Response", client.responses.create(**{**ASKED, **asked}))
+
+
+def stream(client: OpenAI, **asked: Any) -> list[Any]:
+    """The same as events."""
+    with client.responses.create(**{**ASKED, **asked, "stream": True}) as events:
+        return list(events)
 
 
 def run(*codes: str, text: str | None = None) -> Step:
@@ -36,9 +49,9 @@ def calls(response: Response) -> list[Any]:
     return [item for item in response.output if item.type == "code_interpreter_call"]
 
 
-def logs(call: Any) -> str:
-    """What a call wrote and showed."""
-    return "\n".join(output.logs for output in call.outputs if output.type == "logs")
+def logs(response: Response) -> list[str]:
+    """What each of its calls of Python wrote and showed."""
+    return ["\n".join(output.logs for output in call.outputs if output.type == "logs") for call in calls(response)]
 
 
 def told(body: Json) -> list[str]:
@@ -52,12 +65,26 @@ def annotations(response: Response) -> list[Json]:
     return [annotation.model_dump() for annotation in getattr(part, "annotations", [])]
 
 
-def order(events: Iterable[Any]) -> list[tuple[str, int | None, str | None]]:
-    """Type, place in the output and type of the item of each event; the same event many times in a row is one."""
-    found: list[tuple[str, int | None, str | None]] = []
+def order(events: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """The types of events without ``response.``, with the place in the output, and with the type of the item, if any.
+
+    Deltas in a row are one.
+    """
+    found: list[tuple[Any, ...]] = []
     for event in events:
         item = getattr(event, "item", None)
-        each = (event.type.removeprefix("response."), getattr(event, "output_index", None), getattr(item, "type", None))
+        place = (event.output_index,) if hasattr(event, "output_index") else ()
+        each = (event.type.removeprefix("response."), *place, *([item.type] if item else []))
         if not (each[0].endswith(".delta") and found and found[-1] == each):
             found.append(each)
     return found
+
+
+def of_type(events: Sequence[Any], kind: str) -> list[Any]:
+    """The events of a type; its ``response.`` is left out."""
+    return [event for event in events if event.type.removeprefix("response.") == kind]
+
+
+def deltas(events: Sequence[Any], kind: str) -> str:
+    """What the deltas of a type make together."""
+    return "".join(event.delta for event in of_type(events, kind))

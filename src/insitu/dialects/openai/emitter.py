@@ -66,9 +66,10 @@ class Emitter:
         """The text of the message that is being written."""
         return None if self._text is None else str(self._text.item.body["content"][0]["text"])
 
-    def snapshot(self) -> dict[str, Any]:
-        """The response as it is now."""
-        return {**self.response, "output": [shown(item, self._include) for item in self.items]}
+    def snapshot(self, include: Sequence[str] | None = None) -> dict[str, Any]:
+        """The response as it is now, with what was asked for at its creation or is asked for now."""
+        wanted = self._include if include is None else include
+        return {**self.response, "output": [shown(item, wanted) for item in self.items]}
 
     def begin(self, *, queued: bool = False) -> None:
         """Say that there is a response."""

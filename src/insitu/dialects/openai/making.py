@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -48,9 +49,9 @@ class Making:
         self._emitter.files.update({file.path: file for file in prepared.files})
         self._emitter.containers[:] = prepared.containers
 
-    def snapshot(self) -> dict[str, Any]:
-        """The response as it is now."""
-        return self._emitter.snapshot()
+    def snapshot(self, include: Sequence[str] | None = None) -> dict[str, Any]:
+        """The response as it is now; ``include`` is by default what it was made with."""
+        return self._emitter.snapshot(include)
 
     async def work(self, job: Job) -> None:
         """Run the turn, send its events, store what came of it."""

@@ -113,7 +113,7 @@ async def _retrieve(
     if job is not None and _making(job).stored:
         if stream_from is not None:
             return _stream(service, _follow(job, stream_from, cancel=False))
-        return json_answer(_making(job).snapshot())
+        return json_answer(_making(job).snapshot(include))
     record = await service.store.responses.get(response_id, owner)
     if stream_from is None:
         return json_answer(await _stored(service, record, owner, include))
