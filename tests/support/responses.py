@@ -59,7 +59,7 @@ def told(body: Json) -> list[str]:
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]
 
 
-def annotations(response: Response) -> list[Json]:
+def cited(response: Response) -> list[Json]:
     """The annotations of its last message."""
     [part] = [item for item in response.output if item.type == "message"][-1].content
     return [annotation.model_dump() for annotation in getattr(part, "annotations", [])]
