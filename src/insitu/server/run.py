@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from types import FrameType
+from typing import Literal
 
 import anyio
 import uvicorn
@@ -103,6 +105,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=_http(),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -151,6 +154,14 @@ async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
         async with Engine(settings) as engine:
             await Server(create_app(settings, engine), settings, announce).serve(sockets=[sock])
+
+
+def _http() -> type[asyncio.Protocol] | Literal["h11"]:
+    if not find_spec("httptools"):
+        return "h11"  # which bounds what comes before a body by itself
+    from .protocol import BoundedProtocol
+
+    return BoundedProtocol
 
 
 def _allow_many_descriptors() -> None:
