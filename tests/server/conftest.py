@@ -130,14 +130,3 @@ def gauge(client: httpx2.Client) -> Callable[[str], float]:
         return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
 
     return read
-
-
-@pytest.fixture(scope="module")
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Asks again until the answer is yes; the test's own time-out is the bound."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        while not condition():
-            threading.Event().wait(0.01)
-
-    return wait

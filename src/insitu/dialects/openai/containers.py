@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -146,7 +147,7 @@ def _shown(container: Container) -> dict[str, Any]:
         "object": "container",
         "created_at": int(record.created),
         "status": "expired" if container.expired else "running",
-        "expires_after": {"anchor": "last_active_at", "minutes": int(record.expires_after_s / 60)},
+        "expires_after": {"anchor": "last_active_at", "minutes": math.ceil(record.expires_after_s / 60)},
         "last_active_at": int(container.last_active),
         "memory_limit": _SIZES.get(container.limits.memory_bytes),
         "name": record.name,
