@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull
 from ..settings import Settings
+from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
 from ..web.errors import ClientGone, error_answer
 from ..web.metrics import Metrics
@@ -65,13 +66,14 @@ class Keys:
 
 
 class Gate:
-    """Middleware: names every request, finds its owner, counts it, and answers every exception."""
+    """Middleware: names every request, finds its owner, counts it and its body, and answers every exception."""
 
     def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics, dialects: Sequence[Dialect]) -> None:
         self.app = app
         self.keys = keys
         self.metrics = metrics
         self.dialects = dialects
+        self.bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,6 +84,7 @@ class Gate:
         scope["insitu.error_answer"] = next(
             (each.error_answer for each in self.dialects if each.owns(scope)), error_answer
         )
+        body = scope["insitu.body"] = Body(self.bodies)
         started = False
 
         async def send_named(message: Message) -> None:
@@ -106,6 +109,8 @@ class Gate:
                 await _answer_and_linger(answer, receive, send_named)
             else:
                 await answer(scope, receive, send_named)
+        finally:
+            body.let_go()
 
 
 async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> None:

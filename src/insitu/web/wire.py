@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import TooLarge
+from .bodies import Body
 from .encoding import dumps
 from .errors import BodyStalled, ClientGone, invalid_request
 
@@ -43,14 +44,17 @@ async def read_bytes(request: Request, cap: int) -> bytes:
 
     Raises:
         TooLarge: if it has more than ``cap`` bytes.
+        ServerFull: if other requests hold too many already.
     """
     refuse_length(request, cap)
+    body: Body = request.scope["insitu.body"]
     chunks: list[bytes] = []
     size = 0
     async for chunk in body_chunks(request):
         size += len(chunk)
         if size > cap:
             raise _too_large(f"more than {cap} bytes", cap)
+        body.grow(size)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -1,0 +1,47 @@
+"""Room for the bodies of all requests together, which the server holds in memory."""
+
+from __future__ import annotations
+
+from ..errors import ServerFull
+
+HELD_BYTES = 512 << 20
+# Bodies up to this size count for nothing: they get in however full it is.
+SMALL_BYTES = 64 * 1024
+
+
+class Bodies:
+    """Counts the bytes of the bodies that requests under way have brought."""
+
+    def __init__(self) -> None:
+        self.most = HELD_BYTES
+        self.held = 0
+
+
+class Body:
+    """What one request has brought so far; its room is free again once it is answered."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._held = 0
+
+    def grow(self, size: int) -> None:
+        """Hold ``size`` bytes of it.
+
+        Raises:
+            ServerFull: if all bodies together have no room for that.
+        """
+        more = size - self._held
+        if size <= SMALL_BYTES:
+            return
+        if self._bodies.held + more > self._bodies.most:
+            raise ServerFull(
+                f"the requests under way hold {self._bodies.held} bytes, and {self._bodies.most} is the most",
+                hint="try again in a while; large files go to PUT /v1/sessions/{id}/files/{path}",
+            )
+        self._bodies.held += more
+        self._held = size
+
+    def let_go(self) -> None:
+        """Give the room back."""
+        self._bodies.held -= self._held
+        self._held = 0
