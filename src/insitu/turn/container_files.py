@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,7 +11,8 @@ from ..engine import Session
 from ..errors import FileMissing, NotFound, PathRefused, SandboxFailed, SessionNotFound
 from ..store import ContainerFile, Listing, Page, Store, new_id
 from ..types import FileInfo
-from .containers import Container, ContainerExpired
+from .containers import Container, ContainerExpired, Containers
+from .events import MadeFile
 
 _MANY = 1000
 # However it is told, there is no workspace to look into.
@@ -137,6 +138,20 @@ class ContainerFiles:
             return await self._container.session()
         except ContainerExpired:
             return None
+
+
+async def fetchable(containers: Containers, owner: str, files: Iterable[MadeFile]) -> list[MadeFile]:
+    """Those files that can be fetched: code has not deleted them again, and they did not go with their container."""
+    return [file for file in files if await _is_fetchable(containers, owner, file)]
+
+
+async def _is_fetchable(containers: Containers, owner: str, file: MadeFile) -> bool:
+    try:
+        container = await containers.get(file.container_id, owner)
+        stored = await ContainerFiles(containers.store, container).get(file.id)
+    except NotFound:
+        return False
+    return stored.blob is not None or container.expired is None
 
 
 async def _look(session: Session, path: str) -> FileInfo | None:

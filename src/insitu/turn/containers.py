@@ -170,7 +170,7 @@ class Container:
 
     async def made(self, files: Sequence[FileInfo]) -> list[MadeFile]:
         """Take note of files that code has made."""
-        noted = [await self._note(info, "assistant") for info in files]
+        noted = [await self._note(info, "assistant") for info in sorted(files, key=lambda info: info.path)]
         return [MadeFile(file.id, self.id, file.path, file.size) for file in noted]
 
     async def save_figure(self, png: bytes) -> MadeFile | None:

@@ -212,7 +212,7 @@ def test_the_clients_helper_puts_the_stream_together(client: OpenAI, model: Scri
     with client.responses.stream(**{**ASKED, "tools": tools}) as events:
         list(events)
         response = events.get_final_response()
-    assert kinds(response) == [  # type: ignore[arg-type]
+    assert kinds(response) == [
         "reasoning",
         "message",
         "code_interpreter_call",

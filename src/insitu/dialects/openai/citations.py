@@ -12,7 +12,9 @@ from ...store import Store
 from ...turn.events import MadeFile
 
 # As models link files: [Download](sandbox:/mnt/data/report.csv)
-_LINK = re.compile(r"sandbox:/mnt/data/([^\s)\]\"'>]+)")
+_LINK = re.compile(r"sandbox:/mnt/data/([^\s)\]\"'`>]+)")
+# What may follow a link that stands alone, and be a part of its name as well.
+_MARKS = ".,;:!?*_"
 
 
 async def cite(
@@ -27,10 +29,12 @@ async def cite(
     annotations = []
     linked = set()
     for match in _LINK.finditer(text):
-        file = await _linked(store, owner, match[1], by_path, containers)
-        if file is not None:
-            linked.add(file.path)
-            annotations.append(_annotation(file, match.start(), match.end()))
+        for path in dict.fromkeys((match[1], match[1].rstrip(_MARKS))):
+            file = await _linked(store, owner, path, by_path, containers)
+            if file is not None:
+                linked.add(file.path)
+                annotations.append(_annotation(file, match.start(), match.start(1) + len(path)))
+                break
     rest = [file for path, file in by_path.items() if path not in linked]
     return [*annotations, *(_annotation(file, len(text), len(text)) for file in rest)]
 
@@ -38,7 +42,7 @@ async def cite(
 async def _linked(
     store: Store, owner: str, link: str, by_path: dict[str, MadeFile], containers: Sequence[str]
 ) -> MadeFile | None:
-    for path in (link, unquote(link), link.rstrip(".,;:")):
+    for path in dict.fromkeys((link, unquote(link))):
         if path in by_path:
             return by_path[path]
         for container_id in containers:

@@ -11,10 +11,13 @@ import anyio
 
 from ...errors import InsituError
 from ...store import ResponseRecord, new_id
-from ...turn.events import TurnEvent, TurnUsage
+from ...turn.container_files import fetchable
+from ...turn.events import CallRunning, TurnEvent, TurnUsage
 from ...turn.guard import TurnFailed
 from ...turn.jobs import Job
+from ...turn.turns import server_stopping
 from ...web.encoding import dumps
+from ...web.errors import ServerStopped
 from ...web.service import Service
 from ...web.sse import encode
 from .asked import CreateResponse
@@ -28,7 +31,12 @@ _REASONS = {"length": "max_output_tokens"}
 
 
 def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> Job:
-    """Start to make a response."""
+    """Start to make a response.
+
+    Raises:
+        ServerFull: if there is no room for another turn.
+    """
+    service.turns.check_room()
     making = Making(service, asked, prepared, owner)
     return service.turns.jobs.start(making.response["id"], owner, making.work, making)
 
@@ -45,6 +53,7 @@ class Making:
         self._owner = owner
         self._created = time.time()
         self._job: Job | None = None
+        self._code_ran = False
         self._emitter = Emitter(self.response, owner, asked.include or (), self._send)
         self._emitter.files.update({file.path: file for file in prepared.files})
         self._emitter.containers[:] = prepared.containers
@@ -56,44 +65,46 @@ class Making:
     async def work(self, job: Job) -> None:
         """Run the turn, send its events, store what came of it."""
         self._job = job
+        try:
+            await self._run()
+        except anyio.get_cancelled_exc_class():
+            if job.cancelled_by_server:
+                self._fail(ServerStopped() if self._told else server_stopping())
+            else:
+                self._emitter.end("cancelled")
+            raise
+        except Exception as exc:
+            self._fail(exc)
+        finally:
+            if job.failure is None:
+                # Whoever has left: what there is is written down.
+                with anyio.CancelScope(shield=True):
+                    await self._finish()
+
+    @property
+    def _told(self) -> bool:
+        """Whether the client has heard of it, or code has run: then it must not be asked for again in silence."""
+        follows = self._asked.stream or self._asked.background
+        return self._code_ran or bool(follows and self._emitter.begun)
+
+    async def _run(self) -> None:
         if self._asked.background:
             self._emitter.begin(queued=True)
             await self._save()
         try:
-            await self._run(job)
-        except BaseException:
-            # The client has left, or the server stops: what there is is written down.
-            self._emitter.end("cancelled")
-            with anyio.CancelScope(shield=True):
-                await self._finish()
-            raise
-
-    async def _run(self, job: Job) -> None:
-        turns = self._service.turns
-        try:
-            result = await turns.run(self._prepared.turn, self._hear)
+            result = await self._service.turns.run(self._prepared.turn, self._hear)
         except TurnFailed as exc:
-            if not (self._emitter.begun or exc.code_ran):
-                job.failure = exc.error
-                return
             self._set_usage(exc.usage)
-            self._fail(exc.error)
-        except InsituError as exc:
-            if not self._emitter.begun:
-                job.failure = exc
-                return
-            self._fail(exc)
-        else:
-            self._set_usage(result.usage)
-            await self._answer(result.reason)
-        await self._finish()
+            raise exc.error from None
+        self._set_usage(result.usage)
+        await self._answer(result.reason)
 
     async def _answer(self, reason: str) -> None:
         emitter = self._emitter
         if reason != "client_tools":
             if reason == "stop" or emitter.files:
                 emitter.ensure_text()
-            made = emitter.files.values()
+            made = await fetchable(self._service.turns.containers, self._owner, emitter.files.values())
             emitter.end_text(await cite(self._service.store, self._owner, emitter.text or "", made, emitter.containers))
         if reason in ("stop", "client_tools"):
             emitter.end("completed")
@@ -101,6 +112,10 @@ class Making:
             emitter.end("incomplete", incomplete_details={"reason": _REASONS.get(reason, reason)})
 
     def _fail(self, error: Exception) -> None:
+        assert self._job is not None
+        if not self._told:
+            self._job.failure = error
+            return
         if isinstance(error, InsituError):
             said = error.message
         else:
@@ -136,6 +151,7 @@ class Making:
             await store.conversations.append(record.conversation_id, self._owner, [*self._prepared.inputs, *outputs])
 
     def _hear(self, event: TurnEvent) -> None:
+        self._code_ran |= isinstance(event, CallRunning)
         self._emitter.hear(event)
 
     def _send(self, event: dict[str, Any]) -> None:
