@@ -12,14 +12,12 @@ from anyio.abc import TaskGroup
 from ..engine.log import Log
 
 _log = logging.getLogger("insitu.turn")
-# What has ended is still followed by readers who come back, for so long.
-_KEPT_S = 300.0
 
 Work = Callable[["Job"], Awaitable[None]]
 
 
 class Job:
-    """One piece of work that is under way, or has ended a moment ago.
+    """One piece of work that is under way.
 
     Args:
         id: what readers know it by.
@@ -34,7 +32,6 @@ class Job:
         self.state = state
         self.log: Log[bytes] = Log()
         self.failure: Exception | None = None
-        self._wished = False
         self._cut = False
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
@@ -47,11 +44,15 @@ class Job:
     @property
     def cancelled_by_server(self) -> bool:
         """Whether it was cancelled because the server stops."""
-        return self._cut and not self._wished
+        return self._cut
 
     def cancel(self) -> None:
         """Have it end; nothing happens if it has."""
-        self._wished = True
+        self._scope.cancel()
+
+    def cut(self) -> None:
+        """Have it end because the server stops; nothing happens if it has, or is about to."""
+        self._cut = self._cut or not (self.done or self._scope.cancel_called)
         self._scope.cancel()
 
     async def wait(self) -> None:
@@ -63,9 +64,6 @@ class Job:
         try:
             with self._scope:
                 await work(self)
-        except anyio.get_cancelled_exc_class():
-            self._cut = True
-            raise
         except Exception as exc:
             _log.exception("the job %s failed", self.id)
             self.failure = exc
@@ -79,38 +77,58 @@ class Jobs:
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
-        self._jobs: dict[str, Job] = {}
+        self._running: set[Job] = set()
+        self._found: dict[str, Job] = {}
 
-    def start(self, job_id: str, owner: str, work: Work, state: object = None, *, kept_s: float = _KEPT_S) -> Job:
-        """Start a job; it is found by its id until so many seconds after its end, and never if that is 0."""
+    def start(self, job_id: str, owner: str, work: Work, state: object = None, *, found: bool = True) -> Job:
+        """Start a job.
+
+        Args:
+            found: whether it is found by its id while it is under way.
+        """
         job = Job(job_id, owner, state)
-        if kept_s:
-            self._jobs[job_id] = job
-        self._tasks.start_soon(self._run, job, work, kept_s)
+        self._running.add(job)
+        if found:
+            self._found[job_id] = job
+        self._tasks.start_soon(self._run, job, work)
         return job
 
     def get(self, job_id: str, owner: str) -> Job | None:
-        """Find a job that is under way, or has ended a moment ago."""
-        job = self._jobs.get(job_id)
+        """Find a job that is under way."""
+        job = self._found.get(job_id)
         return job if job is not None and job.owner == owner else None
 
-    def forget(self, job: Job) -> None:
-        """Let nobody find it again."""
-        self._jobs.pop(job.id, None)
+    @property
+    def running(self) -> int:
+        """How many are under way."""
+        return len(self._running)
 
-    async def _run(self, job: Job, work: Work, kept_s: float) -> None:
+    async def wait(self) -> None:
+        """Wait until none is under way."""
+        while self._running:
+            await next(iter(self._running)).wait()
+
+    async def cut(self) -> None:
+        """End them all because the server stops, and wait until they have said so."""
+        for job in self._running:
+            job.cut()
+        await self.wait()
+
+    async def _run(self, job: Job, work: Work) -> None:
         try:
             await job.perform(work)
-            await anyio.sleep(kept_s)
         finally:
-            self._jobs.pop(job.id, None)
+            self._running.discard(job)
+            self._found.pop(job.id, None)
 
 
 @asynccontextmanager
 async def open_jobs() -> AsyncIterator[Jobs]:
-    """All jobs of a server; leaving the context cancels what has not ended, and waits for it."""
+    """All jobs of a server; leaving the context ends those that are under way, and waits for it."""
     async with anyio.create_task_group() as tasks:
+        jobs = Jobs(tasks)
         try:
-            yield Jobs(tasks)
+            yield jobs
         finally:
-            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await jobs.cut()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
 from ..engine import Engine
-from ..errors import ServerFull
+from ..errors import InsituError, ServerFull
 from ..settings import Settings
 from ..store import Store
 from ..types import EnvironmentInfo
@@ -22,6 +23,7 @@ from .step import Emit
 from .tools import ServerTool, describe_fenced, python_tool, shell_tool
 from .upstream import Upstream, open_upstream
 
+_log = logging.getLogger("insitu.turn")
 _TIDY_S = 60.0
 
 
@@ -38,8 +40,15 @@ class Turns:
         self.upstream = upstream
         self.jobs = jobs
         self.containers = Containers(settings, engine, store)
+        self.running = 0
         self._engine = engine
-        self._running = 0
+        self._stopping = False
+        self._idle = anyio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether new turns are taken."""
+        return not self._stopping
 
     def python(self, container: Container, taken: Iterable[str]) -> ServerTool:
         """The tool that runs Python in a container; ``taken`` are the names of the client's own."""
@@ -57,22 +66,52 @@ class Turns:
             InvalidRequest: if the model cannot do what is asked.
             TurnFailed: if the model server failed.
         """
-        if self._running >= self.settings.max_turns:
-            raise ServerFull(f"{self._running} turns run, and {self.settings.max_turns} is the most")
+        self.check_room()
         runner = CallRunner(self._engine, emit, self.settings.tool_output_chars)
         explanation = describe_fenced(self._environment, request.tools[0].container.limits) if request.tools else ""
         loop = Loop(self.settings, self.upstream, runner, request, emit, explanation)
-        self._running += 1
+        with self._counted():
+            try:
+                return await loop.run()
+            finally:
+                if request.keep_files:
+                    await self._keep(loop.files.values(), request.owner)
+
+    def check_room(self) -> None:
+        """Raise ServerFull if there is no room for another turn."""
+        if self._stopping:
+            raise server_stopping()
+        if self.running >= self.settings.max_turns:
+            raise ServerFull(
+                f"{self.running} turns run, and {self.settings.max_turns} is the most",
+                hint="try again in a while; the setting max_turns is the bound",
+            )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new turns, and wait for those that run, ``timeout_s`` seconds at the most."""
+        self._stopping = True
+        with anyio.move_on_after(timeout_s):
+            while self.running:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+            await self.jobs.wait()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.running += 1
         try:
-            return await loop.run()
+            yield
         finally:
-            self._running -= 1
-            if request.keep_files:
-                await self._keep(loop.files.values(), request.owner)
+            self.running -= 1
+            self._idle.set()
 
     async def _keep(self, files: Iterable[MadeFile], owner: str) -> None:
         for file in files:
-            await (await self.containers.get(file.container_id, owner)).keep(file)
+            try:
+                await (await self.containers.get(file.container_id, owner)).keep(file)
+            except InsituError as exc:
+                # Its container is gone meanwhile; that is no reason to take the answer away.
+                _log.warning("the file %s of %s is not kept: %s", file.path, file.container_id, exc.message)
 
     async def tidy(self) -> None:
         """Forget what has expired, again and again."""
@@ -84,6 +123,11 @@ class Turns:
     @property
     def _environment(self) -> EnvironmentInfo:
         return self._engine.environments()[0]
+
+
+def server_stopping() -> ServerFull:
+    """The refusal of a server that stops."""
+    return ServerFull("the server is stopping", hint="ask another one, or again in a while", retry_after_s=5)
 
 
 @asynccontextmanager

@@ -155,7 +155,7 @@ async def _stream(service: Service, request: Request, chat: _Chat) -> Response:
         except InsituError as exc:
             job.failure = exc
 
-    job = service.turns.jobs.start(chat.answer.id, chat.turn.owner, work, kept_s=0)
+    job = service.turns.jobs.start(chat.answer.id, chat.turn.owner, work, found=False)
     return EventStream(service, follow(job, cancel=True), on_error=_error_event)
 
 

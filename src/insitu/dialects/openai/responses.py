@@ -13,7 +13,6 @@ from ...errors import NotFound
 from ...store import Item, ResponseRecord
 from ...turn.jobs import Job
 from ...web.encoding import dumps
-from ...web.errors import ServerStopped
 from ...web.openapi import answers, takes
 from ...web.service import Service, key_of, owner_of
 from ...web.sse import EventStream, encode
@@ -56,7 +55,6 @@ def routes(service: Service) -> APIRouter:
         if job is not None:
             job.cancel()
             await job.wait()
-            service.turns.jobs.forget(job)
         await service.store.responses.delete(response_id, owner)
         return json_answer({"id": response_id, "object": "response", "deleted": True})
 
@@ -171,8 +169,6 @@ async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[by
             yield event
         if job.failure is not None:
             raise job.failure
-        if job.cancelled_by_server:
-            raise ServerStopped
     finally:
         if cancel:
             job.cancel()
