@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from openai import OpenAI
@@ -28,9 +29,16 @@ def ask(client: OpenAI, **asked: Any) -> Response:
     return cast("Response", client.responses.create(**{**ASKED, **asked}))
 
 
+@contextmanager
+def streaming(client: OpenAI, **asked: Any) -> Iterator[Iterator[Any]]:
+    """The same as events, while they come."""
+    with client.responses.create(**{**ASKED, **asked, "stream": True}) as events:
+        yield iter(events)
+
+
 def stream(client: OpenAI, **asked: Any) -> list[Any]:
     """The same as events."""
-    with client.responses.create(**{**ASKED, **asked, "stream": True}) as events:
+    with streaming(client, **asked) as events:
         return list(events)
 
 

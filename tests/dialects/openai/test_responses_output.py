@@ -10,7 +10,20 @@ import pytest
 from openai import NotFoundError, OpenAI
 
 from tests.support.model import ScriptedModel, call, say
-from tests.support.responses import ASKED, PYTHON, WEATHER, ask, calls, cited, deltas, logs, of_type, run, stream, told
+from tests.support.responses import (
+    PYTHON,
+    WEATHER,
+    ask,
+    calls,
+    cited,
+    deltas,
+    logs,
+    of_type,
+    run,
+    stream,
+    streaming,
+    told,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
@@ -32,19 +45,19 @@ while not os.path.exists("go"):
 print("ended")
 """
     model.script(run(code), say("Done."))
-    heard = []
-    with client.responses.create(**ASKED, stream=True) as events:
-        for event in events:
-            if event.type == "response.output_item.added" and event.output_index == 0:
-                container_id = event.item.container_id
+    heard: list[tuple[str, str]] = []
+    events: list[Any] = []
+    with streaming(client) as coming:
+        for event in coming:
+            events.append(event)
             if event.type == "insitu.output.delta":
                 heard.append((event.stream, event.delta))
                 if len(heard) == 2:
                     # Until this file is there the code does not end.
-                    client.containers.files.create(container_id, file=("go", b""))
+                    client.containers.files.create(events[2].item.container_id, file=("go", b""))
     assert sorted(heard[:2]) == [("stderr", "and waiting\n"), ("stdout", "begun\n")]
     assert heard[2:] == [("stdout", "ended\n")]
-    assert logs(event.response) == ["begun\nended\nand waiting"]
+    assert logs(events[-1].response) == ["begun\nended\nand waiting"]
 
 
 def test_output_without_line_breaks_and_in_many_pieces_is_whole(client: OpenAI, model: ScriptedModel) -> None:
@@ -143,7 +156,7 @@ def test_a_file_that_is_linked_twice_is_cited_twice_and_not_again(
     spans = [text[each["start_index"] : each["end_index"]] for each in cited(response)]
     assert spans == ["sandbox:/mnt/data/a.csv"] * 2
     assert len({each["start_index"] for each in cited(response)}) == 2
-    [file_id] = {each["file_id"] for each in cited(response)}
+    assert len({each["file_id"] for each in cited(response)}) == 1
     assert content(client, cited(response)[0]) == b"22"
 
 
