@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from insitu.engine import Engine
 from insitu.isolation.process.cgroup import Group, Hierarchy, Tree, find_hierarchies
+from insitu.isolation.process.doctor import check_cgroups
 from insitu.types import GIB, MIB, Limits
 
 V2_MOUNT = "29 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -128,6 +130,29 @@ def test_a_server_that_has_stepped_aside_makes_its_groups_above(tmp_path: Path, 
     (tmp_path / "proc/self/cgroup").write_text("0::/user.slice/app/insitu-server\n")
     tree = made(tmp_path)
     assert tree.tops == [str(v2 / tree.name)]
+
+
+def verdicts(root: Path) -> set[tuple[str, str]]:
+    return {(check.status, check.found) for check in check_cgroups(root)}
+
+
+def test_the_doctor_calls_well_what_the_engine_can_use(tmp_path: Path, v2: Path) -> None:
+    assert verdicts(tmp_path) == {("ok", f"v2, {v2}")}
+    (v2 / "cgroup.type").write_text("domain\n")
+    (v2 / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    assert verdicts(tmp_path) == {("ok", f"v2, {v2}")}
+
+
+def test_the_doctor_sees_who_is_in_the_way(tmp_path: Path, v2: Path) -> None:
+    (v2 / "cgroup.type").write_text("domain\n")
+    (v2 / "cgroup.procs").write_text(f"1\n{os.getpid()}\n2\n")
+    assert verdicts(tmp_path) == {("warn", f"v2, {v2} holds other processes, 2 of them")}
+    assert all("systemd-run" in check.mend for check in check_cgroups(tmp_path))
+
+
+async def test_the_doctor_says_what_the_engine_does(engine: Engine) -> None:
+    warned = any(check.status == "warn" for check in check_cgroups() if check.name == "cgroup memory")
+    assert engine.layers["cgroups"].startswith("none") == warned
 
 
 def test_where_others_are_in_the_way_there_are_no_groups(tmp_path: Path, v2: Path) -> None:

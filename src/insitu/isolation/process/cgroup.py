@@ -267,6 +267,18 @@ class Tree:
         self.group("base")
 
 
+def obstacle(hierarchy: Hierarchy) -> str | None:
+    """What keeps this process from making groups in it, if anything does; nothing is changed to find out."""
+    own = _above_leaf(hierarchy).own
+    if not os.access(own, os.W_OK):
+        return f"{own} is read-only"
+    # Only the root of version 2 may hold processes and hand out controllers, and it alone has no type.
+    if hierarchy.version == 1 or not (own / "cgroup.type").exists():
+        return None
+    others = set((own / "cgroup.procs").read_text().split()) - {str(os.getpid())}
+    return f"{own} holds other processes, {len(others)} of them" if others else None
+
+
 def _remove_leftovers(folder: Path, processes: Path) -> None:
     # A server that is killed before its supervisor is up leaves its groups behind.
     for top in folder.glob("insitu-*-*"):

@@ -159,13 +159,12 @@ def _check_seccomp(wall: Wall) -> Check:
     return Check("seccomp", "ok", f"allow-list for {platform.machine()}", needed)
 
 
-def check_cgroups() -> Iterator[Check]:
-    """Look for each controller of control groups."""
-    from .cgroup import find_hierarchies
+def check_cgroups(root: Path = Path("/")) -> Iterator[Check]:
+    """Look for each controller of control groups; ``root`` is what to put before every path."""
+    from .cgroup import find_hierarchies, obstacle
 
-    hierarchies = find_hierarchies(
-        Path("/proc/self/mountinfo").read_text("utf-8"), Path("/proc/self/cgroup").read_text("utf-8")
-    )
+    own = root / "proc/self"
+    hierarchies = find_hierarchies((own / "mountinfo").read_text("utf-8"), (own / "cgroup").read_text("utf-8"), root)
     for name, needed in (
         ("memory", "a sandbox's memory is limited as a whole; without it, by the address space of each process"),
         ("pids", "a sandbox's processes are counted; without it, those of its user are"),
@@ -175,12 +174,17 @@ def check_cgroups() -> Iterator[Check]:
         if place is None:
             mend = f"boot with the controller on (cgroup_enable={name}), and let it be delegated to this process"
             yield Check(f"cgroup {name}", "warn", "not there", needed, mend)
-        elif os.access(place.own, os.W_OK):
-            yield Check(f"cgroup {name}", "ok", f"v{place.version}, {place.own}", needed)
+        elif hindrance := obstacle(place):
+            yield Check(f"cgroup {name}", "warn", f"v{place.version}, {hindrance}", needed, _delegate(place.version))
         else:
-            delegate = ", or delegate it: systemd-run --user --scope -p Delegate=yes insitu serve"
-            mend = "run as root" + (delegate if place.version == 2 else "")
-            yield Check(f"cgroup {name}", "warn", f"v{place.version}, {place.own} is read-only", needed, mend)
+            yield Check(f"cgroup {name}", "ok", f"v{place.version}, {place.own}", needed)
+
+
+def _delegate(version: int) -> str:
+    if version == 1:
+        return "run as root"
+    user = "" if os.geteuid() == 0 else "--user "
+    return f"give the server a group of its own: systemd-run {user}--scope -p Delegate=yes insitu serve"
 
 
 def _nothing() -> None:
