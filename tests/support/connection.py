@@ -29,6 +29,7 @@ class Connection:
 
     def __init__(self, stream: SocketStream) -> None:
         self.client_gone = False
+        self._head = False
         self._stream = stream
         self._http = h11.Connection(h11.SERVER)
 
@@ -60,7 +61,8 @@ class Connection:
     async def respond(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """A whole answer."""
         await self.start(status, {**headers, "content-length": str(len(body))})
-        await self.send(body)
+        if not self._head:
+            await self.send(body)
         await self.end()
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
@@ -79,6 +81,7 @@ class Connection:
         event = await self._event()
         if not isinstance(event, h11.Request):
             return None
+        self._head = event.method == b"HEAD"
         body = bytearray()
         while isinstance(piece := await self._event(), h11.Data):
             body += piece.data

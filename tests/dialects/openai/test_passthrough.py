@@ -1,0 +1,344 @@
+"""What goes to the model server and back untouched: plain chat completions, and all that has no route here."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, cast
+
+import anyio
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+from insitu.settings import Settings
+from tests.support.chat import PLAIN, ask
+from tests.support.model import ScriptedModel, broken, fail, garbage, hang, say
+from tests.support.serving import serving
+
+CHAT = "/v1/chat/completions"
+KEY = {"authorization": "Bearer one"}
+EVENTS = b'data: {"choices": [], "own": "\xff"}\n\n: comment\n\nevent: odd\r\ndata:no json\n\n'
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=url, headers=KEY, timeout=50) as made:
+        yield made
+
+
+@pytest.fixture
+async def async_http(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=url, headers=KEY, timeout=50) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model": "m",  "messages": [], "tools": [{"type": "web_search"}], "n": 3, "unknown": 1.0}',
+        b'{"model": "m", "code_interpreter_": true, "messages": [{"content": "\\ud800"}]}',
+        b"{nonsense",
+        b"[]",
+        b"",
+    ],
+)
+def test_a_plain_request_and_its_answer_are_not_touched(http: httpx2.Client, model: ScriptedModel, body: bytes) -> None:
+    if body.startswith(b'{"'):
+        model.script(fail(418, b"\x00\xffanything", {"content-type": "x/y", "x-own": "kept"}))
+    answer = http.post(CHAT, content=body, headers={"content-type": "application/json; odd"})
+    [received] = model.requests
+    assert (received.method, received.path, received.raw) == ("POST", CHAT, body)
+    assert received.headers["content-type"] == "application/json; odd"
+    if body.startswith(b'{"'):
+        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (418, b"\x00\xffanything", "x/y")
+        assert answer.headers["x-own"] == "kept"
+    else:
+        assert answer.status_code == 400 and answer.json()["error"]["message"] == "The body is no JSON object."
+
+
+def test_a_stream_is_not_touched(http: httpx2.Client, model: ScriptedModel) -> None:
+    model.script(garbage(EVENTS))
+    answer = http.post(CHAT, json={**PLAIN, "stream": True})
+    assert (answer.content, answer.headers["content-type"]) == (EVENTS, "text/event-stream; charset=utf-8")
+
+
+def test_what_is_compressed_stays_so(http: httpx2.Client, model: ScriptedModel) -> None:
+    packed = gzip.compress(b'{"own": 1}')
+    model.script(fail(200, packed, {"content-encoding": "gzip", "content-type": "application/json"}))
+    with http.stream("POST", CHAT, json=PLAIN, headers={"accept-encoding": "gzip, odd"}) as answer:
+        assert b"".join(answer.iter_raw()) == packed
+    assert answer.headers["content-encoding"] == "gzip"
+    assert model.requests[0].headers["accept-encoding"] == "gzip, odd"
+
+
+def test_a_client_that_takes_nothing_compressed_is_sent_nothing_compressed(url: str, model: ScriptedModel) -> None:
+    answer = exchange(
+        url, b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer one\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert model.requests[0].headers.keys() == {"host", "content-length"}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_official_client_sees_no_difference(client: OpenAI, model: ScriptedModel, streamed: bool) -> None:
+    model.script(say("It is 42."), say("It is 42."))
+    bodies = []
+    with OpenAI(base_url=model.url, api_key="none") as there:
+        for made in (client, there):
+            completions = made.chat.completions.with_streaming_response
+            with completions.create(**{**PLAIN, "stream": streamed}) as answer:
+                bodies.append(re.sub(rb"chatcmpl-\d+", b"", answer.read()))
+    assert bodies[0] == bodies[1]
+    assert b"It is 42" in bodies[0]
+
+
+def test_only_the_key_and_what_belongs_to_the_connection_is_another(
+    settings: Callable[..., Settings], model: ScriptedModel
+) -> None:
+    sent = {
+        "authorization": "Bearer one",
+        "cookie": "theirs",
+        "x-own": "kept",
+        "user-agent": "odd/1",
+        "connection": "keep-alive, x-of-the-connection",
+        "x-of-the-connection": "1",
+        "te": "trailers",
+        "proxy-authorization": "Basic x",
+        "openai-organization": "org",
+    }
+    with serving(settings(upstream_api_key="the-operators")) as url:
+        httpx2.post(f"{url}/v1/embeddings", content=b"x", headers=sent)
+    received = model.requests[0].headers
+    assert received["authorization"] == "Bearer the-operators"
+    assert received["host"] == httpx2.URL(model.url).netloc.decode()
+    assert (received["x-own"], received["user-agent"], received["openai-organization"]) == ("kept", "odd/1", "org")
+    assert not {"cookie", "te", "proxy-authorization", "x-of-the-connection"} & received.keys()
+
+
+@pytest.mark.parametrize(("forward", "key"), [(False, None), (True, "Bearer one")])
+def test_the_callers_key_goes_upstream_only_if_the_operator_says_so(
+    settings: Callable[..., Settings], model: ScriptedModel, forward: bool, key: str | None
+) -> None:
+    with serving(settings(upstream_forward_key=forward)) as url:
+        httpx2.post(f"{url}/v1/embeddings", content=b"x", headers={"x-api-key": "one"})
+    assert model.requests[0].headers.get("authorization") == key
+    assert "x-api-key" not in model.requests[0].headers
+
+
+def test_what_the_model_server_says_to_browsers_is_left_out(http: httpx2.Client, model: ScriptedModel) -> None:
+    said = {"set-cookie": "a=b", "strict-transport-security": "max-age=1", "alt-svc": "clear", "x-request-id": "theirs"}
+    model.script(fail(200, "x", said))
+    headers = http.post(CHAT, json=PLAIN).headers
+    assert not {"set-cookie", "strict-transport-security", "alt-svc"} & headers.keys()
+    assert (headers["x-request-id"][:4], headers["x-upstream-request-id"]) == ("req_", "theirs")
+    assert len(headers.get_list("date")) == 1
+
+
+def test_no_cookie_of_the_model_server_is_kept(http: httpx2.Client, client: OpenAI, model: ScriptedModel) -> None:
+    model.script(fail(200, "x", {"set-cookie": "of=another; Path=/"}), say("42"))
+    http.post(CHAT, json=PLAIN)
+    ask(client)
+    assert "cookie" not in model.requests[1].headers
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/audio/speech", "/v1/chat/completions/other", "/v1/x/y%2Fz/"])
+@pytest.mark.parametrize("query", ["", "?a=b%20c&[d]=%7e"])
+def test_whatever_has_no_route_goes_there(http: httpx2.Client, model: ScriptedModel, path: str, query: str) -> None:
+    target = f"{path}{query}".encode()
+    content = bytes(range(256)) * 8
+    request = httpx2.Request(
+        "POST", http.base_url, headers={**KEY, "content-type": "x/y"}, content=content, extensions={"target": target}
+    )
+    answer = http.send(request)
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, content, "x/y")
+    assert model.requests[0].path == target.decode()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_any_method_goes_there(http: httpx2.Client, model: ScriptedModel, method: str) -> None:
+    assert http.request(method, "/v1/fine_tuning/jobs").status_code == 404
+    assert [(received.method, received.path) for received in model.requests] == [(method, "/v1/fine_tuning/jobs")]
+
+
+def test_the_official_client_reads_what_comes_back(client: OpenAI, model: ScriptedModel) -> None:
+    echo = client.embeddings.with_raw_response.create(model="m", input="text")
+    assert echo.headers["x-echo-path"] == "/v1/embeddings"
+    assert model.requests[0].body["input"] == "text"
+
+
+def test_a_base_url_may_have_any_path(settings: Callable[..., Settings], model: ScriptedModel) -> None:
+    with serving(settings(upstream=f"{model.url}/openai/")) as url:
+        httpx2.post(f"{url}/v1/embeddings?a=b", headers=KEY)
+    assert model.requests[0].path == "/v1/openai/embeddings?a=b"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/../healthz",
+        "/v1/x/../../healthz",
+        "/v1/%2e%2e/healthz",
+        "/v1/%2E./healthz",
+        "/v1/..%2fhealthz",
+        "/v1/x%2f..%2f..%2fhealthz",
+        "/v1/%252e%252e/healthz",
+        "/v1/%25252525252e/healthz",
+        "/v1/..%5chealthz",
+        "/v1/..;/healthz",
+        "/v1/./healthz",
+        "/v1//evil.example/x",
+        "/v1/",
+        "/v1",
+        "/v1%2Fembeddings",
+        "//evil.example/v1/x",
+        "/healthz/v1/x",
+        "http://evil.example/v1/../x",
+    ],
+)
+def test_no_path_leads_out_of_the_base_url(url: str, model: ScriptedModel, path: str) -> None:
+    answer = exchange(url, f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer one\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert model.requests == []
+
+
+def test_an_absolute_url_names_no_other_server(url: str, model: ScriptedModel) -> None:
+    exchange(
+        url, b"GET http://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer one\r\n\r\n"
+    )
+    [received] = model.requests
+    assert (received.path, received.headers["host"]) == ("/v1/models", httpx2.URL(model.url).netloc.decode())
+
+
+def exchange(url: str, request: bytes) -> bytes:
+    """What is answered to exactly these bytes, as far as its head."""
+    address = httpx2.URL(url)
+    with socket.create_connection((address.host, address.port or 0), timeout=50) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/execute"),
+        ("PUT", "/v1/sessions"),
+        ("POST", "/v1/environments"),
+        ("GET", "/v1/chat/completions"),
+        ("PUT", "/v1/responses"),
+    ],
+)
+def test_a_route_with_another_method_does_not_go_there(
+    http: httpx2.Client, model: ScriptedModel, method: str, path: str
+) -> None:
+    answer = http.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert model.requests == []
+
+
+def test_this_servers_own_paths_do_not_go_there(http: httpx2.Client, model: ScriptedModel) -> None:
+    for path in ("/v1/sessions/x/unknown", "/v1/execute/x", "/v2/embeddings", "/metrics/x"):
+        assert (http.get(path).status_code, http.get(path).json()["error"]["code"]) == (404, "route_not_found")
+    assert model.requests == []
+
+
+def test_nothing_goes_there_without_a_key_of_this_server(url: str, model: ScriptedModel) -> None:
+    assert httpx2.post(f"{url}/v1/embeddings", content=b"x").status_code == 401
+    assert model.requests == []
+
+
+def test_without_a_model_server_there_is_no_such_route(serve: Callable[..., str]) -> None:
+    answer = httpx2.post(f"{serve(upstream='')}/v1/embeddings", headers=KEY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "route_not_found")
+
+
+async def test_a_large_body_goes_through_piece_by_piece(async_http: httpx2.AsyncClient, model: ScriptedModel) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(48):
+            yield b"x" * (1 << 20)
+
+    answer = await async_http.post("/v1/audio/transcriptions", content=pieces())
+    assert (len(answer.content), answer.content == b"x" * len(answer.content)) == (48 << 20, True)
+    assert model.requests[0].headers["transfer-encoding"] == "chunked"
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_request(url: str, model: ScriptedModel) -> None:
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer one\r\nContent-Length: 100\r\n\r\nsome"
+    address = httpx2.URL(url)
+    async with await anyio.connect_tcp(address.host, address.port or 0) as connection:
+        await connection.send(head)
+    assert (await anyio.to_thread.run_sync(httpx2.get, f"{url}/healthz")).status_code == 200
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("after", [None, 0, 3])
+async def test_a_client_that_leaves_ends_its_request_there(
+    async_http: httpx2.AsyncClient, model: ScriptedModel, after: int | None
+) -> None:
+    model.script(hang(say("It is forty-two."), after=after))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: async_http.post(CHAT, json={**PLAIN, "stream": True}))
+        await model.wait_received(0)
+        tasks.cancel_scope.cancel()
+    await model.wait_closed(0)
+
+
+async def test_a_reader_that_leaves_ends_its_stream_there(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
+    model.script(hang(say("It is forty-two."), after=3))
+    chunks = cast("Any", await async_client.chat.completions.create(**PLAIN, stream=True))
+    assert [(await anext(chunks)).choices[0].delta.content for _ in range(3)] == ["", "It is fo", "rty-two."]
+    assert not model.requests[0].closed.is_set()
+    await chunks.close()
+    await model.wait_closed(0)
+
+
+def test_an_answer_that_breaks_off_there_breaks_off_here(http: httpx2.Client, model: ScriptedModel) -> None:
+    model.script(broken(say("It is forty-two."), after=3))
+    with http.stream("POST", CHAT, json={**PLAIN, "stream": True}) as answer:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            answer.read()
+
+
+def test_a_model_server_that_is_not_there_is_told_of(serve: Callable[..., str], connect: Callable[..., OpenAI]) -> None:
+    client = connect(serve(upstream="http://127.0.0.1:1/v1"))
+    for request in (client.models.list, lambda: client.embeddings.create(model="m", input="x")):
+        with pytest.raises(
+            openai.InternalServerError, match=r"at http://127\.0\.0\.1:1/v1 cannot be reached"
+        ) as caught:
+            request()
+        assert (caught.value.status_code, caught.value.code, caught.value.param) == (502, "upstream_failed", None)
+
+
+def test_a_model_server_that_says_nothing_is_told_of(
+    serve: Callable[..., str], connect: Callable[..., OpenAI], model: ScriptedModel
+) -> None:
+    model.script(hang(after=None))
+    with pytest.raises(openai.InternalServerError, match="did not answer in time") as caught:
+        connect(serve(upstream_timeout_s=0.2)).chat.completions.create(**PLAIN)
+    assert (caught.value.status_code, caught.value.code) == (504, "upstream_timeout")
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        "localhost:11434/v1",
+        "ftp://host/v1",
+        "http://",
+        "http://host/v1?a=b",
+        "http://host/v1#x",
+        "http://user:secret@host/v1",
+        "http://host:port/v1",
+        "http://ho st/v1",
+        "/v1",
+    ],
+)
+def test_what_is_no_base_url_is_no_upstream(upstream: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"upstream is .*, which is no base URL: it must begin with http:// or https://"
+    ):
+        Settings(upstream=upstream)
+    assert Settings(upstream="").upstream == ""
+    assert Settings(upstream="https://host:8000/openai/v1/").upstream == "https://host:8000/openai/v1/"
