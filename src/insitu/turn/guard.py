@@ -32,6 +32,7 @@ class Guard:
     _calls: int = 0
     _error: tuple[str, str] | None = None
     _errors: int = 0
+    _warned_at: int | None = None
 
     @property
     def output_left(self) -> int | None:
@@ -79,9 +80,11 @@ class Guard:
 
     def note_error(self, error: tuple[str, str] | None) -> str | None:
         """Take what a call's code raised; returns what to tell the model of it, if anything."""
-        self._errors = self._errors + 1 if error is not None and error == self._error else int(error is not None)
-        self._error = error
-        if self._errors == _SAME_ERRORS:
+        if error is None or error != self._error:
+            self._error, self._errors, self._warned_at = error, 0, None
+        self._errors += error is not None
+        if self._errors >= _SAME_ERRORS and self._warned_at is None:
+            self._warned_at = self.usage.steps
             return (
                 f"[this is the same error {_SAME_ERRORS} times in a row; "
                 "do something else, or answer with what you have: once more ends the turn]"
@@ -91,7 +94,7 @@ class Guard:
     @property
     def stuck(self) -> bool:
         """Whether the model has been told that it repeats itself, and does it again."""
-        return self._errors > _SAME_ERRORS
+        return self._warned_at is not None and self._errors > _SAME_ERRORS and self.usage.steps > self._warned_at
 
 
 class TurnFailed(Exception):

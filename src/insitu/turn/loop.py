@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
+from .chunks import first_choice
 from .events import MadeFile, Message, Reason, StepStarted, TurnResult
 from .fenced import FencedReader, as_fenced
 from .guard import Guard, TurnFailed, is_safe_to_repeat
@@ -22,6 +23,7 @@ from .upstream import Upstream
 # A model call that breaks off before it has said anything is made so often.
 _ATTEMPTS = 3
 _MOST_IMAGES = 8
+_SHOWN_NAME = 64
 
 
 class Loop:
@@ -130,10 +132,10 @@ class Loop:
         (tool,) = self._tools.values()
         fence = FencedReader(reader.text, lambda text: reader.code(tool, text))
         async for chunk in chunks:
-            for choice in chunk.choices or ():
-                if choice.delta.content:
-                    fence.feed(choice.delta.content)
-                    choice.delta.content = None
+            for delta, _ in first_choice(chunk):
+                if delta is not None and delta.content:
+                    fence.feed(delta.content)
+                    delta.content = None
             reader.feed(chunk)
             if fence.closed:
                 break  # what it says next it says when it has seen the output
@@ -189,17 +191,20 @@ class Loop:
 
     def _answer(self, call: ModelCall, run: Run | None) -> Message:
         if run is None:
-            told = (
-                f"[not run: the request allows {self._request.max_tool_calls} calls; answer with what you have]"
-                if call.tool
-                else f"[there is no tool {call.name!r}]"
-            )
+            told, hint = self._not_run(call), self._guard.note_error(("not run", call.name))
         else:
+            told, hint = run.done.told, self._guard.note_error(run.last_error)
             self._code_ran |= run.ran
             self.files.update((file.id, file) for file in run.done.files)
-            hint = self._guard.note_error(run.last_error)
-            told = f"{run.done.told}\n{hint}" if hint else run.done.told
+        told = f"{told}\n{hint}" if hint else told
         return {"role": "tool", "tool_call_id": call.id, "content": told}
+
+    def _not_run(self, call: ModelCall) -> str:
+        if call.tool is None:
+            return f"[not run: there is no tool {call.name[:_SHOWN_NAME]!r}; there are: {', '.join(self._tools)}]"
+        if self._guard.spent() == "max_steps":
+            return "[not run: this was the last step]"
+        return f"[not run: the request allows {self._request.max_tool_calls} calls; answer with what you have]"
 
 
 def _reason(finish: str | None) -> Reason:

@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 
 from ..engine import Engine, RunningExecution, Session
-from ..errors import InsituError, SandboxFailed, SessionNotFound
+from ..errors import InsituError
 from ..types import MIB, Execution
 from .arguments import parse_arguments
-from .containers import Container, ContainerExpired
+from .containers import Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
 from .step import Emit, ModelCall
@@ -67,17 +67,21 @@ class CallRunner:
             if call.tool.kind == "python":
                 return await self._python(call, call.tool.container, arguments, parts[0])
             return await self._shell(call, call.tool.container, arguments, parts)
-        except (ContainerExpired, SandboxFailed, SessionNotFound) as exc:
-            lost = await call.tool.container.renew_if_lost()
-            more = ". The sandbox is gone, with its variables and files; the next call gets a new one" if lost else ""
-            return self._refuse(call, arguments, exc.message + more, ran=True)
         except InsituError as exc:
-            return self._refuse(call, arguments, exc.message)
+            lost = await self._renew(call.tool.container)
+            more = ". The sandbox is gone, with its variables and files; the next call gets a new one" if lost else ""
+            return self._refuse(call, arguments, exc.message + more)
 
-    def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str, *, ran: bool = False) -> Run:
-        done = CallDone(call.id, arguments, f"[not run: {why}]" if not ran else f"[{why}]", failure=why)
+    async def _renew(self, container: Container) -> bool:
+        try:
+            return await container.renew_if_lost()
+        except InsituError:
+            return False  # the next call fails as this one did, and says why
+
+    def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str) -> Run:
+        done = CallDone(call.id, arguments, f"[{why}]" if call.ran else f"[not run: {why}]", failure=why)
         self._emit(done)
-        return Run(done, ("not run", why), ran)
+        return Run(done, ("not run", why), call.ran)
 
     async def _python(self, call: ModelCall, container: Container, arguments: Mapping[str, Any], code: str) -> Run:
         session = await container.session()
@@ -135,6 +139,7 @@ class CallRunner:
         self, call: ModelCall, start: AbstractAsyncContextManager[RunningExecution], index: int = 0
     ) -> Execution:
         async with start as running:
+            call.ran = True
             async for event in running.events():
                 if event.kind == "stdout" or event.kind == "stderr":
                     self._emit(OutputDelta(call.id, event.kind, event.text, index))

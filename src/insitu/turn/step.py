@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaTool
 
 from ..errors import UpstreamFailed
 from .arguments import CodeReader, parse_arguments
+from .chunks import first_choice
 from .events import (
     CallStarted,
     ClientCallDelta,
@@ -31,6 +33,7 @@ Emit = Callable[[TurnEvent], None]
 # Far more than any model writes in one answer: who passes it is broken.
 _MOST_CHARS = 16 << 20
 _SHOWN_NONSENSE = 2000
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # The names under which servers show a model's reasoning.
 _REASONING = ("reasoning_content", "reasoning")
 
@@ -45,6 +48,7 @@ class ModelCall:
         known: whether anybody has a tool of its name.
         announced: whether its tool has been looked for.
         admitted: whether it is to be run here, and the turn's listener has heard of it.
+        ran: whether it was run, to its end or not.
     """
 
     id: str
@@ -54,6 +58,7 @@ class ModelCall:
     known: bool = False
     announced: bool = False
     admitted: bool = False
+    ran: bool = False
     reader: CodeReader | None = None
 
 
@@ -120,11 +125,10 @@ class StepReader:
         step = self.step
         step.model = chunk.model or step.model
         step.usage = chunk.usage or step.usage
-        # Servers send pieces without choices, for the usage; no one asked for a second choice.
-        for choice in chunk.choices or ():
-            if not choice.index:
-                step.finish = choice.finish_reason or step.finish
-                self._delta(choice.delta)
+        for delta, finish in first_choice(chunk):
+            step.finish = finish or step.finish
+            if delta is not None:
+                self._delta(delta)
 
     def finish(self) -> Step:
         """The whole step.
@@ -144,13 +148,13 @@ class StepReader:
 
     def text(self, text: str) -> None:
         """Take some of the answer's text."""
-        self._weigh(text)
+        text = self._taken(text)
         self.step.text += text
         self._tell(TextDelta(text))
 
     def code(self, tool: ServerTool, text: str) -> None:
         """Take some code of the one call that a model makes which writes blocks."""
-        self._weigh(text)
+        text = self._taken(text)
         if not self.step.calls:
             self.step.calls.append(ModelCall(new_call_id(), tool.name, tool=tool, known=True, announced=True))
             self._begin(self.step.calls[0], tool)
@@ -169,7 +173,7 @@ class StepReader:
         extra: Mapping[str, Any] = delta.model_extra or {}
         for name in _REASONING:
             if isinstance(thought := extra.get(name), str) and thought:
-                self._weigh(thought)
+                thought = self._taken(thought)
                 self.step.reasoning += thought
                 self.step.reasoning_field = name
                 self._tell(ReasoningDelta(thought))
@@ -184,9 +188,8 @@ class StepReader:
         function = part.function
         if function is None:
             return
-        call.name += function.name or ""
-        if text := function.arguments:
-            self._weigh(text)
+        call.name += self._taken(function.name or "")
+        if text := self._taken(function.arguments or ""):
             self._announce(call)
             call.arguments += text
             if call.reader:
@@ -231,10 +234,12 @@ class StepReader:
         self.emitted = True
         self._emit(event)
 
-    def _weigh(self, text: str) -> None:
+    def _taken(self, text: str) -> str:
         self._chars += len(text)
         if self._chars > _MOST_CHARS:
             raise UpstreamFailed(f"the model server's answer is over {_MOST_CHARS} characters; the turn was ended")
+        # JSON can hold halves of characters, which could be neither stored nor sent back.
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _as_tool_call(call: ModelCall) -> dict[str, Any]:
@@ -244,4 +249,5 @@ def _as_tool_call(call: ModelCall) -> dict[str, Any]:
     except ValueError:
         # Model servers read these again for their templates, and many fail at what is no JSON.
         arguments = json.dumps({"not_json": arguments[:_SHOWN_NONSENSE]})
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments or "{}"}}
+    name = call.name if call.known else _NO_NAME.sub("_", call.name)[:64] or "unnamed"
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from ..errors import InsituError, NoUpstream, UpstreamBusy, UpstreamFailed, UpstreamRefused, UpstreamTimeout
 from ..settings import Settings
+from .chunks import is_chunk
 
 # What a server may not know, and what to send instead: nothing, or the same under another name.
 _DISPENSABLE: Mapping[str, str | None] = {
@@ -21,6 +23,8 @@ _DISPENSABLE: Mapping[str, str | None] = {
 }
 _CONNECT_S = 10.0
 _LONGEST_RETRY_S = 60.0
+# Characters of what a model server says that are passed on.
+_SAID = 1000
 
 
 class Upstream:
@@ -69,8 +73,8 @@ class Upstream:
         while True:
             sent = self._understood(body)
             try:
-                # As extra_body the transcript goes out as it is: to check it as `messages`, key by key, takes the client
-                # longer the longer it gets, and more than all else in a turn of many steps.
+                # As extra_body the transcript goes out as it is: to check it as `messages`, key by key, takes the
+                # client longer the longer it gets, and more than all else in a turn of many steps.
                 return await client.chat.completions.create(model="", messages=(), stream=True, extra_body=sent)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
                 unknown = {name for name in _DISPENSABLE if name in sent and name in exc.message}
@@ -87,6 +91,8 @@ class Upstream:
     async def _read(self, response: openai.AsyncStream[ChatCompletionChunk]) -> AsyncIterator[ChatCompletionChunk]:
         try:
             async for chunk in response:
+                if not is_chunk(chunk):
+                    raise UpstreamFailed(f"the model server sent what is no chat completion: {str(chunk)[:200]}")
                 yield chunk
         except openai.OpenAIError as exc:
             raise self._translated(exc) from None
@@ -108,14 +114,16 @@ class Upstream:
             )
         if isinstance(exc, openai.APIStatusError):
             return self._status(exc)
-        return UpstreamFailed(f"the model server failed: {exc}")
+        return UpstreamFailed(f"the model server failed: {str(exc)[:_SAID]}")
 
     def _status(self, exc: openai.APIStatusError) -> InsituError:
         said = f"the model server answered {exc.status_code}: {_message(exc)}"
         if exc.status_code in (429, 503):
             return UpstreamBusy(said, retry_after_s=_retry_after(exc.response.headers))
-        if exc.status_code in (401, 403):
+        if exc.status_code in (401, 403) and not self._forward_key:
             return UpstreamFailed(said, hint="the setting upstream_api_key is the key that it gets")
+        if exc.status_code < 400:
+            return UpstreamFailed(said, hint="see that the setting upstream is its address")
         if exc.status_code in (408, 409) or exc.status_code >= 500:
             return UpstreamFailed(said)
         return UpstreamRefused(said, status=exc.status_code)
@@ -126,16 +134,20 @@ async def open_upstream(settings: Settings) -> AsyncIterator[Upstream]:
     """The connection to the model server of the settings, if they name one."""
     timeout = httpx2.Timeout(settings.upstream_timeout_s, connect=_CONNECT_S)
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    async with httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False) as http:
+    # What the model server sets for one caller is not for the others.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    async with httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, cookies=no_cookies) as http:
         yield Upstream(settings, http)
 
 
 def _message(exc: openai.APIStatusError) -> str:
     body = exc.body
     said = body.get("message") if isinstance(body, dict) else body
-    return str(said or exc.message)[:1000]
+    return str(said or exc.message)[:_SAID]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    text = headers.get("retry-after", "")
-    return min(float(text), _LONGEST_RETRY_S) if text.isdecimal() else 1.0
+    try:
+        return min(max(float(headers.get("retry-after", "")), 1.0), _LONGEST_RETRY_S)
+    except ValueError:
+        return 1.0  # a date, or nothing
