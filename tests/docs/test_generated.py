@@ -12,6 +12,7 @@ from insitu.settings import Settings
 from scripts.document import DOCS, pages
 from tests.docs.blocks import PAGES, ROOT
 
+_ID = re.compile(r"\{\w+_id\}|\{model\}")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -28,9 +29,9 @@ def test_every_setting_is_described() -> None:
 
 
 def test_every_route_is_described() -> None:
-    text = (DOCS / "api.md").read_text("utf-8")
-    # The names of parameters are the code's; the page calls every id `{id}`.
-    paths = {path.replace("{session_id}", "{id}") for path in create_app(Settings()).openapi()["paths"]}
+    text = "".join((DOCS / page).read_text("utf-8") for page in ("api.md", "openai.md"))
+    # The names of parameters are the code's; the pages call every id `{id}`.
+    paths = {_ID.sub("{id}", path) for path in create_app(Settings()).openapi()["paths"]}
     assert [path for path in sorted(paths) if f"{path}`" not in text] == []
 
 
