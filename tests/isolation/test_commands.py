@@ -1,61 +1,79 @@
-"""Shell commands that the agent starts beside an interpreter."""
+"""Shell commands are behind the same wall as code."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
+import os
 
 import pytest
 
-from insitu.isolation.base import Environment
-from insitu.isolation.process.command import run_command
-from insitu.isolation.process.sandbox import ProcessSandbox
-from insitu.isolation.process.tier import ProcessTier
-from insitu.types import Limits
-
-ENV = {"PATH": "/usr/bin:/bin"}
+from insitu.engine import Engine
+from insitu.types import Execution
+from tests.support.guest import Guest
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[ProcessSandbox]:
-    environments = [Environment("default", Path(sys.executable))]
-    async with ProcessTier(environments, total_memory_bytes=4 << 30) as tier:
-        sandbox = await tier.create("default", Limits())
-        assert isinstance(sandbox, ProcessSandbox)
-        yield sandbox
+async def run(guest: Guest, command: str, timeout_s: float = 20) -> Execution:
+    async with guest.engine.start_command(guest.session, command, timeout_s=timeout_s) as running:
+        return await running.result()
 
 
-async def test_a_command_has_output_errors_and_an_exit_code(sandbox: ProcessSandbox) -> None:
-    argv = ["bash", "-c", "echo out; echo err >&2; id -un; exit 3"]
-    result = await run_command(sandbox, argv, env=ENV, timeout_s=10)
-    assert (result.exit_code, result.stdout, result.stderr) == (3, b"out\nuser\n", b"err\n")
-    assert not result.timed_out
-
-
-async def test_a_command_is_behind_the_same_wall(sandbox: ProcessSandbox) -> None:
-    script = (
-        "grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; cat /etc/shadow; kill -9 1; unshare -U true"
-    )
-    result = await run_command(sandbox, ["bash", "-c", script], env=ENV, timeout_s=10)
-    status = dict(line.split(":\t") for line in result.stdout.decode().splitlines())
-    assert status["CapEff"] == "0000000000000000"
+async def test_a_command_has_no_rights(guest: Guest) -> None:
+    execution = await run(guest, "grep -E '^(Cap(Eff|Prm|Inh|Amb)|NoNewPrivs|Seccomp|Uid|Groups):' /proc/self/status")
+    status = {name: value.strip() for name, value in (line.split(":\t") for line in execution.stdout.splitlines())}
+    nothing = "0" * 16
+    assert [status[f"Cap{name}"] for name in ("Eff", "Prm", "Inh", "Amb")] == [nothing] * 4
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
-    assert b"No such file" in result.stderr
-    assert sandbox.alive
+    assert set(status["Uid"].split()) == {"1000"}
 
 
-async def test_a_command_that_goes_on_for_too_long_is_killed(sandbox: ProcessSandbox) -> None:
-    result = await run_command(sandbox, ["bash", "-c", "echo begun; sleep 60"], env=ENV, timeout_s=0.5)
-    assert (result.exit_code, result.stdout, result.timed_out) == (-9, b"begun\n", True)
+async def test_a_command_sees_what_code_sees(guest: Guest) -> None:
+    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+    answer = await guest.ask(f"answer = [os.readlink('/proc/self/ns/' + n) for n in {names!r}]")
+    execution = await run(guest, f"for n in {' '.join(names)}; do readlink /proc/self/ns/$n; done")
+    assert execution.stdout.split() == answer
+    limits = await guest.ask("answer = open('/proc/self/limits').read()")
+    of_command = (await run(guest, "cat /proc/self/limits")).stdout
+    # The limit of memory counts from what a process had at its start.
+    assert _but_memory(of_command) == _but_memory(limits)
+    assert (await run(guest, "cat /proc/self/cgroup")).stdout == await guest.ask(
+        "answer = open('/proc/self/cgroup').read()"
+    )
 
 
-async def test_a_flood_is_cut(sandbox: ProcessSandbox) -> None:
-    result = await run_command(sandbox, ["bash", "-c", "head -c 3000000 /dev/zero"], env=ENV, timeout_s=10)
-    assert (result.exit_code, len(result.stdout)) == (0, 1 << 20)
+def _but_memory(limits: str) -> list[str]:
+    return [line for line in limits.splitlines() if not line.startswith("Max address space")]
 
 
-async def test_an_unknown_command_says_so(sandbox: ProcessSandbox) -> None:
-    result = await run_command(sandbox, ["nonesuch"], env=ENV, timeout_s=10)
-    assert result.exit_code == 127
-    assert b"nonesuch" in result.stderr
+async def test_a_command_holds_nothing_of_the_host(guest: Guest) -> None:
+    script = "for fd in /proc/$$/fd/*; do readlink $fd | sed 's/[0-9]*$//; s/:.*//'; done"
+    assert (await run(guest, f"{script}; true")).stdout.split() == ["/dev/null", "pipe", "pipe"]
+    for path in ("/etc/shadow", os.getcwd() + "/pyproject.toml", os.path.expanduser("~/.bashrc")):
+        assert (await run(guest, f"cat {path}")).outcome == "error"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "kill -9 1",
+        "kill -STOP 1",
+        "unshare -U true",
+        "mkdir /usr/x",
+        "echo x > /etc/passwd",
+        "cat /proc/1/environ",
+        "ls /proc/1/fd",
+        "mount -t tmpfs none /tmp",
+        "cp /bin/true /mnt/data/program; /mnt/data/program",
+    ],
+)
+async def test_a_command_cannot_do_harm(engine: Engine, guest: Guest, attack: str) -> None:
+    execution = await run(guest, attack)
+    assert execution.outcome == "error", execution
+    assert (await guest.run("1 + 1")).text == "2"
+
+
+async def test_commands_share_the_limits_of_code(fresh: Guest) -> None:
+    execution = await run(fresh, "for n in {1..200}; do sleep 1000 & done", timeout_s=1)
+    assert "Resource temporarily unavailable" in execution.stderr
+    execution = await run(fresh, "head -c 1G /dev/zero > big")
+    assert execution.outcome in ("error", "crashed")
+    size = (await fresh.session.files.stat("big")).size
+    assert size <= fresh.session.limits.disk_bytes

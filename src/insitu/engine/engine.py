@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -19,14 +19,17 @@ from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
+from .command import make_command
 from .execution import RunningExecution, Withdrawn
 from .pool import Pool
 from .selftest import check_wall
-from .session import FileUpload, Session, Task
+from .session import FileUpload, Session
 
 _log = logging.getLogger("insitu.engine")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT = "default"
+
+Place = contextlib.AbstractAsyncContextManager[tuple[Session, float]]
 
 
 class Engine:
@@ -189,15 +192,53 @@ class Engine:
         task = self._admission.task(code, timeout_s, env_vars, files, return_files)
         running = RunningExecution(session.id if session else None)
         owner = session.owner if session else owner
-        self._admission.admit_execution(session, running, owner)
-        place = self._in_turn(session) if session else self._alone(environment, tier, limits, owner)
-        assert self._tasks is not None
-        self._tasks.start_soon(self._perform, running, task, session, place, owner)
-        try:
+        place = self._in_session(session, session.turn) if session else self._alone(environment, tier, limits, owner)
+
+        async def carry_out(where: Session, sandbox_ms: float) -> Execution:
+            return await where.execute(running, task, sandbox_ms)
+
+        with self._under_way(running, session, owner, place, carry_out, background):
             yield running
-        finally:
-            if not running.done and not background:
-                running.stop("cancelled")
+
+    @contextlib.asynccontextmanager
+    async def start_command(
+        self,
+        session: Session,
+        command: str | Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        env_vars: Mapping[str, str] = _NOTHING,
+        cwd: str | None = None,
+        background: bool = False,
+    ) -> AsyncIterator[RunningExecution]:
+        """Start a shell command, beside the session's interpreter and its other commands.
+
+        Leaving the context before its end kills it, unless it runs in the background. What it leaves behind when it
+        ends lives on with the session; a time-out takes that with it.
+
+        Args:
+            command: a line for bash, or for sh where there is no bash; or a program and its arguments.
+            timeout_s: wall time in seconds; the session's default without it.
+            cwd: the folder that it starts in, relative to the workspace.
+
+        Raises:
+            InvalidRequest: if it cannot be a command, or a value is out of range.
+            TooLarge: if its arguments and variables have too many bytes.
+            QuotaExceeded: if the owner's share or the session's queue is full.
+            ServerFull: if the queue is full.
+        """
+        check_variables(env_vars)
+        timeout_s = session.limits.timeout_s if timeout_s is None else timeout_s
+        timeout_s = self.settings.within_ceiling("timeout_s", timeout_s)
+        made = make_command(command, {**session.env_vars, **env_vars}, cwd, timeout_s)
+        running = RunningExecution(session.id)
+        place = self._in_session(session, contextlib.nullcontext())
+
+        async def carry_out(where: Session, sandbox_ms: float) -> Execution:
+            return await where.execute_command(running, made)
+
+        with self._under_way(running, session, session.owner, place, carry_out, background):
+            yield running
 
     async def run(self, session: Session | None, code: str, **options: object) -> Execution:
         """Run code to its end; the options are those of :meth:`start`."""
@@ -208,13 +249,32 @@ class Engine:
         """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
         await self._admission.drain(timeout_s)
 
+    @contextlib.contextmanager
+    def _under_way(
+        self,
+        running: RunningExecution,
+        session: Session | None,
+        owner: str,
+        place: Place,
+        carry_out: Callable[[Session, float], Awaitable[Execution]],
+        background: bool,
+    ) -> Iterator[None]:
+        self._admission.admit_execution(session, running, owner)
+        assert self._tasks is not None
+        self._tasks.start_soon(self._perform, running, session, owner, place, carry_out)
+        try:
+            yield
+        finally:
+            if not running.done and not background:
+                running.stop("cancelled")
+
     async def _perform(
         self,
         running: RunningExecution,
-        task: Task,
         session: Session | None,
-        place: contextlib.AbstractAsyncContextManager[tuple[Session, float]],
         owner: str,
+        place: Place,
+        carry_out: Callable[[Session, float], Awaitable[Execution]],
     ) -> None:
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -222,7 +282,7 @@ class Engine:
                     where, sandbox_ms = await stack.enter_async_context(place)
                 if running.waiting.cancelled_caught:
                     raise Withdrawn
-                running.finish(await where.execute(running, task, sandbox_ms))
+                running.finish(await carry_out(where, sandbox_ms))
         except Withdrawn:
             running.withdraw()
         except InsituError as error:
@@ -239,10 +299,12 @@ class Engine:
             self._admission.dismiss_execution(session, running, owner)
 
     @contextlib.asynccontextmanager
-    async def _in_turn(self, session: Session) -> AsyncIterator[tuple[Session, float]]:
+    async def _in_session(
+        self, session: Session, turn: contextlib.AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[tuple[Session, float]]:
         # The session's turn comes first: who waits for it must not keep others from running.
         try:
-            async with session.turn, self._admission.slots:
+            async with turn, self._admission.slots:
                 yield session, 0.0
         finally:
             if session.ended is None and not session.healthy:

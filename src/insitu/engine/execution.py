@@ -198,7 +198,7 @@ class Verdict:
             mib = limits.memory_bytes >> 20
             self._set("out_of_memory", 137, "OutOfMemory", f"the session used up its {mib} MiB of memory", traceback)
         elif ending.claim is None:
-            self._set("crashed", _shell_code(exit_code), "Crashed", _describe_death(ending.violation, exit_code))
+            self._set("crashed", shell_code(exit_code), "Crashed", _describe_death(ending.violation, exit_code))
         elif self.error is not None:
             self.outcome, self.exit_code = "error", _claimed_exit_code(ending.claim)
         else:
@@ -223,10 +223,16 @@ def _claimed_exit_code(claim: Mapping[str, Any]) -> int:
     return code & 0xFF if isinstance(code, int) else 1
 
 
-def _shell_code(exit_code: int | None) -> int:
+def shell_code(exit_code: int | None) -> int:
+    """What a shell would say of an exit code that is negative for a signal."""
     if exit_code is None:
         return 1
     return 128 - exit_code if exit_code < 0 else exit_code or 1
+
+
+def signal_name(number: int) -> str:
+    """A signal, in a word or two."""
+    return _SIGNALS.get(number, f"signal {number}")
 
 
 def _describe_death(violation: str | None, exit_code: int | None) -> str:
@@ -235,7 +241,7 @@ def _describe_death(violation: str | None, exit_code: int | None) -> str:
     if exit_code is None:
         return "the interpreter died"
     if exit_code < 0:
-        return f"the interpreter was killed by {_SIGNALS.get(-exit_code, f'signal {-exit_code}')}"
+        return f"the interpreter was killed by {signal_name(-exit_code)}"
     return f"the interpreter ended itself with exit code {exit_code}"
 
 

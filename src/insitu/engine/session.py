@@ -13,6 +13,7 @@ import anyio
 from ..errors import InsituError, QuotaExceeded, SandboxFailed, SessionNotFound
 from ..isolation.base import AgentRefused, Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
+from .command import Command, oom_kills, run_command
 from .console import Console
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
@@ -48,7 +49,7 @@ class Session:
     Args:
         owner: whoever may use it; nobody else is told that it is there.
 
-    Executions run one after the other: each takes ``turn`` for its time.
+    Executions of code run one after the other: each takes ``turn`` for its time. Commands run beside them.
     """
 
     def __init__(
@@ -84,6 +85,11 @@ class Session:
     def limits(self) -> Limits:
         """What it may use."""
         return self._sandbox.limits
+
+    @property
+    def env_vars(self) -> Mapping[str, str]:
+        """The variables that all of its programs find."""
+        return self._env_vars
 
     @property
     def healthy(self) -> bool:
@@ -182,9 +188,20 @@ class Session:
         finally:
             self._current = None
         self._executions += 1
-        total_ms = _ms_since(running.created)
-        run_ms = total_ms - queued_ms - sandbox_ms
-        return replace(execution, timings=Timings(*(round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms))))
+        return replace(execution, timings=_timings(running, queued_ms, sandbox_ms))
+
+    async def execute_command(self, running: RunningExecution, command: Command) -> Execution:
+        """Run a command, beside the interpreter and other commands.
+
+        Raises:
+            InsituError: if it could not be carried out; whatever the command does is in the value.
+        """
+        queued_ms = _ms_since(running.created)
+        execution = await run_command(running, self._living_sandbox(), command)
+        # What was killed here for want of memory is not what the interpreter will have died of.
+        self._oom_before = max(self._oom_before, oom_kills(self._sandbox))
+        self._executions += 1
+        return replace(execution, timings=_timings(running, queued_ms, 0.0))
 
     async def _run(self, running: RunningExecution, task: Task, console: Console, lost: bool) -> Execution:
         running.attach(console.stop)
@@ -305,6 +322,12 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _timings(running: RunningExecution, queued_ms: float, sandbox_ms: float) -> Timings:
+    total_ms = _ms_since(running.created)
+    run_ms = total_ms - queued_ms - sandbox_ms
+    return Timings(*(round(ms, 3) for ms in (queued_ms, sandbox_ms, run_ms, total_ms)))
 
 
 def _ms_since(moment: float) -> float:

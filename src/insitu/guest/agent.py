@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
 import selectors
 import signal
 import socket
 import struct
 from typing import Any, NamedTuple
 
-from . import linux, lockdown, protocol
+from . import linux, lockdown, protocol, trees
+from .variables import for_user
 from .workspace import CHUNK, Files
 
 _STAGE = "/run/sandbox"
@@ -94,7 +96,7 @@ class Agent:
         self._files = Files()
         self._decoder = protocol.Decoder(_MAX_REQUEST)
         self._selector = selectors.DefaultSelector()
-        self._commands: dict[int, int | None] = {}  # exit codes, once there are any
+        self._commands: dict[int, int] = {}  # those that run; where the news of the end of each goes
         self._descriptors: list[int] = []
 
     def serve(self) -> None:
@@ -157,54 +159,107 @@ class Agent:
         self._files.delete(path)
 
     def _do_sweep(self, tail: bytes) -> None:
-        """Kill every process of the sandbox but this one, in one step that no fork escapes."""
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        """Kill every process of the sandbox but this one and the commands that run."""
+        if not (self._commands and trees.kill_others(self._commands)):
+            _kill_all()
 
-    def _do_command(self, tail: bytes, argv: list[str], env: dict[str, str]) -> Any:
-        """Start a command whose output goes to the two descriptors that came with the request."""
+    def _do_command(self, tail: bytes, arguments: int, shell: bool, folder: str) -> Any:
+        """Start a command; three descriptors come with it: for its output, its errors and the news of its end.
+
+        Args:
+            tail: its arguments and then its environment variables, with a NUL between each two.
+            arguments: how many of these are arguments.
+            shell: whether the one argument is a line for a shell.
+            folder: where it starts, relative to the workspace.
+        """
+        strings = [os.fsdecode(string) for string in tail.split(b"\0")]
+        argv = [_shell(), "-c", strings[0]] if shell else strings[:arguments]
+        variables = dict(string.split("=", 1) for string in strings[arguments:])
         pid = os.fork()
         if pid == 0:
-            self._become_command(argv, env)
-        self._commands[pid] = None
+            self._become_command(argv, variables, folder)
+        self._commands[pid] = self._descriptors.pop()
         return {"pid": pid}, b""
 
-    def _do_exit_code(self, tail: bytes, pid: int) -> Any:
-        """How a command ended, told once; None while it runs."""
-        code = self._commands.get(pid)
-        if code is not None:
-            del self._commands[pid]
-        return {"exit_code": code}, b""
-
     def _do_kill(self, tail: bytes, pid: int) -> None:
-        """Kill a command, and what is in its process group."""
+        """Kill a command and all that it has started."""
         if pid in self._commands:
-            os.killpg(pid, signal.SIGKILL)
+            trees.kill_tree(pid)
 
-    def _become_command(self, argv: list[str], env: dict[str, str]) -> None:
+    def _do_discard(self, tail: bytes) -> None:
+        """Read what comes from the descriptors, so that who still writes there neither waits nor dies of it."""
+        if os.fork() == 0:
+            self._become_discarder()
+
+    def _become_command(self, argv: list[str], variables: dict[str, str], folder: str) -> None:
+        code = 126
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            null = os.open("/dev/null", os.O_RDONLY)
-            stdio = [null, *self._descriptors[:2]]
-            lockdown.lock_down(self._plan.wall, self._plan.rlimits, self._cgroups, stdio)
-            os.execvpe(argv[0], argv, env)
+            # Who is orphaned below it falls to it, not to this sandbox's first process: so its tree stays whole.
+            linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+            self._lock_down([os.open("/dev/null", os.O_RDONLY), *self._descriptors[:2]])
+            os.chdir(folder)
+            found = {**for_user(), "PWD": os.getcwd(), **variables}
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it executes
+                signal.signal(number, signal.SIG_DFL)
+            os.execvpe(argv[0], argv, found)
         except BaseException as error:
+            code = 127 if isinstance(error, FileNotFoundError) else 126
             os.write(2, f"{argv[0]}: {error}\n".encode())
         finally:
-            os._exit(127)
+            os._exit(code)
+
+    def _become_discarder(self) -> None:
+        try:
+            linux.set_name("insitu-discard")
+            self._lock_down(self._descriptors)
+            poll = select.poll()
+            left = set(range(len(self._descriptors)))
+            for fd in left:
+                poll.register(fd, select.POLLIN)
+            while left:
+                for fd, _ in poll.poll():
+                    if not os.read(fd, CHUNK):
+                        poll.unregister(fd)
+                        left.discard(fd)
+        finally:
+            os._exit(0)
+
+    def _lock_down(self, stdio: list[int]) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        lockdown.lock_down(self._plan.wall, self._plan.rlimits, self._cgroups, stdio)
 
     def _reap(self, wake: int) -> None:
         os.read(wake, 512)
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            if pid in self._commands:
-                self._commands[pid] = os.waitstatus_to_exitcode(status)
+            news = self._commands.pop(pid, None)
+            if news is not None:
+                _tell_end(news, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
+
+
+def _tell_end(news: int, exit_code: int, cpu_s: float) -> None:
+    try:
+        os.write(news, protocol.ENDED.pack(exit_code, int(cpu_s * 1e6)))
+    except BrokenPipeError:
+        pass  # nobody listens any more
+    finally:
+        os.close(news)
+
+
+def _kill_all() -> None:
+    """Kill every process but this one, in one step that no fork escapes."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _shell() -> str:
+    return "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"

@@ -13,26 +13,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from . import protocol, warm
+from . import protocol, variables, warm
 from .cells import Shell
-from .lockdown import HOME, WORKSPACE
+from .lockdown import WORKSPACE
 from .reseed import reseed
 from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
 _CHUNK = 1 << 16  # small enough for the allocator to reuse
-_ENVIRONMENT = {
-    "HOME": HOME,
-    "USER": "user",
-    "LOGNAME": "user",
-    "LANG": "C.UTF-8",
-    "PWD": WORKSPACE,
-    "TMPDIR": "/tmp",
-    "XDG_CACHE_HOME": "/tmp/.cache",
-    "XDG_CONFIG_HOME": "/tmp/.config",
-    "MPLCONFIGDIR": "/tmp/.matplotlib",
-    "IPYTHONDIR": "/tmp/.ipython",
-}
 _shell: Shell | None = None
 _publish_to: Any = None
 
@@ -58,7 +46,7 @@ def warm_up() -> None:
         shell.install_signal_handler()
         shell.prepare(rehearse)
     _publish_to = None
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(variables.for_user())
 
 
 def _publish(data: dict[str, Any], main: bool) -> None:

@@ -26,6 +26,8 @@ REFUSED = 34
 
 HEADER = struct.Struct("<IB")
 _JSON_LENGTH = struct.Struct("<I")
+# What the agent writes when a command has ended: exit code, negative for a signal, and microseconds of processor time.
+ENDED = struct.Struct("<iQ")
 
 Frame = tuple[int, bytes]
 

@@ -1,0 +1,91 @@
+"""Which process of a sandbox descends from which, and how to kill a tree of them so that no fork escapes.
+
+A process that is about to die of SIGKILL makes no child any more, and its children find another parent above it:
+once a look shows nobody who has not been killed, nobody is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_ROUNDS = 100
+_STOPPED = "TtZX"
+
+
+class Process(NamedTuple):
+    """One line of the kernel's table; 0 stands for a parent outside of the sandbox."""
+
+    parent: int
+    state: str
+
+
+def kill_tree(root: int) -> None:
+    """Kill a process that orphans below it fall to, and all that descend from it."""
+    _signal(root, signal.SIGSTOP)  # it forks no more, and takes in the orphans until the last of them is killed
+    killed = {root}
+    for _ in range(_ROUNDS):
+        processes = _processes()
+        found = _tree(root, processes) - killed
+        killed |= _kill(found)
+        if not found:
+            if root not in processes or processes[root].state in _STOPPED:
+                break
+            time.sleep(0.001)
+    _signal(root, signal.SIGKILL)
+
+
+def kill_others(roots: Iterable[int]) -> bool:
+    """Kill every process but this one and the trees of ``roots``; False if they forked faster than they died."""
+    killed: set[int] = set()
+    spared = set(roots)
+    for _ in range(_ROUNDS):
+        processes = _processes()
+        trees = set().union(*(_tree(root, processes) for root in spared))
+        found = set(processes) - trees - killed - {os.getpid()}
+        if not found:
+            return True
+        killed |= _kill(found)
+    return False
+
+
+def _kill(pids: set[int]) -> set[int]:
+    for pid in pids:
+        _signal(pid, signal.SIGKILL)
+    return pids
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _tree(root: int, processes: dict[int, Process]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, process in processes.items():
+        children.setdefault(process.parent, []).append(pid)
+    tree: set[int] = set()
+    front = [root]
+    while front:
+        pid = front.pop()
+        tree.add(pid)
+        front += children.get(pid, [])
+    return tree
+
+
+def _processes() -> dict[int, Process]:
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            found[int(name)] = Process(int(parent), state.decode())
+    return found
