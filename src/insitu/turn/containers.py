@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Container:
         self._session: Session | None = None
         self._opening = anyio.Lock()
         self._brought: set[str] = set()
+        self._contents: dict[str, tuple[str, bytes]] = {}
         self._figures = 0
 
     @property
@@ -81,7 +83,7 @@ class Container:
     @property
     def empty(self) -> bool:
         """Whether nothing was ever put into it: there is no need of a sandbox to look."""
-        return self._session is None and not self.record.file_ids
+        return self._session is None and not self.record.file_ids and not self._contents
 
     @property
     def last_active(self) -> float:
@@ -108,11 +110,21 @@ class Container:
         new = tuple(file_id for file_id in dict.fromkeys(file_ids) if file_id not in self.record.file_ids)
         self.record = replace(self.record, file_ids=(*self.record.file_ids, *new))
 
+    def bring_content(self, name: str, content: bytes) -> None:
+        """Have a file in the workspace that is stored nowhere; once, however often the client sends it again."""
+        digest = hashlib.sha256(b"%b\0%b" % (name.encode("utf-8", "replace"), content)).hexdigest()
+        if digest not in self._brought:
+            self._contents[digest] = (name, content)
+
     async def _bring_in(self, session: Session) -> None:
         for file_id in self.record.file_ids:
             if file_id not in self._brought:
                 await self._copy_in(session, await self._parts.store.files.get(file_id, self.record.owner))
                 self._brought.add(file_id)
+        for digest, (name, content) in list(self._contents.items()):
+            await self._write(session, name, _once(content), len(content))
+            self._brought.add(digest)
+            del self._contents[digest]
 
     async def _open(self) -> Session:
         settings = self._parts.settings

@@ -29,6 +29,7 @@ PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _LEAST_S, _MOST_S = 3600, 30 * 24 * 3600
 _MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
+_MOST_NAME_BYTES = 255
 _FORM = {
     "file": {"type": "string", "format": "binary"},
     "purpose": {"type": "string", "enum": list(PURPOSES)},
@@ -98,7 +99,7 @@ async def _receive(request: Request, store: Store, max_bytes: int) -> FileRecord
     async with FileForm(request, ("purpose", _ANCHOR, _SECONDS), max_bytes) as form:
         if await form.find_file() is None:
             raise BadParameter("file", "the form has no part named file", code="missing_required_parameter")
-        filename = _base_name(form.filename or "")
+        filename = base_name(form.filename or "", "file")
 
         def describe() -> FileDetails:
             return FileDetails(filename, _purpose(form), _mime(form), _expires(form))
@@ -107,15 +108,20 @@ async def _receive(request: Request, store: Store, max_bytes: int) -> FileRecord
             return await store.files.receive(new_id("file-"), owner_of(request), chunks, max_bytes, describe)
 
 
-def _base_name(filename: str) -> str:
+def base_name(filename: str, param: str) -> str:
+    """The last part of a file's name, as its client has it.
+
+    Raises:
+        BadParameter: if no file can have that name.
+    """
     name = filename.replace("\\", "/").rpartition("/")[2]
     try:
         # It becomes a path, once the file is put into a container.
-        if relative_path(name):
+        if relative_path(name) and len(name.encode("utf-8", "replace")) <= _MOST_NAME_BYTES:
             return name
     except PathRefused:
         pass
-    raise BadParameter("file", f"{filename[:200]!r} is no name that a file can have")
+    raise BadParameter(param, f"{filename[:200]!r} is no name that a file can have")
 
 
 def _mime(form: FileForm) -> str:

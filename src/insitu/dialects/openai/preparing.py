@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import anyio
-
-from ...errors import NotFound
-from ...store import Item, new_id
+from ...errors import NotFound, OverCeiling
+from ...store import FileRecord, Item, Page
 from ...turn.containers import Container, ContainerExpired
 from ...turn.events import MadeFile
 from ...turn.request import TurnRequest
@@ -20,11 +16,14 @@ from ...turn.tools import ServerTool
 from ...web.service import Service
 from .asked import CreateResponse, Json, Tools
 from .errors import BadParameter
+from .files import base_name
 from .items import normalize_input
 from .transcript import to_messages
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
-_INLINE_IMAGE_BYTES = 20 << 20
+_FILES = "[The user's files: {}]"
+_INLINE_BYTES = 20 << 20
+_MOST_FILES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
     readable = await _with_files(service, owner, items, server_tools[0].container if server_tools else None)
-    instructions = "\n\n".join(filter(None, (asked.instructions, *notes))) or None
+    instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
     turn = TurnRequest(
         owner=owner,
         model=asked.model,
@@ -120,13 +119,15 @@ async def _own_tools(
             continue
         if "id" in asked:
             container = await turns.containers.usable(asked["id"], owner)
+            files = await _files_of_user(service, container)
         else:
             if shared is None:
                 shared, expired = await automatic_container(service, owner, asked, earlier)
                 notes += [EXPIRED] if expired else []
             container = shared
-            await check_files(service, owner, asked["file_ids"])
+            files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
             container.bring(asked["file_ids"])
+        notes += [_FILES.format(", ".join(f"/mnt/data/{name}" for name in files))] if files else []
         make = turns.python if kind == "python" else turns.shell
         own[kind] = make(container, tools.names)
     return own, notes
@@ -145,13 +146,33 @@ async def automatic_container(
             expired = True
         except NotFound:
             pass  # never used, or not the caller's: as if it had not been named
-    return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
+    try:
+        return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
+    except OverCeiling as exc:
+        raise BadParameter(
+            "tools",
+            f"memory_limit is {asked['memory_bytes']} bytes, over this server's ceiling of {exc.ceiling}",
+            hint="ask for less, or have the operator raise max_memory_bytes",
+            code=exc.code,
+        ) from None
 
 
-async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> None:
-    """Raise NotFound if one of the files is not there."""
-    for file_id in file_ids:
-        await service.store.files.get(file_id, owner)
+async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
+    """The files of these ids; raises NotFound if one of them is not there."""
+    return [await service.store.files.get(file_id, owner) for file_id in file_ids]
+
+
+async def _files_of_user(service: Service, container: Container) -> list[str]:
+    """What the user has put, or is to be put for the user, into a container."""
+    owner = container.record.owner
+    put = await service.store.containers.files(container.id, owner, Page(limit=_MOST_FILES, order="asc"))
+    names = [file.path for file in put.data if file.source == "user"]
+    for file_id in container.record.file_ids:
+        try:
+            names.append((await service.store.files.get(file_id, owner)).filename)
+        except NotFound:
+            pass  # its time was over, or it was deleted; what was copied of it is among the others
+    return list(dict.fromkeys(names))
 
 
 async def _with_files(service: Service, owner: str, items: Sequence[Item], container: Container | None) -> list[Item]:
@@ -169,44 +190,48 @@ def _has_files(parts: Sequence[Json]) -> bool:
 
 
 async def _readable(service: Service, owner: str, part: Json, container: Container | None) -> Json:
-    if part["type"] == "input_image" and not part.get("image_url"):
-        record = await service.store.files.get(part["file_id"], owner)
-        if (size := record.size) > _INLINE_IMAGE_BYTES:
-            raise BadParameter("input", f"the image {record.id} has {size} bytes; {_INLINE_IMAGE_BYTES} is the most")
-        stored = await service.store.files.open(record)
-        content = b"".join([chunk async for chunk in stored.read()])
-        return {**part, "image_url": f"data:{record.mime};base64,{base64.b64encode(content).decode()}"}
-    if part["type"] != "input_file" or container is None:
+    if part["type"] == "input_image":
+        return part if part.get("image_url") else await _as_image(service, owner, part)
+    if part["type"] != "input_file":
         return part
+    if container is None:
+        return await _as_file(service, owner, part) if part.get("file_id") else part
     if part.get("file_id"):
         record = await service.store.files.get(part["file_id"], owner)
+        container.bring([record.id])
+        name = record.filename
     else:
-        record = await _store_inline(service, owner, part)
-    container.bring([record.id])
-    return {"type": "input_text", "text": f"[the user's file {record.filename} is /mnt/data/{record.filename}]"}
+        name = base_name(str(part.get("filename") or "file"), "input")
+        container.bring_content(name, _decoded(part))
+    return {"type": "input_text", "text": f"[the user's file {name} is /mnt/data/{name}]"}
 
 
-async def _store_inline(service: Service, owner: str, part: Json) -> Any:
+async def _as_image(service: Service, owner: str, part: Json) -> Json:
+    _, url = await _inline(service, owner, part["file_id"])
+    return {**part, "image_url": url}
+
+
+async def _as_file(service: Service, owner: str, part: Json) -> Json:
+    """A stored file for a model without a sandbox; its server knows nothing of files here."""
+    record, url = await _inline(service, owner, part["file_id"])
+    return {"type": "input_file", "filename": record.filename, "file_data": url}
+
+
+async def _inline(service: Service, owner: str, file_id: str) -> tuple[FileRecord, str]:
+    record = await service.store.files.get(file_id, owner)
+    if record.size > _INLINE_BYTES:
+        raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
+    stored = await service.store.files.open(record)
+    content = b"".join([chunk async for chunk in stored.read()])
+    return record, f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
+
+
+def _decoded(part: Json) -> bytes:
     _, _, encoded = str(part["file_data"]).rpartition(",")
     try:
-        content = base64.b64decode(encoded, validate=True)
+        return base64.b64decode(encoded, validate=True)
     except binascii.Error as exc:
         raise BadParameter("input", f"the base64 of a file_data cannot be read: {exc}") from None
-
-    async def chunks() -> Any:
-        yield content
-        await anyio.lowlevel.checkpoint()
-
-    return await service.store.files.add(
-        id=new_id("file-"),
-        owner=owner,
-        filename=str(part.get("filename") or "file").rpartition("/")[2] or "file",
-        purpose="user_data",
-        mime="application/octet-stream",
-        expires=time.time() + service.settings.ttl_s,
-        chunks=chunks(),
-        max_bytes=service.settings.upload_bytes,
-    )
 
 
 def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:
