@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ..errors import InvalidRequest, NotFound, NoUpstream, UpstreamFailed, UpstreamTimeout
+from ..errors import NotFound, NoUpstream, UpstreamFailed, UpstreamTimeout
 from ..turn.upstream import Upstream
 from .service import Service, key_of
 from .wire import body_chunks
@@ -111,15 +111,12 @@ def upstream_target(url: str, scope: Scope) -> bytes:
 
     Raises:
         NotFound: if the path might lead out of the base URL.
-        InvalidRequest: if it is not written as URLs are.
     """
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
     below = path.removeprefix(ROOT)
     if below == path or not below or below.startswith(b"/") or _climbs(below):
         raise NotFound("there is no such route", hint="/docs lists all routes")
-    if any(not 0x21 <= byte <= 0x7E for byte in path + query):
-        raise InvalidRequest("the path and the query must be percent-encoded")
     target = httpx2.URL(url).raw_path.rstrip(b"/") + b"/" + below
     return target + b"?" + query if query else target
 

@@ -156,6 +156,17 @@ def test_a_model_server_that_dies_is_told_of(settings: Callable[..., Settings], 
             list(chunks)
 
 
+def test_a_server_that_stops_says_so(
+    settings: Callable[..., Settings], connect: Callable[..., OpenAI], model: ScriptedModel
+) -> None:
+    model.script(hang(say("It is forty-two."), after=3))
+    with serving(settings(shutdown_s=0)) as url:
+        chunks = connect(url).chat.completions.create(**ASKED, stream=True)
+        next(chunks)
+    with pytest.raises(openai.APIError, match="the server stopped before"):
+        list(chunks)
+
+
 async def test_a_client_that_leaves_ends_turn_and_upstream(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7", text="See."), hang(say("It is forty-two."), after=3))
     chunks = await async_client.chat.completions.create(**ASKED, stream=True)

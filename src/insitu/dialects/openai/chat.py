@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ...turn.guard import TurnFailed
 from ...turn.jobs import Job
 from ...turn.request import TurnRequest
 from ...web.encoding import dumps
+from ...web.errors import ServerStopped
 from ...web.openapi import answers
 from ...web.passthrough import PassThrough
 from ...web.service import PlainRoute, Service, key_of, owner_of
@@ -28,7 +29,6 @@ from .chat_answer import ChatAnswer, finish_reason, usage
 from .chat_asked import ChatRequest, code_wish, without_ours
 from .chat_history import recall, remember, with_note_of_loss
 from .errors import openai_error, openai_error_body
-from .following import follow
 from .preparing import automatic_container, check_files
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
@@ -156,7 +156,19 @@ async def _stream(service: Service, request: Request, chat: _Chat) -> Response:
             job.failure = exc
 
     job = service.turns.jobs.start(chat.answer.id, chat.turn.owner, work, found=False)
-    return EventStream(service, follow(job, cancel=True), on_error=_error_event)
+    return EventStream(service, _follow(job), on_error=_error_event)
+
+
+async def _follow(job: Job) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in job.log.read():
+            yield chunk
+        if job.failure is not None:
+            raise job.failure
+        if job.cancelled_by_server:
+            raise ServerStopped
+    finally:
+        job.cancel()
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:
