@@ -242,7 +242,7 @@ class Emitter:
         message.item.body["content"] = [part]
         return message
 
-    def end_text(self, annotations: Sequence[Mapping[str, Any]]) -> None:
+    def end_text(self, annotations: Sequence[Mapping[str, Any]], status: str = "completed") -> None:
         """Close the message that is being written, if there is one."""
         message, self._text = self._text, None
         if message is None:
@@ -253,7 +253,7 @@ class Emitter:
             self._part("output_text.annotation.added", message, annotation_index=index, annotation=annotation)
         self._part("output_text.done", message, text=part["text"], logprobs=[])
         self._part("content_part.done", message, part=part)
-        self._done(message)
+        self._done(message, status)
 
     def ensure_text(self) -> None:
         """Begin a message, if none is being written: an answer has one, even an empty one."""
@@ -278,7 +278,7 @@ class Emitter:
         """Close what is open, and set how the response ended; :meth:`say_end` tells of it."""
         self.begin()
         self._end_thought()
-        self.end_text([])
+        self.end_text([], "completed" if status == "completed" else "incomplete")
         for output in self._outputs:
             if output.open:
                 self._done(output, "incomplete")

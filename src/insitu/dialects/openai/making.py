@@ -101,15 +101,17 @@ class Making:
 
     async def _answer(self, reason: str) -> None:
         emitter = self._emitter
+        status = "completed" if reason in ("stop", "client_tools") else "incomplete"
         if reason != "client_tools":
             if reason == "stop" or emitter.files:
                 emitter.ensure_text()
             made = await fetchable(self._service.turns.containers, self._owner, emitter.files.values())
-            emitter.end_text(await cite(self._service.store, self._owner, emitter.text or "", made, emitter.containers))
-        if reason in ("stop", "client_tools"):
-            emitter.end("completed")
+            cited = await cite(self._service.store, self._owner, emitter.text or "", made, emitter.containers)
+            emitter.end_text(cited, status)
+        if status == "completed":
+            emitter.end(status)
         else:
-            emitter.end("incomplete", incomplete_details={"reason": _REASONS.get(reason, reason)})
+            emitter.end(status, incomplete_details={"reason": _REASONS.get(reason, reason)})
 
     def _fail(self, error: Exception) -> None:
         assert self._job is not None

@@ -1,0 +1,106 @@
+"""A server in the test's own event loop, so that a test can look into it while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import uvicorn
+from openai import AsyncOpenAI, AsyncStream
+from openai.types.responses import Response, ResponseStreamEvent
+
+from insitu.engine import Engine, Session
+from insitu.server.app import create_app
+from insitu.server.run import listen
+from insitu.settings import Settings
+from insitu.turn.containers import Container
+from insitu.web.service import Service
+from tests.support.guest import content, eventually
+from tests.support.responses import ASKED
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, and a client of it that asks once."""
+
+    url: str
+    service: Service
+    client: AsyncOpenAI
+
+    async def ask(self, *, max_retries: int = 0, **asked: Any) -> Response:
+        """A response to a question with Python at hand."""
+        client = self.client.with_options(max_retries=max_retries)
+        return cast("Response", await client.responses.create(**{**ASKED, **asked}))
+
+    async def stream(self, **asked: Any) -> AsyncStream[ResponseStreamEvent]:
+        """The same as events."""
+        made = await self.client.responses.create(**{**ASKED, **asked, "stream": True})
+        return cast("AsyncStream[ResponseStreamEvent]", made)
+
+    async def events(self, **asked: Any) -> list[Any]:
+        """All of them."""
+        return [event async for event in await self.stream(**asked)]
+
+    async def container(self) -> Container:
+        """A container that requests can name."""
+        made = self.service.turns.containers.new("")
+        await made.save()
+        return made
+
+    @property
+    def session(self) -> Session:
+        """The one session that there is."""
+        [session] = self.service.engine.sessions()
+        return session
+
+    async def text(self, path: str) -> str:
+        """A file of the one session."""
+        return (await content(self.session.files, path)).decode()
+
+    async def clear(self) -> None:
+        """Return once nothing is under way any more, with no session left."""
+        await self.idle()
+        for session in self.service.engine.sessions():
+            await self.service.engine.end_session(session)
+
+    async def idle(self) -> None:
+        """Return once nothing is under way any more."""
+        turns, engine = self.service.turns, self.service.engine
+        await eventually(lambda: turns.running == 0 and turns.jobs.running == 0 and engine.load["executions"] == 0)
+
+
+@asynccontextmanager
+async def placed(engine: Engine, settings: Settings) -> AsyncIterator[Place]:
+    """A server over an engine that goes on when it ends."""
+    app = create_app(settings, engine)
+    with listen(settings) as sock:
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", ws="none")
+        server = _Server(config)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(server.serve, sockets=[sock]))
+            await eventually(lambda: server.started)
+            url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            try:
+                async with AsyncOpenAI(base_url=f"{url}/v1", api_key="theirs", max_retries=0) as client:
+                    place = Place(url, app.state.service, client)
+                    yield place
+                    await place.clear()
+            finally:
+                server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process, which is not this server's."""
+        yield
+
+
+def tasks() -> set[str]:
+    """The tasks of this event loop, by what they do."""
+    return {f"{id(task)} {task.get_name()} {task.get_coro()!r}" for task in asyncio.all_tasks()}

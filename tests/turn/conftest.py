@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from insitu.engine import Engine
+from tests.support.guest import SMALL
+from tests.support.model import ScriptedModel
+from tests.support.turns import Place, placed
+
+Served = Callable[..., AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture(scope="module")
+async def engine() -> AsyncIterator[Engine]:
+    """The engine under all servers of a module."""
+    async with Engine(SMALL) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def the_model() -> Iterator[ScriptedModel]:
+    """The upstream of all servers of a module."""
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
+    """The upstream, which has heard nothing yet; the test uses up what it scripts."""
+    the_model.forget()
+    yield the_model
+    assert not the_model.left, "the script has steps that nobody has taken"
+
+
+@pytest.fixture(scope="module")
+def serve(engine: Engine, the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Makes servers with settings of their own."""
+
+    def make(**others: Any) -> AbstractAsyncContextManager[Place]:
+        own = {"port": 0, "upstream": the_model.url, "data_dir": tmp_path_factory.mktemp("data")}
+        return placed(engine, SMALL.model_copy(update=own | others))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+async def the_place(serve: Served) -> AsyncIterator[Place]:
+    """The server that most tests of a module share."""
+    async with serve() as place:
+        yield place
+
+
+@pytest.fixture
+async def place(the_place: Place) -> AsyncIterator[Place]:
+    """The same, with no session yet."""
+    yield the_place
+    await the_place.clear()
