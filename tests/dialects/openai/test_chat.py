@@ -278,7 +278,7 @@ def test_before_any_code_ran_the_model_servers_errors_can_be_sent_again(client: 
         ask(client)
 
 
-@pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is forty-two."), after=3)])
+@pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is 42 indeed."), after=3)])
 def test_once_code_has_run_no_client_sends_it_again(
     url: str, connect: Callable[..., OpenAI], model: ScriptedModel, failure: Any
 ) -> None:
@@ -291,7 +291,7 @@ def test_once_code_has_run_no_client_sends_it_again(
 
 
 def test_an_answer_without_its_end_is_no_answer(client: OpenAI, model: ScriptedModel) -> None:
-    model.script(unfinished(say("It is forty-two.")))
+    model.script(unfinished(say("It is 42 indeed.")))
     with pytest.raises(openai.InternalServerError, match="stopped before its end"):
         ask(client)
 
@@ -305,7 +305,7 @@ def test_a_server_without_a_model_says_so(serve: Callable[..., str], connect: Ca
 
 
 async def test_a_client_that_leaves_ends_the_turn(url: str, model: ScriptedModel) -> None:
-    model.script(run("6*7"), hang(say("It is forty-two."), after=2))
+    model.script(run("6*7"), hang(say("It is 42 indeed."), after=2))
     async with httpx2.AsyncClient(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: client.post("/v1/chat/completions", content=json.dumps(ASKED)))

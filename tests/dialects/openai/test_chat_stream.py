@@ -133,7 +133,7 @@ def test_before_anything_was_said_a_failure_is_an_http_error(client: OpenAI, mod
     assert caught.value.response.headers["retry-after"] == "7"
 
 
-@pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is forty-two."), after=3)])
+@pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is 42 indeed."), after=3)])
 def test_a_failure_in_the_midst_is_told_in_the_stream(
     url: str, client: OpenAI, model: ScriptedModel, failure: Any
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_failure_in_the_midst_is_told_in_the_stream(
 
 def test_a_model_server_that_dies_is_told_of(settings: Callable[..., Settings], connect: Callable[..., OpenAI]) -> None:
     with ScriptedModel() as dying, serving(settings(upstream=dying.url)) as url:
-        dying.script(hang(say("It is forty-two."), after=3))
+        dying.script(hang(say("It is 42 indeed."), after=3))
         chunks = connect(url).chat.completions.create(**ASKED, stream=True)
         next(chunks)
         dying.__exit__()
@@ -159,7 +159,7 @@ def test_a_model_server_that_dies_is_told_of(settings: Callable[..., Settings], 
 def test_a_server_that_stops_says_so(
     settings: Callable[..., Settings], connect: Callable[..., OpenAI], model: ScriptedModel
 ) -> None:
-    model.script(hang(say("It is forty-two."), after=3))
+    model.script(hang(say("It is 42 indeed."), after=3))
     with serving(settings(shutdown_s=0)) as url:
         chunks = connect(url).chat.completions.create(**ASKED, stream=True)
         next(chunks)
@@ -168,10 +168,10 @@ def test_a_server_that_stops_says_so(
 
 
 async def test_a_client_that_leaves_ends_turn_and_upstream(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
-    model.script(run("6*7", text="See."), hang(say("It is forty-two."), after=3))
+    model.script(run("6*7", text="See."), hang(say("It is 42 indeed."), after=3))
     chunks = await async_client.chat.completions.create(**ASKED, stream=True)
     async for chunk in chunks:
-        if (chunk.choices[0].delta.content or "").endswith("It is fo"):
+        if (chunk.choices[0].delta.content or "").endswith("It is 42"):
             break
     assert not model.requests[1].closed.is_set()
     await chunks.close()
