@@ -40,7 +40,7 @@ _WITHOUT_CLASS: dict[str, Row] = {
     "internal": (500, SERVER, "a defect of insitu; the server's log has the request id"),
 }
 _TIMES = ("idle_timeout_s", "ttl_s")
-_ONLY_IN_PYTHON = {"server_unreachable"}
+_ONLY_IN_PYTHON = {"answer_failed", "server_unreachable"}
 
 
 def pages() -> dict[Path, str]:

@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .client import AsyncClient, AsyncClientSession, Client, ClientSession
+    from .client import AsyncClient, AsyncClientAnswer, AsyncClientSession, Client, ClientAnswer, ClientSession
     from .errors import (
+        AnswerFailed,
         CallerError,
         EngineClosed,
         FileMissing,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         IsolationUnavailable,
         NotFound,
+        NoUpstream,
         OverCeiling,
         PathRefused,
         QuotaExceeded,
@@ -27,11 +29,18 @@ if TYPE_CHECKING:
         StoreFailed,
         TooLarge,
         Unauthorized,
+        UpstreamBusy,
+        UpstreamFailed,
+        UpstreamRefused,
+        UpstreamTimeout,
         WorkspaceFull,
     )
     from .local import AsyncSandbox, Sandbox
     from .settings import Settings
     from .types import (
+        Answer,
+        AnswerEvent,
+        AnswerFile,
         CodeError,
         EnvironmentInfo,
         Event,
@@ -40,7 +49,9 @@ if TYPE_CHECKING:
         Limits,
         Result,
         SessionInfo,
+        Step,
         Timings,
+        TokenUsage,
         Truncated,
         Usage,
     )
@@ -48,11 +59,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
+    "AnswerEvent",
+    "AnswerFailed",
+    "AnswerFile",
     "AsyncClient",
+    "AsyncClientAnswer",
     "AsyncClientSession",
     "AsyncSandbox",
     "CallerError",
     "Client",
+    "ClientAnswer",
     "ClientSession",
     "CodeError",
     "EngineClosed",
@@ -66,6 +83,7 @@ __all__ = [
     "InvalidRequest",
     "IsolationUnavailable",
     "Limits",
+    "NoUpstream",
     "NotFound",
     "OverCeiling",
     "PathRefused",
@@ -79,21 +97,32 @@ __all__ = [
     "SessionInfo",
     "SessionNotFound",
     "Settings",
+    "Step",
     "StoreFailed",
     "Timings",
+    "TokenUsage",
     "TooLarge",
     "Truncated",
     "Unauthorized",
+    "UpstreamBusy",
+    "UpstreamFailed",
+    "UpstreamRefused",
+    "UpstreamTimeout",
     "Usage",
     "WorkspaceFull",
     "__version__",
 ]
 
 _HOMES = {
+    "Answer": "types",
+    "AnswerEvent": "types",
+    "AnswerFile": "types",
     "AsyncClient": "client",
+    "AsyncClientAnswer": "client",
     "AsyncClientSession": "client",
     "AsyncSandbox": "local",
     "Client": "client",
+    "ClientAnswer": "client",
     "ClientSession": "client",
     "CodeError": "types",
     "EnvironmentInfo": "types",
@@ -105,7 +134,9 @@ _HOMES = {
     "Sandbox": "local",
     "SessionInfo": "types",
     "Settings": "settings",
+    "Step": "types",
     "Timings": "types",
+    "TokenUsage": "types",
     "Truncated": "types",
     "Usage": "types",
 }

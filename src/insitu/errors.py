@@ -23,6 +23,7 @@
         ├── UpstreamFailed          the model server did not do its part
         │   ├── UpstreamBusy        it has no room now
         │   └── UpstreamTimeout     it was silent for too long
+        ├── AnswerFailed            a turn broke off in the midst of its answer
         ├── ServerUnreachable       a client found no server, or the connection broke
         └── EngineClosed            used after it was closed
 
@@ -252,6 +253,12 @@ class UpstreamTimeout(UpstreamFailed):
     """Raised when the model server was silent for too long."""
 
     code = "upstream_timeout"
+
+
+class AnswerFailed(ServiceError):
+    """Raised by a client when a turn breaks off; code that it has run is not undone."""
+
+    code = "answer_failed"
 
 
 class ServerUnreachable(ServiceError):

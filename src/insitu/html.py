@@ -1,13 +1,14 @@
-"""An execution as HTML, for notebooks."""
+"""Executions and answers as HTML, for notebooks."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .types import Execution, Result
+    from .types import Answer, Execution, Result, Step
 
 # `sandbox` alone would still let a picture's address carry data out of the notebook.
 _POLICY = (
@@ -20,6 +21,28 @@ _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 def execution_html(execution: Execution) -> str:
     """Everything that code printed, displayed and raised; its own HTML can neither run nor load anything."""
     return f'<div class="insitu-execution">{"".join(_parts(execution))}</div>'
+
+
+def answer_html(answer: Answer) -> str:
+    """The steps, folded, with their figures; then what the model said."""
+    return f'<div class="insitu-answer">{"".join(_answer_parts(answer))}</div>'
+
+
+def _answer_parts(answer: Answer) -> Iterator[str]:
+    for step in answer.steps:
+        yield from _step(step)
+    yield f'<p class="insitu-text" style="white-space:pre-wrap">{escape(answer.text)}</p>'
+    if answer.files:
+        yield f"<p>{', '.join(f'<code>{escape(file.name)}</code>' for file in answer.files)}</p>"
+    if answer.reason:
+        yield f"<p><em>incomplete: {escape(answer.reason.replace('_', ' '))}</em></p>"
+
+
+def _step(step: Step) -> Iterator[str]:
+    output = _pre(step.output, "output") if step.output else ""
+    yield f"<details><summary>Python</summary>{_pre(step.code, 'code')}{output}</details>"
+    for png in step.images:
+        yield f'<img alt="figure" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def _parts(execution: Execution) -> Iterator[str]:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import insitu as package
+from insitu.cli.configuration import SECRET
 from insitu.settings import Settings
 from tests.cli.commands import Commands
 
@@ -44,7 +45,7 @@ def test_help_loads_nothing_that_takes_long() -> None:
 def test_the_options_of_serve_are_the_settings(insitu: Commands) -> None:
     shown = insitu("serve", "--help").out
     options = {line.split()[0] for line in shown.splitlines() if line.startswith("  --")}
-    assert options == {f"--{name.replace('_', '-')}" for name in Settings.model_fields if name != "api_keys"}
+    assert options == {f"--{name.replace('_', '-')}" for name in Settings.model_fields if name not in SECRET}
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--version"], ["-V"]])

@@ -6,3 +6,5 @@ from .asynchronous import AsyncClient as AsyncClient
 from .asynchronous import AsyncClientSession as AsyncClientSession
 from .blocking import Client as Client
 from .blocking import ClientSession as ClientSession
+from .made import AsyncClientAnswer as AsyncClientAnswer
+from .made import ClientAnswer as ClientAnswer

@@ -21,6 +21,7 @@ from insitu.errors import (
     ServiceError,
     TooLarge,
     Unauthorized,
+    UpstreamBusy,
 )
 from insitu.types import Event, EventKind
 
@@ -45,7 +46,7 @@ def failure(response: httpx2.Response) -> InsituError:
         error = rebuilt(details, response.status_code)
     except UNREADABLE:
         error = _by_status(response.status_code)(unlike_insitu(response))
-    if isinstance(error, QuotaExceeded | ServerFull):
+    if isinstance(error, QuotaExceeded | ServerFull | UpstreamBusy):
         error.retry_after_s = _seconds(response.headers.get("retry-after"))
     return error
 
@@ -90,9 +91,9 @@ def reaching(url: str) -> Iterator[None]:
         ) from error
 
 
-def broken_off(url: str) -> ServerUnreachable:
+def broken_off(url: str, before: str) -> ServerUnreachable:
     """For a stream that stops before its last event."""
-    return ServerUnreachable(f"the stream from {url} stopped before the execution's end", hint="see the server's log")
+    return ServerUnreachable(f"the stream from {url} stopped before {before}", hint="see the server's log")
 
 
 def _by_code() -> dict[str, type[InsituError]]:
@@ -100,7 +101,10 @@ def _by_code() -> dict[str, type[InsituError]]:
     found: dict[str, type[InsituError]] = {}
     level: list[type[InsituError]] = [InsituError]
     while level:
-        found.update({cls.code: cls for cls in level})
+        # A server in this process has classes of its own, which have their code from these.
+        found.update(
+            {cls.code: cls for cls in level if cls.__module__ == InsituError.__module__ or "code" in vars(cls)}
+        )
         level = [child for cls in level for child in cls.__subclasses__()]
     return found
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
 from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import AsyncContent, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
 from . import calls
+from .ask import AskListeners, AskOptions, ask_async
 from .files import AsyncSessionFiles
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
-    from insitu.types import EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import Call, FreshRunOptions, SessionOptions
+    from .made import AsyncClientAnswer
 
 _CLOSE_S = 5
 
@@ -61,6 +63,36 @@ class AsyncClient:
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        files: Mapping[str, AsyncContent] | None = None,
+        on_text: TextListener | None = None,
+        on_code: TextListener | None = None,
+        on_output: TextListener | None = None,
+        **options: Unpack[AskOptions],
+    ) -> AsyncClientAnswer:
+        """Asks a model, which runs code on the server to answer; an answer that is incomplete says why.
+
+        Args:
+            files: name to content, for the code to read; a string is text, a ``Path`` a file of this machine.
+            on_text: hears the answer while the model writes it.
+            on_code: hears the code of its steps.
+            on_output: hears what that prints and shows.
+
+        Raises:
+            AnswerFailed: if the turn broke off.
+        """
+        events = self.ask_stream(question, files=files, **options)
+        return await AskListeners(on_text, on_code, on_output).follow_async(events)
+
+    def ask_stream(
+        self, question: str, *, files: Mapping[str, AsyncContent] | None = None, **options: Unpack[AskOptions]
+    ) -> AsyncGenerator[AnswerEvent[AsyncClientAnswer]]:
+        """The events of :meth:`ask` as they happen; closing this early cancels the turn."""
+        return ask_async(self._transport, question, files, options)
 
     def session(self, **options: Unpack[SessionOptions]) -> Opening:
         """Makes a session; it ends with its ``async with`` block, with ``close()``, or at its time-outs."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import Content, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
 from . import calls
+from .ask import AskListeners, AskOptions, ask
 from .files import SessionFiles
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
-    from insitu.types import EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import FreshRunOptions, SessionOptions
+    from .made import ClientAnswer
 
 
 class Client:
@@ -57,6 +59,36 @@ class Client:
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    def ask(
+        self,
+        question: str,
+        *,
+        files: Mapping[str, Content] | None = None,
+        on_text: TextListener | None = None,
+        on_code: TextListener | None = None,
+        on_output: TextListener | None = None,
+        **options: Unpack[AskOptions],
+    ) -> ClientAnswer:
+        """Asks a model, which runs code on the server to answer; an answer that is incomplete says why.
+
+        Args:
+            files: name to content, for the code to read; a string is text, a ``Path`` a file of this machine.
+            on_text: hears the answer while the model writes it.
+            on_code: hears the code of its steps.
+            on_output: hears what that prints and shows.
+
+        Raises:
+            AnswerFailed: if the turn broke off.
+        """
+        events = self.ask_stream(question, files=files, **options)
+        return AskListeners(on_text, on_code, on_output).follow(events)
+
+    def ask_stream(
+        self, question: str, *, files: Mapping[str, Content] | None = None, **options: Unpack[AskOptions]
+    ) -> Generator[AnswerEvent[ClientAnswer]]:
+        """The events of :meth:`ask` as they happen; closing this early cancels the turn."""
+        return ask(self._transport, question, files, options)
 
     def session(self, **options: Unpack[SessionOptions]) -> ClientSession:
         """Makes a session; it ends with its ``with`` block, with ``close()``, or at its time-outs."""

@@ -47,13 +47,18 @@ class SessionOptions(SandboxOptions, SessionChanges, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request, and how to read the JSON of its answer."""
+    """One request, and how to read the JSON of its answer.
+
+    Args:
+        content_type: of the bytes that are sent in place of a body.
+    """
 
     method: str
     path: str
     read: Callable[[Any], T]
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str | int] | None = None
+    content_type: str = "application/octet-stream"
 
 
 def run_fresh(code: str, options: FreshRunOptions, *, stream: bool = False) -> Call[Execution]:
@@ -106,6 +111,37 @@ def environments() -> Call[list[EnvironmentInfo]]:
 def health() -> Call[dict[str, Any]]:
     """Whether the server lives."""
     return Call("GET", "/healthz", dict)
+
+
+def models() -> Call[list[str]]:
+    """The names of the models, the server's first one first."""
+    return Call("GET", "/v1/models", lambda body: [str(model["id"]) for model in body["data"]])
+
+
+def upload(boundary: str) -> Call[str]:
+    """Store a file, which comes as a form; its id."""
+    form = f"multipart/form-data; boundary={boundary}"
+    return Call("POST", "/v1/files", lambda body: str(body["id"]), content_type=form)
+
+
+def respond(body: Mapping[str, Any]) -> Call[Any]:
+    """Answer a question, as a stream."""
+    return Call("POST", "/v1/responses", _nothing, body)
+
+
+def container_sizes(container_id: str) -> Call[dict[str, int]]:
+    """The sizes in bytes of a container's latest files, by their ids."""
+    return Call(
+        "GET",
+        f"/v1/containers/{_id(container_id)}/files",
+        lambda body: {str(file["id"]): int(file["bytes"]) for file in body["data"]},
+        query={"limit": 100, "order": "desc"},
+    )
+
+
+def read_container_file(container_id: str, file_id: str) -> Call[bytes]:
+    """The bytes of a file of a container."""
+    return Call("GET", f"/v1/containers/{_id(container_id)}/files/{_id(file_id)}/content", bytes)
 
 
 def list_files(session_id: str, path: str, depth: int) -> Call[list[FileInfo]]:

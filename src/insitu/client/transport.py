@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from urllib.parse import urlsplit
@@ -91,17 +92,22 @@ class Transport:
     def events(self, call: Call[Any]) -> Generator[Event]:
         """The log of an execution as it grows; closing this early cancels the execution."""
         last: Event | None = None
+        with closing(self.stream(call)) as stream:
+            for sse in stream:
+                last = event(sse)
+                yield last
+        if last is None or last.kind != "finished":
+            raise broken_off(self.url, "the execution's end")
+
+    def stream(self, call: Call[Any]) -> Generator[httpx2.ServerSentEvent]:
+        """The answer's server-sent events, as they come; closing this early drops the connection."""
         with reaching(self.url):
             response = self._open(call)
             try:
-                # To the very end and not to "finished" only, so that the connection can be used again.
-                for sse in httpx2.EventSource(response, max_event_size=None):
-                    last = event(sse)
-                    yield last
+                # To the very end and not to the last event only, so that the connection can be used again.
+                yield from httpx2.EventSource(response, max_event_size=None)
             finally:
                 response.close()
-        if last is None or last.kind != "finished":
-            raise broken_off(self.url)
 
     def download(self, call: Call[bytes]) -> Generator[bytes]:
         """The answer's bytes, as they come."""
@@ -150,17 +156,23 @@ class AsyncTransport:
     async def events(self, call: Call[Any]) -> AsyncGenerator[Event]:
         """The log of an execution as it grows; closing this early cancels the execution."""
         last: Event | None = None
+        async with aclosing(self.stream(call)) as stream:
+            async for sse in stream:
+                last = event(sse)
+                yield last
+        if last is None or last.kind != "finished":
+            raise broken_off(self.url, "the execution's end")
+
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[httpx2.ServerSentEvent]:
+        """The answer's server-sent events, as they come; closing this early drops the connection."""
         with reaching(self.url):
             response = await self._open(call)
             try:
-                # To the very end and not to "finished" only, so that the connection can be used again.
+                # To the very end and not to the last event only, so that the connection can be used again.
                 async for sse in httpx2.EventSource(response, max_event_size=None):
-                    last = event(sse)
-                    yield last
+                    yield sse
             finally:
                 await response.aclose()
-        if last is None or last.kind != "finished":
-            raise broken_off(self.url)
 
     async def download(self, call: Call[bytes]) -> AsyncGenerator[bytes]:
         """The answer's bytes, as they come."""
@@ -191,7 +203,7 @@ class AsyncTransport:
 
 def _body(call: Call[Any], content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None) -> dict[str, Any]:
     if content is not None:
-        return {"content": content, "headers": {"Content-Type": "application/octet-stream"}}
+        return {"content": content, "headers": {"Content-Type": call.content_type}}
     if call.body is None:
         return {}
     # ASCII, so that any string can be sent and it is the server that judges it.
