@@ -43,7 +43,7 @@ def test_what_is_within_the_bound_is_heard(raw: Raw) -> None:
     room = MOST - len(GET) - 1000
     status, _, body = raw(GET + b"x-long: " + b"a" * room + b"\r\n\r\n")
     assert (status, json.loads(body)) == (200, {"sessions": []})
-    status, _, _ = raw(b"GET /readyz?" + b"a" * room + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    status, _, _ = raw(b"GET /healthz?" + b"a" * room + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert status == 200
 
 
