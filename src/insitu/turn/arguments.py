@@ -11,6 +11,9 @@ import jiter
 # Told that a string of the code has grown, and which one it is.
 Grown = Callable[[str, int], None]
 
+_SHOWN_NONSENSE = 2000
+_PATIENCE = 8
+
 
 class CodeReader:
     """Reads the code out of unfinished JSON.
@@ -24,11 +27,18 @@ class CodeReader:
         self._field = field
         self._grown = grown
         self._json = bytearray()
+        self._unread = 0
         self._seen: list[int] = []
 
     def feed(self, text: str) -> None:
         """Take some more of the JSON."""
-        self._json += text.encode("utf-8", "replace")
+        piece = text.encode("utf-8", "replace")
+        self._json += piece
+        self._unread += len(piece)
+        # All is read anew each time: of long code, only when enough has come to be worth it.
+        if self._unread < len(self._json) >> _PATIENCE:
+            return
+        self._unread = 0
         try:
             found = jiter.from_json(bytes(self._json), partial_mode="trailing-strings")
         except ValueError:
@@ -55,9 +65,26 @@ def parse_arguments(text: str) -> Mapping[str, Any]:
     """
     try:
         # Not strict: many a model writes line breaks into its strings as they are.
-        found = json.loads(text or "{}", strict=False)
+        found = json.loads(text or "{}", strict=False, parse_constant=lambda name: None)
     except (ValueError, RecursionError) as exc:
         raise ValueError(f"the arguments are not valid JSON: {exc}") from None
     if not isinstance(found, dict):
         raise ValueError(f"the arguments are a JSON {type(found).__name__}, and must be an object")
     return found
+
+
+def valid_arguments(text: str) -> str:
+    """The arguments as a JSON object to the letter: model servers read them again, and many fail at what is none."""
+    try:
+        if isinstance(json.loads(text, parse_constant=_refuse), dict):
+            return text
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.dumps(parse_arguments(text), allow_nan=False)
+    except (ValueError, RecursionError):
+        return json.dumps({"not_json": text[:_SHOWN_NONSENSE]})
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
