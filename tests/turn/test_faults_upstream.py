@@ -1,4 +1,4 @@
-"""A model server that is not there, refuses, breaks off or talks nonsense: told clearly, asked again where it is safe."""
+"""A model server that is away, refuses, breaks off or talks nonsense: told clearly, and asked again if that is safe."""
 
 from __future__ import annotations
 

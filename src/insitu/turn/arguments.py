@@ -86,5 +86,10 @@ def valid_arguments(text: str) -> str:
         return json.dumps({"not_json": text[:_SHOWN_NONSENSE]})
 
 
+def whole_number(value: object) -> int | None:
+    """A number that a model wishes for, if it is one that makes sense."""
+    return value if type(value) is int and 0 < value < 1 << 53 else None
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")

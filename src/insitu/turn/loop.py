@@ -201,7 +201,8 @@ class Loop:
 
     def _not_run(self, call: ModelCall) -> str:
         if call.tool is None:
-            return f"[not run: there is no tool {call.name[:_SHOWN_NAME]!r}; there are: {', '.join(self._tools)}]"
+            names = ", ".join([*self._tools, *sorted(self._client_tools)])
+            return f"[not run: there is no tool {call.name[:_SHOWN_NAME]!r}; there are: {names}]"
         if self._guard.spent() == "max_steps":
             return "[not run: this was the last step]"
         return f"[not run: the request allows {self._request.max_tool_calls} calls; answer with what you have]"

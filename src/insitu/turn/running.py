@@ -13,7 +13,7 @@ import anyio
 from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
 from ..types import MIB, Execution
-from .arguments import parse_arguments
+from .arguments import parse_arguments, whole_number
 from .containers import Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
@@ -108,7 +108,7 @@ class CallRunner:
         after = await container.files()
         changed = [info for path, info in after.items() if info != before.get(path)]
         files = await container.made([info for info in changed if not info.path.startswith(".insitu/")])
-        most = _number(arguments.get("max_output_length"))
+        most = whole_number(arguments.get("max_output_length"))
         texts = [_command_report(execution, max(_LEAST_OUTPUT, most) if most else None) for execution in executions]
         told = await self._tell(call, session, "\n".join(texts), notes_on(executions[-1], files, 0))
         return self._done(call, CallDone(call.id, arguments, told, tuple(executions), tuple(files)))
@@ -116,7 +116,7 @@ class CallRunner:
     async def _side_by_side(
         self, call: ModelCall, session: Session, arguments: Mapping[str, Any], commands: Sequence[str]
     ) -> list[Execution]:
-        wished = _number(arguments.get("timeout_ms"))
+        wished = whole_number(arguments.get("timeout_ms"))
         timeout_s = min(wished / 1000, self._engine.settings.max_timeout_s) if wished else None
         executions: dict[int, Execution] = {}
         failures: list[InsituError] = []
@@ -175,7 +175,3 @@ def _command_report(execution: Execution, most: int | None) -> str:
     text = clipped(text, most) if most else text
     ending = "timed out" if execution.outcome == "timeout" else f"exit code {execution.exit_code}"
     return f"{text}\n[{ending}]".lstrip("\n")
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
 
 from ..errors import UpstreamFailed
-from .arguments import CodeReader, parse_arguments
+from .arguments import CodeReader, valid_arguments
 from .chunks import first_choice
 from .events import (
     CallStarted,
@@ -32,7 +32,6 @@ Emit = Callable[[TurnEvent], None]
 
 # Far more than any model writes in one answer: who passes it is broken.
 _MOST_CHARS = 16 << 20
-_SHOWN_NONSENSE = 2000
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # The names under which servers show a model's reasoning.
 _REASONING = ("reasoning_content", "reasoning")
@@ -243,11 +242,6 @@ class StepReader:
 
 
 def _as_tool_call(call: ModelCall) -> dict[str, Any]:
-    arguments = call.arguments
-    try:
-        parse_arguments(arguments)
-    except ValueError:
-        # Model servers read these again for their templates, and many fail at what is no JSON.
-        arguments = json.dumps({"not_json": arguments[:_SHOWN_NONSENSE]})
     name = call.name if call.known else _NO_NAME.sub("_", call.name)[:64] or "unnamed"
-    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments or "{}"}}
+    function = {"name": name, "arguments": valid_arguments(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}

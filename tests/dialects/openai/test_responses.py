@@ -126,7 +126,7 @@ def test_a_tool_that_nobody_has_is_told_to_the_model(client: OpenAI, model: Scri
     model.script(call(("search", {"query": "x"})), say("There is none."))
     response = ask(client)
     assert (kinds(response), response.output_text) == (["message"], "There is none.")
-    assert told(model.requests[1].body) == ["[there is no tool 'search']"]
+    assert told(model.requests[1].body) == ["[not run: there is no tool 'search'; there are: python]"]
 
 
 def test_reasoning_is_an_item_before_what_it_led_to(client: OpenAI, model: ScriptedModel) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...store import Item
 from ...turn import events as on
+from ...turn.arguments import whole_number
 from ...turn.report import output_of
 from ...types import Execution
 from .items import new_item_id, shown
@@ -186,8 +187,9 @@ class Emitter:
                 commands[event.index] += event.text
                 self._indexed("response.shell_call_command.delta", call, event.index, delta=event.text)
             case on.CallWritten():
-                body["action"] = {"max_output_length": None, "timeout_ms": None, **event.arguments}
-                for index, command in enumerate(event.arguments["commands"]):
+                wishes = {name: whole_number(event.arguments.get(name)) for name in ("max_output_length", "timeout_ms")}
+                body["action"] = {"commands": event.arguments["commands"], **wishes}
+                for index, command in enumerate(body["action"]["commands"]):
                     self._indexed("response.shell_call_command.done", call, index, command=command)
                 self._done(call)
             case on.CallRunning():
@@ -310,8 +312,8 @@ class Emitter:
         item = shown(output.item, self._include)
         self._event("response.output_item.done", output_index=output.index, item=item)
 
-    def _at(self, event: str, output: _Output, **fields: Any) -> None:
-        self._event(event, output_index=output.index, item_id=output.item.id, **fields)
+    def _at(self, event: str, made: _Output, /, **fields: Any) -> None:
+        self._event(event, output_index=made.index, item_id=made.item.id, **fields)
 
     def _part(self, event: str, output: _Output, **fields: Any) -> None:
         self._at(f"response.{event}", output, content_index=0, **fields)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...store import Item
+from ...turn.arguments import valid_arguments
 from ...turn.events import Message
 from .errors import BadParameter
 
@@ -61,7 +62,7 @@ class _Builder:
             case "shell_call_output":
                 self._answer(call_id, item.private.get("told") or json.dumps(body["output"]))
             case "function_call":
-                self._call(item, call_id, body["name"], body["arguments"], None)
+                self._call(item, call_id, body["name"], valid_arguments(body["arguments"]), None)
             case "function_call_output":
                 self._answer(call_id, _output_text(body["output"]))
 
