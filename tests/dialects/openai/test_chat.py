@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, OpenAI
 from pydantic import SecretStr
 
-from tests.support.chat import ASKED, PLAIN, PYTHON, QUESTION, ask, insitu, said, steps
+from tests.support.chat import ASKED, PLAIN, PYTHON, QUESTION, WEATHER, ask, insitu, said, steps
 from tests.support.model import ScriptedModel, broken, call, fail, hang, reason, say, unfinished
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run, told
@@ -129,6 +129,34 @@ def test_the_tool_can_be_chosen(client: OpenAI, model: ScriptedModel) -> None:
     ask(client, tool_choice={"type": "code_interpreter"})
     assert model.requests[0].body["tool_choice"] == {"type": "function", "function": {"name": "python"}}
     assert "tool_choice" not in model.requests[1].body
+
+
+def test_files_can_be_brought_along(client: OpenAI, model: ScriptedModel) -> None:
+    file = client.files.create(file=("data.csv", b"a,b\n1,2\n"), purpose="assistants")
+    model.script(run("open('data.csv').read()"), say("See."))
+    container = {"type": "auto", "file_ids": [file.id], "memory_limit": "1g"}
+    assert steps(ask(client, tools=[{**PYTHON, "container": container}]))[0]["results"] == ["'a,b\\n1,2\\n'"]
+
+
+def test_memory_over_the_operators_ceiling_is_refused(
+    serve: Callable[..., str], connect: Callable[..., OpenAI], model: ScriptedModel
+) -> None:
+    container = {"type": "auto", "memory_limit": "64g"}
+    with pytest.raises(openai.BadRequestError, match="over this server's ceiling") as caught:
+        ask(connect(serve()), tools=[{**PYTHON, "container": container}])
+    assert (caught.value.code, model.requests) == ("over_ceiling", [])
+
+
+def test_a_model_that_calls_no_tools_writes_blocks(
+    serve: Callable[..., str], connect: Callable[..., OpenAI], model: ScriptedModel
+) -> None:
+    client = connect(serve(fenced_models="m"))
+    model.script(say("Let me see.\n```python\n6*7\n```\nIt is 7."), say("It is 42."))
+    completion = ask(client)
+    assert said(completion) == "Let me see.\n\nIt is 42."
+    assert [(step["code"], step["results"]) for step in steps(completion)] == [("6*7\n", ["42"])]
+    with pytest.raises(openai.BadRequestError, match="calls no tools"):
+        ask(client, tools=[PYTHON, WEATHER])
 
 
 def test_reasoning_is_shown(client: OpenAI, model: ScriptedModel) -> None:
