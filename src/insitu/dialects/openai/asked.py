@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from openai.types.responses import ResponseIncludable
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .errors import BadParameter, Unsupported
 
 Json = dict[str, Any]
+
+
+def _either(kind: type, other: type, otherwise: str) -> BeforeValidator:
+    """Of a union pydantic would tell what is wrong with each of its parts."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, kind | other):
+            raise ValueError(otherwise)
+        return value
+
+    return BeforeValidator(check)
+
+
+Input = Annotated[str | list[Any], _either(str, list, "input must be a string or a list of items")]
+Choice = Annotated[str | Json, _either(str, dict, "tool_choice must be a string or an object")]
+ConversationId = Annotated[str | Json, _either(str, dict, "conversation must be an id, or an object with the id")]
 _MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
 JAVASCRIPT = (
     "programmatic tool calling runs JavaScript, and this server runs Python: "
@@ -23,16 +40,16 @@ class CreateResponse(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     model: str = Field(min_length=1, max_length=256)
-    input: str | list[Any] = Field(default_factory=list)
+    input: Input = Field(default_factory=list)
     instructions: str | None = None
     tools: list[Json] = Field(default_factory=list, max_length=512)
-    tool_choice: str | Json | None = None
+    tool_choice: Choice | None = None
     stream: bool | None = None
     background: bool | None = None
     store: bool | None = None
-    include: list[str] | None = None
+    include: list[ResponseIncludable] | None = None
     previous_response_id: str | None = None
-    conversation: str | Json | None = None
+    conversation: ConversationId | None = None
     max_output_tokens: int | None = Field(None, ge=1)
     max_tool_calls: int | None = Field(None, ge=0)
     parallel_tool_calls: bool | None = None
@@ -58,8 +75,7 @@ class CreateResponse(BaseModel):
     @property
     def conversation_id(self) -> str | None:
         """The conversation that it belongs to."""
-        found = self.conversation.get("id") if isinstance(self.conversation, dict) else self.conversation
-        return None if found is None else str(found)
+        return self.conversation.get("id") if isinstance(self.conversation, dict) else self.conversation
 
     def check(self) -> None:
         """Refuse what goes together with nothing here.
@@ -70,6 +86,8 @@ class CreateResponse(BaseModel):
         for name in ("prompt", "context_management", "moderation"):
             if getattr(self, name):
                 raise Unsupported(name, f"{name} is not supported: it is kept by OpenAI's own servers")
+        if self.conversation is not None and not isinstance(self.conversation_id, str):
+            raise BadParameter("conversation", "conversation has no id")
         if self.previous_response_id and self.conversation:
             raise BadParameter("previous_response_id", "previous_response_id and conversation exclude each other")
         if self.background and self.store is False:
@@ -108,10 +126,13 @@ CreateResponse.model_rebuild()
 
 
 def _response_format(form: Any) -> dict[str, Any] | None:
-    if not isinstance(form, dict) or form.get("type") in (None, "text"):
+    kind = form.get("type") if isinstance(form, dict) else form
+    if kind in (None, "text"):
         return None
-    if form["type"] != "json_schema":
-        return {"type": form["type"]}
+    if kind == "json_object":
+        return {"type": kind}
+    if kind != "json_schema" or not isinstance(form, dict):
+        raise BadParameter("text.format", "the type of text.format must be one of: text, json_object, json_schema")
     return {"type": "json_schema", "json_schema": {k: v for k, v in form.items() if k != "type"}}
 
 
@@ -135,7 +156,10 @@ class Tools:
         return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Json, where: str) -> None:
-        if "programmatic" in (tool.get("allowed_callers") or ()):
+        callers = tool.get("allowed_callers") or []
+        if not isinstance(callers, list):
+            raise BadParameter(f"{where}.allowed_callers", f"{where}.allowed_callers must be a list")
+        if "programmatic" in callers:
             raise Unsupported(f"{where}.allowed_callers", JAVASCRIPT)
         match tool.get("type"):
             case "code_interpreter":
