@@ -155,6 +155,7 @@ class StepReader:
         """Take some code of the one call that a model makes which writes blocks."""
         text = self._taken(text)
         if not self.step.calls:
+            self._admits()  # which counts it: without a call to spare, nobody looks for blocks
             self.step.calls.append(ModelCall(new_call_id(), tool.name, tool=tool, known=True, announced=True))
             self._begin(self.step.calls[0], tool)
         call = self.step.calls[0]
