@@ -168,3 +168,11 @@ async def test_an_execution_of_its_own_leaves_no_session(engine: Engine) -> None
 async def test_an_exit_with_success_is_no_error(engine: Engine, code: str) -> None:
     execution = await engine.run(None, code)
     assert (execution.outcome, execution.exit_code, execution.error) == ("ok", 0, None)
+
+
+async def test_a_program_that_code_starts_can_plot(engine: Engine) -> None:
+    plot = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.savefig('plot.png')"
+    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {plot!r}], check=True)\nplt = None"
+    execution = await engine.run(None, code)
+    assert execution.error is None
+    assert [file.path for file in execution.files] == ["plot.png"]

@@ -23,7 +23,7 @@ from .step import Emit, ModelCall
 _FULL_OUTPUT = ".insitu/output-{id}.txt"
 _MOST_FIGURES = 16
 _FIGURE_BYTES = 8 * MIB
-_LEAST_OUTPUT, _MOST_COMMANDS = 200, 32
+_LEAST_OUTPUT, _MOST_COMMANDS = 200, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,9 @@ class CallRunner:
         most = whole_number(arguments.get("max_output_length"))
         texts = [_command_report(execution, max(_LEAST_OUTPUT, most) if most else None) for execution in executions]
         told = await self._tell(call, session, "\n".join(texts), notes_on(executions[-1], files, 0))
-        return self._done(call, CallDone(call.id, arguments, told, tuple(executions), tuple(files)))
+        done = CallDone(call.id, arguments, told, tuple(executions), tuple(files))
+        # Many a command fails as a matter of course: it is the same error only if it is the same command.
+        return self._done(call, done, "\n".join(commands))
 
     async def _side_by_side(
         self, call: ModelCall, session: Session, arguments: Mapping[str, Any], commands: Sequence[str]
@@ -152,10 +154,10 @@ class CallRunner:
         shown = clipped(output, self._shown_chars, kept_at)
         return "\n".join(part for part in (shown, *notes) if part) or "[no output]"
 
-    def _done(self, call: ModelCall, done: CallDone) -> Run:
+    def _done(self, call: ModelCall, done: CallDone, tried: str = "") -> Run:
         self._emit(done)
         error = done.executions[-1].error
-        return Run(done, (error.name, error.value) if error else None, ran=True)
+        return Run(done, (error.name, error.value + tried) if error else None, ran=True)
 
 
 async def _keep(session: Session, path: str, text: str) -> str | None:

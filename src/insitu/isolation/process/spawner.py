@@ -274,7 +274,6 @@ def _environment() -> dict[str, str]:
         "HOME": "/tmp",
         "MPLCONFIGDIR": "/tmp/.matplotlib",
         "IPYTHONDIR": "/tmp/.ipython",
-        "MPLBACKEND": "module://insitu_guest.figures",
         "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a thread that would not survive the fork
     }
 
