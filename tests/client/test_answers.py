@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 
 import pytest
 
@@ -263,3 +264,32 @@ def test_a_closed_client_says_so(call: Callable[[insitu.Client], object]) -> Non
     client.close()
     with pytest.raises(insitu.EngineClosed, match="this client is closed"):
         call(client)
+
+
+def sse(*events: Mapping[str, object]) -> bytes:
+    return STREAM + b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events)
+
+
+def test_an_answer_that_stops_early_is_a_server_unreachable(impostor: Impostor) -> None:
+    impostor.answer = sse({"type": "response.output_text.delta", "item_id": "m", "delta": "a"})
+    with insitu.Client(impostor.url) as client, closing(client.ask_stream("?", model="m")) as events:
+        assert next(events).text == "a"
+        with pytest.raises(insitu.ServerUnreachable, match="stopped before the answer's end"):
+            next(events)
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "message"),
+    [
+        ({"type": "error", "code": "server_stopped", "message": "bye"}, insitu.ServiceError, "bye"),
+        ({"type": "response.incomplete", "response": {"status": "cancelled"}}, insitu.AnswerFailed, "was cancelled"),
+        ({"type": "response.completed", "response": {"status": "completed"}}, insitu.ServiceError, "cannot be read"),
+        ({"type": "response.failed", "response": {}}, insitu.ServiceError, "'response.failed' cannot be read"),
+    ],
+)
+def test_an_answer_that_ends_badly_is_an_exception(
+    impostor: Impostor, event: Mapping[str, object], error: type[insitu.InsituError], message: str
+) -> None:
+    impostor.answer = sse(event)
+    with insitu.Client(impostor.url) as client, pytest.raises(error, match=message):
+        client.ask("?", model="m")

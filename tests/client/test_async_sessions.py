@@ -26,6 +26,7 @@ Session = insitu.AsyncClientSession | insitu.AsyncSandbox
         (insitu.ClientSession, insitu.AsyncClientSession),
         (insitu.Sandbox, insitu.AsyncSandbox),
         (insitu.ClientSession, insitu.Sandbox),
+        (insitu.ClientAnswer, insitu.AsyncClientAnswer),
         (client_files.SessionFiles, client_files.AsyncSessionFiles),
         (blocking.SandboxFiles, files.AsyncSandboxFiles),
         (client_files.SessionFiles, blocking.SandboxFiles),

@@ -15,7 +15,7 @@ from insitu.options import AsyncContent, Content, TextListener, async_chunks, ch
 from insitu.types import Answer, AnswerEvent, AnyAnswer
 
 from . import calls
-from .made import AsyncClientAnswer, ClientAnswer
+from .made import AsyncClientAnswer, ClientAnswer, fields_of
 from .reading import AnswerReader
 from .transport import AsyncTransport, Transport
 
@@ -50,7 +50,7 @@ def ask(
         for sse in stream:
             yield from reader.read(sse)
     answer = reader.answer(transport.url)
-    yield from reader.end(ClientAnswer.of(answer, _sizes(transport, answer), transport))
+    yield from reader.end(ClientAnswer(**fields_of(answer, _sizes(transport, answer)), _transport=transport))
 
 
 async def ask_async(
@@ -69,7 +69,8 @@ async def ask_async(
             for event in reader.read(sse):
                 yield event
     answer = reader.answer(transport.url)
-    for last in reader.end(AsyncClientAnswer.of(answer, await _sizes_async(transport, answer), transport)):
+    fields = fields_of(answer, await _sizes_async(transport, answer))
+    for last in reader.end(AsyncClientAnswer(**fields, _transport=transport)):
         yield last
 
 

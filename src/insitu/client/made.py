@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path, PureWindowsPath
-from typing import Any, Self
+from typing import Any
 
 import anyio
 
@@ -45,11 +45,6 @@ class ClientAnswer(_FromServer):
 
     _transport: Transport = field(kw_only=True, repr=False, compare=False)
 
-    @classmethod
-    def of(cls, answer: Answer, sizes: Mapping[str, int], transport: Transport) -> Self:
-        """The answer, with the sizes of its files."""
-        return cls(**_parts(answer, sizes), _transport=transport)
-
     def read(self, file: AnswerFile | str) -> bytes:
         """All of a file."""
         return b"".join(self._transport.download(self._call(file)))
@@ -81,11 +76,6 @@ class AsyncClientAnswer(_FromServer):
     """An answer, and its files; they can be had for as long as the server keeps them, and the client is open."""
 
     _transport: AsyncTransport = field(kw_only=True, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, answer: Answer, sizes: Mapping[str, int], transport: AsyncTransport) -> Self:
-        """The answer, with the sizes of its files."""
-        return cls(**_parts(answer, sizes), _transport=transport)
 
     async def read(self, file: AnswerFile | str) -> bytes:
         """All of a file."""
@@ -134,6 +124,7 @@ def _plain_name(name: str) -> str:
     return "".join(c for c in last if c.isprintable()) or "file"
 
 
-def _parts(answer: Answer, sizes: Mapping[str, int]) -> dict[str, Any]:
+def fields_of(answer: Answer, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of an answer, with the sizes of its files in bytes."""
     parts = {each.name: getattr(answer, each.name) for each in fields(answer)}
     return {**parts, "files": tuple(replace(file, size=sizes.get(file.id)) for file in answer.files)}
