@@ -4,17 +4,44 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.commands import clean_environment, serving
 from tests.docs.blocks import ROOT
+from tests.support.model import ScriptedModel, call, say
+from tests.support.steps import Step
+
+# What the documentation asks its model, the code that it writes then, and its answer.
+ANSWERS = {
+    "What is the sum of the first hundred primes?": (
+        "primes = [n for n in range(2, 542) if all(n % d for d in range(2, n))]\nprint(sum(primes))",
+        "The sum is 24133.",
+    ),
+    "Count to three.": ("for n in (1, 2, 3): print(n)", "Done."),
+    "Which month has the most rain in Seattle? Plot all of them.": (
+        "import pandas as pd\n"
+        "weather = pd.read_csv('weather.csv', parse_dates=['date'])\n"
+        "rain = weather[weather.location == 'Seattle'].groupby(weather.date.dt.month).precipitation.sum()\n"
+        "rain.plot.bar()\nrain.idxmax()",
+        "November.",
+    ),
+}
+
+
+def _answer(body: dict[str, Any]) -> Step:
+    question = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
+    code, answer = next(pair for asked, pair in ANSWERS.items() if question.startswith(asked))
+    return say(answer) if body["messages"][-1]["role"] == "tool" else call(("python", {"code": code}))
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("server")) as (address, _):
-        yield address
+    with ScriptedModel() as model:
+        model.script(*[_answer] * 100)
+        with serving(tmp_path_factory.mktemp("server"), "--upstream", model.url) as (address, _):
+            yield address
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from insitu import Client
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
@@ -30,15 +31,16 @@ def with_blocks(kind: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("block", [block for block in of_kind("python") if block.runs], ids=str)
-@pytest.mark.usefixtures("environment")
-def test_each_block_of_python_runs_by_itself(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_block_of_python_runs_by_itself(
+    block: Block, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     # Line numbers of tracebacks are those of the page.
-    source = "\n" * block.line + block.text
+    source = "\n" * block.line + _ADDRESS.sub(environment["INSITU_URL"], block.text)
     exec(compile(source, str(block.page), "exec", dont_inherit=True), namespace)
     check_output(block, capsys.readouterr().out)
     for client in namespace.values():
-        if isinstance(client, Client):
+        if isinstance(client, Client | OpenAI):
             client.close()
 
 
