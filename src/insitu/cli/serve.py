@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "insitu serve",
+    "insitu serve --upstream http://127.0.0.1:11434/v1",
     "insitu serve --port 9000 --pool-size 32 --memory-bytes 2g",
     "insitu serve --python ~/analysis/.venv/bin/python",
     "INSITU_API_KEYS=$(openssl rand -hex 16) insitu serve --host 0.0.0.0",
@@ -101,9 +102,16 @@ def _announce(url: str, engine: Engine) -> None:
         *(f"  {name:<12} {value}" for name, value in engine.layers.items()),
         *(_environment(about) for about in engine.environments()),
         f"  keys         {keys or 'none: for programs of this machine alone'}",
+        *_model(url, engine.settings.upstream),
         f'  try          curl {url}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
     ]
     note("\n".join(lines))
+
+
+def _model(url: str, upstream: str) -> list[str]:
+    if not upstream:
+        return ["  model        none: name a model server by --upstream"]
+    return [f"  model        {upstream}", f"  base_url     {url}/v1 for OpenAI's clients"]
 
 
 def _environment(about: Any) -> str:
