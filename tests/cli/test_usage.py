@@ -64,6 +64,29 @@ DEAD = "http://127.0.0.1:9"
                 "hint: insitu cp data.csv SESSION:  or  insitu cp SESSION:plot.png .\n"
             ),
         ),
+        (
+            ["ask", "?"],
+            (
+                "error: there is no model to ask\n"
+                "hint: name a model server by --upstream or INSITU_UPSTREAM, such as http://127.0.0.1:11434/v1, "
+                "or a server of insitu's by --url or INSITU_URL\n"
+            ),
+        ),
+        (
+            ["ask", "?", "--url", DEAD, "--upstream", DEAD],
+            (
+                "error: --upstream is for a server in this process, and --url or INSITU_URL names another\n"
+                "hint: leave out one of them\n"
+            ),
+        ),
+        (
+            ["ask", "-c", "?"],
+            "error: --continue needs a server, which remembers what was said\nhint: name one by --url or INSITU_URL\n",
+        ),
+        (
+            ["ask", " "],
+            "error: there is no question\nhint: insitu ask 'What is the sum of the first hundred primes?'\n",
+        ),
         (["cp", "nope", "3f2a:"], "error: 'nope' does not exist\n"),
         (["cp", "-", "3f2a:"], "error: standard input has no name of its own\nhint: name it: 3f2a:NAME\n"),
         (
@@ -95,7 +118,7 @@ def test_at_a_terminal_run_wants_code(insitu: Commands) -> None:
     assert ended.out.startswith("error: there is no code to run\nhint: insitu run 'print(1)'")
 
 
-@pytest.mark.parametrize("command", [["ps"], ["files", "3f2a"], ["rm", "3f2a"], ["run", "1"], ["repl"]])
+@pytest.mark.parametrize("command", [["ps"], ["files", "3f2a"], ["rm", "3f2a"], ["run", "1"], ["repl"], ["ask", "?"]])
 def test_no_server_is_insitus_failure_and_not_the_codes(insitu: Commands, command: list[str]) -> None:
     ended = insitu(*command, "--url", DEAD)
     assert (ended.exit_code, ended.out) == (125, "")

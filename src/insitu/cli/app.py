@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from insitu import __version__
 
-from . import bench, doctor, files, repl, run, serve, sessions
+from . import ask, bench, doctor, files, repl, run, serve, sessions
 from .errors import PipeClosed, WrongUsage, did_you_mean
 from .options import AsJson, examples
 from .text import as_json
@@ -81,6 +81,7 @@ for name, function, shown in (
     ("serve", serve.serve, serve.EXAMPLES),
     ("run", run.run, run.EXAMPLES),
     ("repl", repl.repl, repl.EXAMPLES),
+    ("ask", ask.ask, ask.EXAMPLES),
     ("ps", sessions.ps, ("insitu ps", "insitu ps --json")),
     ("new", sessions.new, ("insitu new", "session=$(insitu new --mem 2g)")),
     ("files", files.files, ("insitu files 3f2a", "insitu files sess_3f2a data --depth 3")),
