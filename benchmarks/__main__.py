@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import chart, latency, load, machine, report
+from . import chart, latency, load, machine, report, step, trips, trips_chart
 from .bench import Bench
 from .measure import Effort, Row
 
@@ -24,8 +24,12 @@ ROWS: Mapping[str, Callable[[Bench], Row]] = {
     "throughput": load.throughput,
     "memory": load.idle_memory,
     "cpu": load.computing,
+    "step": step.added,
+    "trips": trips.round_trips,
 }
 _QUICK = 0.1
+_RESULTS, _PAGE = "benchmarks/results/latest.json", "docs/benchmarks.md"
+_LATENCY, _TRIPS = "docs/images/latency.svg", "docs/images/roundtrips.svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +62,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="?",
         const=_ROOT,
         metavar="FOLDER",
-        help="write benchmarks/results/latest.json, docs/benchmarks.md and the chart, by default into the repository",
+        help="write benchmarks/results/latest.json, docs/benchmarks.md and the charts, by default into the repository",
     )
     return parser.parse_args(arguments)
 
@@ -77,11 +81,15 @@ def _measure(keys: Sequence[str], effort: Effort, console: Console) -> list[dict
 
 
 def _write(run: dict[str, Any], folder: Path, console: Console) -> None:
-    results, page, picture = "benchmarks/results/latest.json", "docs/benchmarks.md", "docs/images/latency.svg"
-    report.write_json(folder / results, run)
-    report.write_page(folder / page, run)
-    chart.draw(run, folder / picture)
-    console.print(f"\nwrote {results}, {page} and {picture}", highlight=False)
+    report.write_json(folder / _RESULTS, run)
+    report.write_page(folder / _PAGE, run)
+    chart.draw(run, folder / _LATENCY)
+    written = [_RESULTS, _PAGE, _LATENCY]
+    for row in run["rows"]:
+        if "cells" in row:
+            trips_chart.draw(row, folder / _TRIPS)
+            written.append(_TRIPS)
+    console.print(f"\nwrote {', '.join(written)}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ _BARS = (
     ("fresh", "ipykernel: start", "Jupyter: start a kernel, without pandas"),
 )
 _TITLE = "Until Python has answered: the median, and a line to the 99th percentile (logarithmic)"
-_INK, _DARK_INK = "#1f2328", "#e6edf3"
-_FAINT, _DARK_FAINT = "#d1d9e0", "#3d444d"
+INK, _DARK_INK = "#1f2328", "#e6edf3"
+FAINT, _DARK_FAINT = "#d1d9e0", "#3d444d"
 _LEFT = 0.1
-_OURS, _PEER, _PUBLISHED = "#0969da", "#8c959f", "#bf8700"
+OURS, PEER, PUBLISHED = "#0969da", "#8c959f", "#bf8700"
 # Pictures follow the reader's scheme by themselves; what does not know the rule shows the light one.
 _STYLE = f"""<style>@media (prefers-color-scheme: dark) {{
-  [style*="fill: {_INK}"] {{ fill: {_DARK_INK} !important }}
-  [style*="stroke: {_INK}"] {{ stroke: {_DARK_INK} !important }}
-  [style*="stroke: {_FAINT}"] {{ stroke: {_DARK_FAINT} !important }}
+  [style*="fill: {INK}"] {{ fill: {_DARK_INK} !important }}
+  [style*="stroke: {INK}"] {{ stroke: {_DARK_INK} !important }}
+  [style*="stroke: {FAINT}"] {{ stroke: {_DARK_FAINT} !important }}
 }}</style>"""
 
 
@@ -46,15 +47,25 @@ def bars(run: dict[str, Any]) -> Iterator[Bar]:
     measured = {(row["key"], m["name"]): m for row in run["rows"] for m in row["measurements"]}
     for key, name, label in _BARS:
         if found := measured.get((key, name)):
-            color = _OURS if label.startswith("insitu") else _PEER
+            color = OURS if label.startswith("insitu") else PEER
             yield Bar(label, found["p50"], found["p99"], color)
     for published in run["published"]:
         begin, end = published["ms"]
-        yield Bar(f"{published['name']} (published, not measured)", end, None, _PUBLISHED, begin)
+        yield Bar(f"{published['name']} (published, not measured)", end, None, PUBLISHED, begin)
 
 
 def draw(run: dict[str, Any], path: Path) -> None:
     """Write the chart as SVG."""
+    shown = list(bars(run))
+    with picture(path, _TITLE, (8.4, 0.36 * len(shown) + 1.3)) as axes:
+        for place, bar in enumerate(shown):
+            _draw_bar(axes, place, bar)
+        _dress(axes, [bar.label for bar in shown])
+
+
+@contextmanager
+def picture(path: Path, title: str, size: tuple[float, float], panels: int = 1) -> Iterator[Any]:
+    """Gives the axes to draw on, or those of each panel; then writes what is on them as SVG."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -62,17 +73,22 @@ def draw(run: dict[str, Any], path: Path) -> None:
 
     settings: Any = {"svg.hashsalt": "insitu", "font.family": "sans-serif", "font.size": 10}
     with pyplot.rc_context(settings):
-        shown = list(bars(run))
-        figure, axes = pyplot.subplots(figsize=(8.4, 0.36 * len(shown) + 1.3), layout="constrained")
-        for place, bar in enumerate(shown):
-            _draw_bar(axes, place, bar)
-        _dress(axes, [bar.label for bar in shown])
-        figure.suptitle(_TITLE, x=0.012, ha="left", fontsize=11, color=_INK)
+        figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained")
+        yield axes
+        figure.suptitle(title, x=0.012, ha="left", fontsize=11, color=INK)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         pyplot.close(figure)
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("<defs>", f"{_STYLE}\n <defs>", 1), encoding="utf-8")
+
+
+def undress(axes: Any) -> None:
+    """Take away the frame and the ticks."""
+    axes.tick_params(which="both", colors=INK, length=0)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _draw_bar(axes: Any, place: int, bar: Bar) -> None:
@@ -82,10 +98,10 @@ def _draw_bar(axes: Any, place: int, bar: Bar) -> None:
     begin = bar.begin or _LEFT
     axes.barh(place, bar.ms - begin, left=begin, height=0.62, **hatch)
     if bar.p99 is not None:
-        axes.plot([bar.ms, bar.p99], [place, place], color=_INK, linewidth=1)
-        axes.plot([bar.p99] * 2, [place - 0.15, place + 0.15], color=_INK, linewidth=1)
+        axes.plot([bar.ms, bar.p99], [place, place], color=INK, linewidth=1)
+        axes.plot([bar.p99] * 2, [place - 0.15, place + 0.15], color=INK, linewidth=1)
     text = f"{_ms(bar.begin)} to {_ms(bar.ms)} ms" if bar.begin else f"{_ms(bar.ms)} ms"
-    axes.text((bar.p99 or bar.ms) * 1.12, place, text, va="center", color=_INK)
+    axes.text((bar.p99 or bar.ms) * 1.12, place, text, va="center", color=INK)
 
 
 def _ms(value: float) -> str:
@@ -98,9 +114,5 @@ def _dress(axes: Any, labels: list[str]) -> None:
     axes.set_xticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1000 ms"])
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.tick_params(colors=_INK, length=0)
-    axes.tick_params(which="minor", length=0)
-    axes.grid(axis="x", color=_FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.grid(axis="x", color=FAINT, linewidth=0.8)
+    undress(axes)

@@ -35,12 +35,12 @@ def show(row: dict[str, Any], console: Console) -> None:
     """Print one row: its table, its goals, and under which layers it was measured."""
     console.print(f"\n{row['title']}", style="bold", highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    columns = list(_columns(row))
+    (first, *columns), lines = _table(row)
+    table.add_column(first)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    for measured in row["measurements"]:
-        table.add_row(measured["name"], *(_COLUMNS[name](measured) for name in columns))
+    for line in lines:
+        table.add_row(*line)
     console.print(table)
     for text, met in _goals(row):
         console.print(f"  {text}", style="green" if met else "red", highlight=False)
@@ -70,6 +70,31 @@ _COLUMNS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "a second": lambda measured: "" if measured["rate_per_s"] is None else _short(measured["rate_per_s"]),
     "of floor": lambda measured: "" if measured["times_floor"] is None else f"{measured['times_floor']:g}x",
 }
+
+# Of the row about round trips, whose lines are questions.
+_TRIPS: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "model": lambda cell: cell["model"],
+    "away": lambda cell: f"{cell['away_ms']:g} ms",
+    "calls": lambda cell: str(cell["calls"]),
+    "loop, own": lambda cell: _seconds(cell["here_ms"]),
+    "loop, hosted": lambda cell: _seconds(cell["hosted_ms"]),
+    "insitu": lambda cell: _seconds(cell["insitu_ms"]),
+    "gain": lambda cell: f"{cell['gain_here']:.1f}x",
+    "gain, hosted": lambda cell: f"{cell['gain_hosted']:.1f}x",
+    "n": lambda cell: str(cell["n"]),
+}
+
+
+def _seconds(ms: float) -> str:
+    return f"{ms / 1000:.2f} s"
+
+
+def _table(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The heads of its columns, and its lines."""
+    if "cells" in row:
+        return list(_TRIPS), [[text(cell) for text in _TRIPS.values()] for cell in row["cells"]]
+    columns = list(_columns(row))
+    return ["", *columns], [[m["name"], *(_COLUMNS[name](m) for name in columns)] for m in row["measurements"]]
 
 
 def _columns(row: dict[str, Any]) -> Iterator[str]:
@@ -122,12 +147,10 @@ def as_markdown(run: dict[str, Any]) -> str:
     lines = [f"Measured on {machine['date'][:10]}, insitu {machine['insitu']} ({machine['commit']}).", ""]
     lines += [f"{in_words(machine)}, {machine['load_after'][0]:g} after.", ""]
     for row in run["rows"]:
-        columns = list(_columns(row))
+        heads, body = _table(row)
         lines += [f"### {row['title']}", "", row["about"], ""]
-        lines += [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-        for measured in row["measurements"]:
-            cells = " | ".join(_COLUMNS[name](measured) for name in columns)
-            lines.append(f"| {measured['name']} | {cells} |")
+        lines += [f"| {' | '.join(heads)} |".replace("|  |", "| |"), f"|---|{'---:|' * (len(heads) - 1)}"]
+        lines += [f"| {' | '.join(cells)} |" for cells in body]
         lines += ["", *(f"- {text}" for text, _ in _goals(row))]
         lines += [*(f"- not measured: {reason}" for reason in row["missing"]), f"- layers: {_layers(row)}", ""]
     lines += ["### Published, not measured", ""]

@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from .measure import ms_since
@@ -117,11 +118,17 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start ``insitu serve`` with the settings that the environment and the defaults give."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "insitu", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True
-    )
+def running_server(*options: str) -> Iterator[Server]:
+    """Start ``insitu serve`` with the settings that the options, the environment and the defaults give."""
+    with TemporaryDirectory(prefix="insitu-bench-") as folder:
+        command = [sys.executable, "-m", "insitu", "serve", "--port", "0", "--data-dir", folder, *options]
+        with _started(command) as server:
+            yield server
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[Server]:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         said = process.stderr.readline()

@@ -1,0 +1,72 @@
+"""A model of a chosen speed: ``python -m benchmarks.model FIRST_TOKEN_S TOKENS_PER_S``; 0 a second: all at once.
+
+It writes Python as often as the question has it, each time the same short line, and then says what the last one gave.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+import time
+from urllib.parse import urlsplit
+
+from tests.support.connection import Connection
+from tests.support.model import Json, Received, ScriptedModel, Step, call, say
+
+from .children import tell
+
+# It counts what it has itself run before, so that an answer is right only if all calls met the same interpreter.
+ARGUMENTS = json.dumps({"code": "total = globals().get('total', 0) + 1\ntotal"})
+CHARS_PER_TOKEN = 4
+TOKENS_PER_CALL = -(-len(ARGUMENTS) // CHARS_PER_TOKEN)
+_MOST_STEPS = 1_000_000
+
+
+def question(calls: int) -> str:
+    """What is to be asked for so many calls."""
+    return f"Count to {calls} in Python, one call for each number."
+
+
+def right_answer(calls: int) -> str:
+    """What the model then says if every call did what it should."""
+    return f"The total is {calls}."
+
+
+class TimedModel(ScriptedModel):
+    """Notes when it has read each request and when it has answered it, which ``GET /v1/spans`` tells, once."""
+
+    def __init__(self, first_token_s: float, tokens_per_s: float) -> None:
+        super().__init__(first_token_s=first_token_s, tokens_per_s=tokens_per_s or None, piece=CHARS_PER_TOKEN)
+        self._spans: list[tuple[float, float]] = []
+
+    async def _answer(self, connection: Connection, received: Received) -> None:
+        begun = time.perf_counter()
+        if received.path == "/v1/spans":
+            spans, self._spans = self._spans, []
+            self.requests.clear()
+            await connection.respond(200, {"content-type": "application/json"}, json.dumps(spans).encode())
+        else:
+            await super()._answer(connection, received)
+            self._spans.append((begun, time.perf_counter()))
+
+
+def answer(body: Json) -> Step:
+    """The next step of a transcript."""
+    asked = next(json.dumps(message["content"]) for message in body["messages"] if message["role"] == "user")
+    given = [str(message["content"]) for message in body["messages"] if message["role"] == "tool"]
+    if len(given) < int(re.findall(r"Count to (\d+)", asked)[0]):
+        return call(("python", ARGUMENTS))
+    return say(right_answer(int(re.findall(r"\d+", given[-1])[0])))
+
+
+def main(first_token_s: float, tokens_per_s: float) -> None:
+    """Answer until nobody asks any more."""
+    with TimedModel(first_token_s, tokens_per_s) as model:
+        model.script(*itertools.repeat(answer, _MOST_STEPS))
+        tell(urlsplit(model.url).port)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), float(sys.argv[2]))

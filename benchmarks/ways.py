@@ -1,0 +1,79 @@
+"""The ways to have a model's code run: by the client, in a loop, or by insitu, in one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from openai import OpenAI
+
+import insitu
+
+from .servers import Connection
+
+# Runs code, and gives what the model is to be told of it.
+Run = Callable[[str], str]
+# Puts a question to a model, and gives its answer.
+Ask = Callable[[str], str]
+
+_MODEL = "scripted"
+_PYTHON: Any = {
+    "type": "function",
+    "function": {
+        "name": "python",
+        "description": "Runs Python, whose variables stay from one call to the next.",
+        "parameters": {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]},
+    },
+}
+_CODE_INTERPRETER: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
+
+
+@contextmanager
+def client_of(port: int) -> Iterator[OpenAI]:
+    """OpenAI's client, which opens its connection with its first request, and keeps it."""
+    with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client:
+        yield client
+
+
+def by_loop(client: OpenAI, question: str, run: Run) -> str:
+    """The classic way: one request for each call of the model, whose code runs where the client says."""
+    messages: list[Any] = [{"role": "user", "content": question}]
+    while True:
+        completion = client.chat.completions.create(model=_MODEL, messages=messages, tools=[_PYTHON])
+        message = completion.choices[0].message
+        if not message.tool_calls:
+            return message.content or ""
+        messages.append(message.model_dump(exclude_none=True))
+        for call in message.tool_calls:
+            assert call.type == "function"
+            output = run(json.loads(call.function.arguments)["code"])
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": output})
+
+
+def by_insitu(client: OpenAI, question: str) -> str:
+    """One request, whose stream is read to its end."""
+    with client.responses.create(model=_MODEL, input=question, tools=[_CODE_INTERPRETER], stream=True) as events:
+        for event in events:
+            if event.type == "response.completed":
+                return event.response.output_text
+            if event.type == "response.failed":
+                raise RuntimeError(f"a response failed: {event.response.error}")
+    raise RuntimeError("a response ended without being completed")
+
+
+@contextmanager
+def own_sandbox() -> Iterator[Run]:
+    """A sandbox in the client's own process."""
+    with insitu.Sandbox() as sandbox:
+        yield lambda code: sandbox.run(code).text
+
+
+@contextmanager
+def hosted_sandbox(port: int) -> Iterator[Run]:
+    """A sandbox at a server, by a connection that is open already."""
+    with Connection(port) as connection:
+        path = f"/v1/sessions/{connection.post('/v1/sessions', {})['id']}"
+        yield lambda code: str(connection.post(f"{path}/execute", {"code": code})["results"][0]["data"]["text/plain"])
+        connection.request("DELETE", path)
