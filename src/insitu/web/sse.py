@@ -107,5 +107,7 @@ class Writer:
                 await anyio.sleep(interval_s - silent)
 
     async def end(self) -> None:
-        """Send the end of the body."""
+        """Send the end of the body, which may be empty."""
+        if not self.started:
+            await self.write(b"")
         await self._send({"type": "http.response.body", "body": b""})

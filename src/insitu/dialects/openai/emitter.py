@@ -277,7 +277,7 @@ class Emitter:
             self._done(thought)
 
     def end(self, status: str, **fields: Any) -> None:
-        """Close what is open, and set how the response ended; :meth:`say_end` tells of it."""
+        """Close what is open, and set how the response ended; :meth:`last` tells of it."""
         self.begin()
         self._end_thought()
         self.end_text([], "completed" if status == "completed" else "incomplete")
@@ -286,12 +286,12 @@ class Emitter:
                 self._done(output, "incomplete")
         self.response.update(status=status, completed_at=int(time.time()) if status == "completed" else None, **fields)
 
-    def say_end(self) -> None:
-        """Tell of the response's end."""
+    def last(self) -> dict[str, Any]:
+        """The event of the response's end, which nobody has been sent yet."""
         status = self.response["status"]
         # A cancelled response has no event of its own.
         name = status if status in ("completed", "failed", "incomplete") else "incomplete"
-        self._event(f"response.{name}", response=self.snapshot())
+        return self._numbered(f"response.{name}", response=self.snapshot())
 
     def _add(self, body: dict[str, Any], **private: Any) -> _Output:
         kind = body["type"]
@@ -322,8 +322,12 @@ class Emitter:
         self._event(event, output_index=output.index, command_index=index, **fields)
 
     def _event(self, event: str, **fields: Any) -> None:
-        self._send({"type": event, "sequence_number": self._sequence, **fields})
+        self._send(self._numbered(event, **fields))
+
+    def _numbered(self, event: str, **fields: Any) -> dict[str, Any]:
+        numbered = {"type": event, "sequence_number": self._sequence, **fields}
         self._sequence += 1
+        return numbered
 
 
 def _outputs(event: on.CallDone) -> list[dict[str, Any]]:

@@ -126,16 +126,17 @@ class Making:
         self._emitter.end("failed", error={"code": "server_error", "message": said})
 
     async def _finish(self) -> None:
+        assert self._job is not None
+        last = self._encoded(self._emitter.last())
         if self.stored:
-            await self._save()
-        self._emitter.say_end()
-        if self._asked.background:
-            await self._save()  # with the last event
+            await self._save(last)
+        # Who hears of the end finds all of it stored.
+        self._job.log.add(last)
 
-    async def _save(self) -> None:
+    async def _save(self, last: bytes | None = None) -> None:
         response, job = self.response, self._job
         assert job is not None
-        ended = response["status"] not in ("queued", "in_progress")
+        ended = last is not None
         record = ResponseRecord(
             id=response["id"],
             owner=self._owner,
@@ -144,7 +145,7 @@ class Making:
             body={**response, "include": list(self._asked.include or ())},
             previous_id=self._asked.previous_response_id,
             conversation_id=self._asked.conversation_id,
-            events=b"".join(job.log.entries) if self._asked.background and ended else None,
+            events=b"".join([*job.log.entries, last]) if self._asked.background and last is not None else None,
         )
         outputs = self._emitter.items if ended else []
         store = self._service.store
@@ -158,7 +159,10 @@ class Making:
 
     def _send(self, event: dict[str, Any]) -> None:
         assert self._job is not None
-        self._job.log.add(encode(event["type"], dumps(event)))
+        self._job.log.add(self._encoded(event))
+
+    def _encoded(self, event: dict[str, Any]) -> bytes:
+        return encode(event["type"], dumps(event))
 
     def _set_usage(self, usage: TurnUsage) -> None:
         self.response["usage"] = {

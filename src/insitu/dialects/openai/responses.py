@@ -116,26 +116,26 @@ async def _retrieve(
     if stream_from is None:
         return json_answer(await _stored(service, record, owner, include))
     if record.events is None:
-        raise BadParameter("stream", "only responses that were made with background can be streamed again")
+        lost = "its events went with the server that made it"
+        other = "only responses that were made with background can be streamed again"
+        raise BadParameter("stream", lost if record.body["background"] else other)
     return _stream(service, _recorded(record.events, stream_from))
 
 
 async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:
     job = service.turns.jobs.get(response_id, owner)
     if job is not None and _making(job).stored:
-        response = _making(job).response
-        if response["background"] and not job.done:
+        if _making(job).response["background"] and not job.done:
             job.cancel()
             await job.wait()
-        shown_as, background, status = _making(job).snapshot(), response["background"], response["status"]
+        response = _making(job).snapshot()
     else:
-        record = await service.store.responses.get(response_id, owner)
-        shown_as, background, status = await _stored(service, record, owner), record.body["background"], record.status
-    if not background:
+        response = await _stored(service, await service.store.responses.get(response_id, owner), owner)
+    if not response["background"]:
         raise BadParameter("response_id", "Cannot cancel a synchronous response.")
-    if status != "cancelled":
-        raise BadParameter("response_id", f"Cannot cancel a {status} response.")
-    return shown_as
+    if response["status"] != "cancelled":
+        raise BadParameter("response_id", f"Cannot cancel a {response['status']} response.")
+    return response
 
 
 def _after(items: Sequence[Item], after: str | None) -> int:
