@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -13,23 +12,21 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from ..errors import EngineClosed, InsituError, InvalidRequest, SandboxFailed, SessionNotFound
+from ..errors import InsituError, InvalidRequest, SessionNotFound
 from ..isolation import open_tier
 from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
 from .command import make_command
-from .execution import RunningExecution, Withdrawn
+from .execution import RunningExecution
 from .pool import Pool
 from .selftest import check_wall
 from .session import FileUpload, Session
+from .undertaking import Undertaking
 
-_log = logging.getLogger("insitu.engine")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT = "default"
-
-Place = contextlib.AbstractAsyncContextManager[tuple[Session, float]]
 
 
 class Engine:
@@ -197,7 +194,8 @@ class Engine:
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute(running, task, sandbox_ms)
 
-        with self._under_way(running, session, owner, place, carry_out, background):
+        undertaking = Undertaking(running, session, owner, place, carry_out)
+        with undertaking.under_way(self._admission, self._tasks, background):
             yield running
 
     @contextlib.asynccontextmanager
@@ -237,7 +235,8 @@ class Engine:
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute_command(running, made)
 
-        with self._under_way(running, session, session.owner, place, carry_out, background):
+        undertaking = Undertaking(running, session, session.owner, place, carry_out)
+        with undertaking.under_way(self._admission, self._tasks, background):
             yield running
 
     async def run(self, session: Session | None, code: str, **options: object) -> Execution:
@@ -248,55 +247,6 @@ class Engine:
     async def drain(self, timeout_s: float) -> None:
         """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
         await self._admission.drain(timeout_s)
-
-    @contextlib.contextmanager
-    def _under_way(
-        self,
-        running: RunningExecution,
-        session: Session | None,
-        owner: str,
-        place: Place,
-        carry_out: Callable[[Session, float], Awaitable[Execution]],
-        background: bool,
-    ) -> Iterator[None]:
-        self._admission.admit_execution(session, running, owner)
-        assert self._tasks is not None
-        self._tasks.start_soon(self._perform, running, session, owner, place, carry_out)
-        try:
-            yield
-        finally:
-            if not running.done and not background:
-                running.stop("cancelled")
-
-    async def _perform(
-        self,
-        running: RunningExecution,
-        session: Session | None,
-        owner: str,
-        place: Place,
-        carry_out: Callable[[Session, float], Awaitable[Execution]],
-    ) -> None:
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                with running.waiting:
-                    where, sandbox_ms = await stack.enter_async_context(place)
-                if running.waiting.cancelled_caught:
-                    raise Withdrawn
-                running.finish(await carry_out(where, sandbox_ms))
-        except Withdrawn:
-            running.withdraw()
-        except InsituError as error:
-            running.fail(error)
-        except Exception:
-            # A defect of ours: it ends this execution, and must not end all the others with it.
-            _log.exception("the execution %s failed", running.id)
-            running.fail(SandboxFailed(f"the execution {running.id} failed; the server's log says why"))
-        except BaseException:
-            closed = "the engine was closed"
-            running.fail(SandboxFailed(f"{closed} while the code ran") if running.started else EngineClosed(closed))
-            raise
-        finally:
-            self._admission.dismiss_execution(session, running, owner)
 
     @contextlib.asynccontextmanager
     async def _in_session(
