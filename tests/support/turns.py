@@ -12,7 +12,7 @@ from typing import Any, cast
 import anyio
 import uvicorn
 from openai import AsyncOpenAI, AsyncStream
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response
 
 from insitu.engine import Engine, Session
 from insitu.server.app import create_app
@@ -37,10 +37,10 @@ class Place:
         client = self.client.with_options(max_retries=max_retries)
         return cast("Response", await client.responses.create(**{**ASKED, **asked}))
 
-    async def stream(self, **asked: Any) -> AsyncStream[ResponseStreamEvent]:
+    async def stream(self, **asked: Any) -> AsyncStream[Any]:
         """The same as events."""
         made = await self.client.responses.create(**{**ASKED, **asked, "stream": True})
-        return cast("AsyncStream[ResponseStreamEvent]", made)
+        return cast("AsyncStream[Any]", made)
 
     async def events(self, **asked: Any) -> list[Any]:
         """All of them."""
@@ -101,6 +101,33 @@ class _Server(uvicorn.Server):
         yield
 
 
+async def begun(stream: AsyncStream[Any], kind: str) -> str:
+    """The id of the response that is streamed, once an event of this kind has come."""
+    made = await anext(stream)
+    async for event in stream:
+        if event.type == kind:
+            break
+    return str(made.response.id)
+
+
+def statuses(response: Response) -> list[tuple[str, str | None]]:
+    """Type and status of each item of its output."""
+    return [(item["type"], item.get("status")) for item in response.to_dict()["output"]]  # type: ignore[attr-defined]
+
+
 def tasks() -> set[str]:
-    """The tasks of this event loop, by what they do."""
-    return {f"{id(task)} {task.get_name()} {task.get_coro()!r}" for task in asyncio.all_tasks()}
+    """The tasks of this event loop, by what they do; those of the test runner are its own business."""
+    named = {f"{task.get_name()} {task.get_coro()!r}" for task in asyncio.all_tasks()}
+    return {name for name in named if "TestRunner" not in name}
+
+
+async def assert_nothing_runs_but(before: set[str], timeout_s: float = 10) -> None:
+    """Wait until there are no other tasks.
+
+    Raises:
+        AssertionError: with those that there are.
+    """
+    deadline = anyio.current_time() + timeout_s
+    while left := tasks() - before:
+        assert anyio.current_time() < deadline, left
+        await anyio.sleep(0.02)
