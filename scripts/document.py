@@ -15,6 +15,7 @@ from insitu.cli.app import app
 from insitu.cli.configuration import SECRET
 from insitu.cli.text import size
 from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
+from insitu.server.app import DIALECTS as DIALECTS  # so that every error is known
 from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
 

@@ -116,7 +116,7 @@ def test_files_are_where_the_model_is_told_they_are(
     answer = client.ask("What is in them?", files={"a.txt": "text, ", "my b.csv": tmp_path / "local.csv"})
     assert answer.steps[0].output == "text, from a path"
     told = "[the user's file a.txt is /mnt/data/a.txt]\n[the user's file my b.csv is /mnt/data/my b.csv]"
-    assert model.requests[-2].body["messages"] == [{"role": "user", "content": f"{told}\nWhat is in them?"}]
+    assert model.requests[-2].body["messages"] == [{"role": "user", "content": f"What is in them?\n{told}"}]
 
 
 @pytest.mark.parametrize("name", ["", "a/b.csv", "a\\b.csv", 'a".csv', "a\r\nb.csv"])
@@ -132,7 +132,7 @@ def test_a_question_follows_an_answer(client: insitu.Client, model: ScriptedMode
     assert second.steps[0].output == "42"
     assert client.ask("Sure?", previous=second.id).text == "Yes."
     contents = [message["content"] for message in model.requests[-1].body["messages"] if message["role"] == "user"]
-    assert contents == ["[the user's file a.txt is /mnt/data/a.txt]\nSet x.", "And one more?", "Sure?"]
+    assert contents == ["Set x.\n[the user's file a.txt is /mnt/data/a.txt]", "And one more?", "Sure?"]
 
 
 def test_a_previous_answer_that_is_gone_is_the_callers_error(client: insitu.Client) -> None:
@@ -164,10 +164,10 @@ def test_a_guard_makes_the_answer_incomplete(client: insitu.Client, model: Scrip
 
 def test_a_turn_that_breaks_off_is_an_exception(client: insitu.Client, model: ScriptedModel) -> None:
     heard: list[str] = []
-    model.script(run("1"), broken(say("It is forty-two."), after=2))
+    model.script(run("1"), broken(say("Let me think."), after=2))
     with pytest.raises(insitu.AnswerFailed, match="model server"):
         client.ask("?", on_text=heard.append)
-    assert "".join(heard) == "It is fo"
+    assert "".join(heard) == "Let me t"
 
 
 def test_what_the_model_server_refuses_is_an_exception(client: insitu.Client, model: ScriptedModel) -> None:
@@ -177,17 +177,17 @@ def test_what_the_model_server_refuses_is_an_exception(client: insitu.Client, mo
 
 
 async def test_closing_the_stream_cancels_the_turn(client: insitu.Client, model: ScriptedModel) -> None:
-    model.script(hang(say("It is forty-two."), after=2))
+    model.script(hang(say("Let me think."), after=2))
     with closing(client.ask_stream("?", model="m")) as events:
-        assert next(events).text == "It is fo"
+        assert next(events).text == "Let me t"
     await model.wait_closed(0)
 
 
 async def test_a_twin_that_leaves_cancels_the_turn(async_client: insitu.AsyncClient, model: ScriptedModel) -> None:
-    model.script(hang(say("It is forty-two."), after=2))
+    model.script(hang(say("Let me think."), after=2))
     async with aclosing(async_client.ask_stream("?", model="m")) as events:
         async for event in events:
-            assert event.text == "It is fo"
+            assert event.text == "Let me t"
             break
     await model.wait_closed(0)
 

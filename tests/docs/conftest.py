@@ -21,10 +21,12 @@ ANSWERS = {
     ),
     "Count to three.": ("for n in (1, 2, 3): print(n)", "Done."),
     "Which month has the most rain in Seattle? Plot all of them.": (
-        "import pandas as pd\n"
-        "weather = pd.read_csv('weather.csv', parse_dates=['date'])\n"
-        "rain = weather[weather.location == 'Seattle'].groupby(weather.date.dt.month).precipitation.sum()\n"
-        "rain.plot.bar()\nrain.idxmax()",
+        (
+            "import pandas as pd\n"
+            "weather = pd.read_csv('weather.csv', parse_dates=['date'])\n"
+            "rain = weather[weather.location == 'Seattle'].groupby(weather.date.dt.month).precipitation.sum()\n"
+            "rain.plot.bar()\nrain.idxmax()"
+        ),
         "November.",
     ),
 }

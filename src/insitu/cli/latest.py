@@ -10,7 +10,7 @@ from pathlib import Path
 
 def latest_answer(url: str) -> str | None:
     """The id of the server's last answer."""
-    found = _known().get(url)
+    found = _known().get(url.rstrip("/"))
     return found if isinstance(found, str) else None
 
 
@@ -20,7 +20,7 @@ def remember_answer(url: str, answer_id: str) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({**_known(), url: answer_id}, indent=2), "utf-8")
+        part.write_text(json.dumps({**_known(), url.rstrip("/"): answer_id}, indent=2), "utf-8")
         part.replace(path)
 
 

@@ -150,7 +150,7 @@ def _first(models: list[str], url: str) -> str:
 def _body(question: str, model: str, file_ids: list[str], options: AskOptions) -> dict[str, Any]:
     # As parts of the message, and not of the container, the model is told of them, and a later question has them too.
     files = [{"type": "input_file", "file_id": file_id} for file_id in file_ids]
-    content = [*files, {"type": "input_text", "text": question}]
+    content = [{"type": "input_text", "text": question}, *files]
     previous, max_steps = options.get("previous"), options.get("max_steps")
     body = {
         "model": model,
