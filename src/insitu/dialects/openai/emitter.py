@@ -181,12 +181,11 @@ class Emitter:
         commands = body["action"]["commands"]
         match event:
             case on.CodeDelta():
-                if event.index == len(commands):
-                    commands.append("")
-                    self._indexed("response.shell_call_command.added", call, event.index, command="")
+                self._add_commands(call, commands, event.index + 1)
                 commands[event.index] += event.text
                 self._indexed("response.shell_call_command.delta", call, event.index, delta=event.text)
             case on.CallWritten():
+                self._add_commands(call, commands, len(event.arguments["commands"]))
                 wishes = {name: whole_number(event.arguments.get(name)) for name in ("max_output_length", "timeout_ms")}
                 body["action"] = {"commands": event.arguments["commands"], **wishes}
                 for index, command in enumerate(body["action"]["commands"]):
@@ -202,6 +201,12 @@ class Emitter:
                 self._at("response.shell_call_output_content.delta", output, command_index=event.index, delta=delta)
             case on.CallDone():
                 self._shell_done(event, call)
+
+    def _add_commands(self, call: _Output, commands: list[str], count: int) -> None:
+        # Of an empty command nothing is ever written.
+        for index in range(len(commands), count):
+            commands.append("")
+            self._indexed("response.shell_call_command.added", call, index, command="")
 
     def _shell_output(self, call_id: str) -> _Output:
         if call_id not in self._shell_outputs:
