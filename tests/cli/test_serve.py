@@ -16,7 +16,9 @@ def test_the_start_says_where_and_what(tmp_path: Path) -> None:
     with serving(tmp_path, "--memory-bytes", "300m") as (url, said), Client(url) as client:
         assert said[0] == f"insitu listens on {url} (API: {url}/docs)\n"
         about = dict(line.split(None, 1) for line in said[1:])
-        assert {"namespaces", "users", "cgroups", "landlock", "seccomp", "environment", "keys", "try"} == set(about)
+        assert {"namespaces", "users", "cgroups", "landlock", "seccomp", "environment", "model", "keys", "try"} == set(
+            about
+        )
         assert about["environment"].startswith(f"default: Python {sys.version.split()[0]}; ")
         assert about["keys"] == "none: for programs of this machine alone\n"
         with client.session() as session:
