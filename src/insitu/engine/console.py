@@ -240,5 +240,6 @@ class Console:
     def close(self) -> None:
         """Kill what still lives, and close the host's ends."""
         self.kill()
+        self._scope = None  # a stop that comes later must not signal whoever has the descriptor by then
         self._epoll.close()
         self._interpreter.close()
