@@ -28,6 +28,12 @@ _NEEDED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "function_call": {"call_id": str, "name": str, "arguments": str},
     "function_call_output": {"call_id": str, "output": (str, list)},
 }
+_MEANT: Mapping[str, Sequence[str]] = {
+    "message": ("role",),
+    "code_interpreter_call": ("code",),
+    "function_call": ("call_id", "name", "arguments"),
+    "function_call_output": ("call_id", "output"),
+}
 _PARTS = ("input_text", "output_text", "text", "input_image", "input_file", "refusal", "summary_text")
 
 
@@ -56,10 +62,17 @@ def _item(body: dict[str, Any], known: Mapping[str, Item], owner: str) -> Item:
         if found is None:
             raise ItemMissing(str(body["id"]))
         return found
-    if found is not None and found.body.get("type") == body["type"] and body["type"] != "message":
+    if found is not None and _meaning(found.body) == _meaning(body):
         return found
     # A client's own id might be another item's: what is new here has an id of this server's.
     return Item(new_item_id(body["type"]), owner, {**body, "id": None}, {}, time.time())
+
+
+def _meaning(body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes an item another one when a client changes it."""
+    content = body.get("content")
+    texts = [part.get("text") for part in content] if body["type"] == "message" and isinstance(content, list) else []
+    return (body["type"], texts, *(body.get(name) for name in _MEANT.get(body["type"], ())))
 
 
 def new_item_id(kind: str) -> str:
