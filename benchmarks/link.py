@@ -40,7 +40,7 @@ async def _connect(port: int, round_trip_s: float, near: SocketStream) -> None:
 
 async def _carry(source: ByteReceiveStream, target: SocketStream, delay_s: float, open_at: float) -> None:
     sender, receiver = anyio.create_memory_object_stream[tuple[float, bytes]](math.inf)
-    async with anyio.create_task_group() as tasks:
+    async with sender, receiver, anyio.create_task_group() as tasks:
         tasks.start_soon(_send_off, source, sender, delay_s, open_at)
         tasks.start_soon(_deliver, receiver, target)
 

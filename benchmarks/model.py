@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tests.support.connection import Connection
@@ -22,6 +23,26 @@ ARGUMENTS = json.dumps({"code": "total = globals().get('total', 0) + 1\ntotal"})
 CHARS_PER_TOKEN = 4
 TOKENS_PER_CALL = -(-len(ARGUMENTS) // CHARS_PER_TOKEN)
 _MOST_STEPS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a model is: seconds to the first token, and how many come in a second (0: all at once)."""
+
+    name: str
+    about: str
+    first_token_s: float = 0.0
+    tokens_per_s: float = 0.0
+
+    @property
+    def call_s(self) -> float:
+        """How long it takes to call Python once."""
+        return self.first_token_s + (TOKENS_PER_CALL / self.tokens_per_s if self.tokens_per_s else 0)
+
+
+AT_ONCE = Speed("at once", "a model that answers at once")
+FAST = Speed("fast", "a fast model: 20 ms, then 200 tokens a second", 0.02, 200)
+SLOW = Speed("slow", "a slow model: 300 ms, then 60 tokens a second", 0.3, 60)
 
 
 def question(calls: int) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from itertools import pairwise
 from typing import Any
 
 from . import model, ways
 from .bench import Bench
 from .children import child
-from .measure import Goal, Row, ms_since, repeat
+from .measure import Goal, Row, repeat, timed
+from .model import AT_ONCE, FAST, Speed
 from .servers import Connection, running_server
 
 _CALLS = 10
@@ -24,32 +24,41 @@ def added(bench: Bench) -> Row:
     row = Row(
         "step",
         "What a turn adds to each step, beside the model and the code",
-        f"Turns of {_CALLS} calls, each a line that takes Python a few microseconds, with a model that answers at once "
-        "and notes when it has read a request and when it has answered it. Of a whole turn: from the client's request "
-        "to the end of its stream, without the model's time, divided by the calls of the model; so what a turn needs "
-        "once (the response, its sandbox, what is stored, the client's own reading) is in it. Between two "
-        "calls of the model: from the end of one answer to the next request, with the code in between. The floor is a "
-        "client that only reads the stream and sends the next request, and runs nothing.",
+        f"Turns of {_CALLS} calls, each a line that takes Python microseconds; the model notes when it has read a "
+        "request and when it has answered it. Of a whole turn: from the client's request to the end of its stream, "
+        "without the model's time, divided by the calls of the model; so what a turn needs once (the response, its "
+        "sandbox, what is stored) and the client's own reading are in it. Between two calls of the model: from the "
+        "end of one answer to the next request, with the execution. A model that answers at once writes all tokens in "
+        "one go, and they are read when it has done so; of a fast one each is read before the next is there. The floor "
+        "is a client that only reads the stream and sends the next request, and runs nothing.",
         layers=bench.server_layers,
     )
-    turns_ms, between_ms, floor_ms = [], [], []
-    with child("model", 0, 0) as port, running_server("--upstream", f"http://127.0.0.1:{port}/v1") as server:
-        with ways.client_of(server.port) as client, Connection(port) as at_model:
-            for number in repeat(bench.effort.n(100) + 1):
-                begun = time.perf_counter()
-                ways.by_insitu(client, model.question(_CALLS))
-                wall_ms = ms_since(begun)
-                spans = _spans(at_model)
-                _bare_loop(port)
-                floor = _spans(at_model)
-                if number:  # the first turn finds everything cold
-                    turns_ms.append((wall_ms - _model_ms(spans)) / len(spans))
-                    between_ms += _gaps_ms(spans)
-                    floor_ms += _gaps_ms(floor)
-    row.add("of a whole turn", turns_ms, goals=[_GOAL])
-    row.add("between two calls of the model", between_ms, floor="floor: a bare client, between two calls")
-    row.add("floor: a bare client, between two calls", floor_ms)
+    _add(row, AT_ONCE, bench.effort.n(100), [_GOAL])
+    _add(row, FAST, bench.effort.n(10), [])
     return row
+
+
+def _add(row: Row, speed: Speed, n: int, goals: list[Goal]) -> None:
+    turns_ms, between_ms, floor_ms = [], [], []
+    with (
+        child("model", speed.first_token_s, speed.tokens_per_s) as port,
+        running_server("--upstream", f"http://127.0.0.1:{port}/v1") as server,
+        ways.client_of(server.port) as client,
+        Connection(port) as at_model,
+    ):
+        ways.by_insitu(client, model.question(_CALLS))  # finds everything cold
+        _spans(at_model)
+        for _ in repeat(n):
+            wall_ms = timed(lambda: ways.by_insitu(client, model.question(_CALLS)))
+            spans = _spans(at_model)
+            _bare_loop(port)
+            turns_ms.append((wall_ms - _model_ms(spans)) / len(spans))
+            between_ms += _gaps_ms(spans)
+            floor_ms += _gaps_ms(_spans(at_model))
+    floor = f"{speed.about}: floor"
+    row.add(f"{speed.about}: of a whole turn", turns_ms, goals=goals)
+    row.add(f"{speed.about}: between two calls", between_ms, floor=floor)
+    row.add(floor, floor_ms)
 
 
 def _spans(connection: Connection) -> Spans:

@@ -17,6 +17,7 @@ from . import model, ways
 from .bench import Bench
 from .children import child
 from .measure import Effort, Goal, Row, repeat, timed
+from .model import AT_ONCE, FAST, SLOW, Speed
 from .servers import Connection, Server, running_server
 
 # Of one cell: as many rounds as begin within it, and at least one.
@@ -26,26 +27,6 @@ _LONG_CALL_S = 0.2
 # What a single answer may take at the usual number of samples; more is left out in proportion.
 _LONGEST_S = 40.0
 GOAL = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast a model is: seconds to the first token, and how many come in a second (0: all at once)."""
-
-    name: str
-    about: str
-    first_token_s: float = 0.0
-    tokens_per_s: float = 0.0
-
-    @property
-    def call_s(self) -> float:
-        """How long it takes to call Python once."""
-        return self.first_token_s + (model.TOKENS_PER_CALL / self.tokens_per_s if self.tokens_per_s else 0)
-
-
-AT_ONCE = Speed("at once", "a model that answers at once")
-FAST = Speed("fast", "a fast model: 20 ms, then 200 tokens a second", 0.02, 200)
-SLOW = Speed("slow", "a slow model: 300 ms, then 60 tokens a second", 0.3, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,15 @@ def draw(row: dict[str, Any], path: Path) -> None:
     """Write the chart as SVG."""
     cells = [cell for cell in row["cells"] if cell["away_ms"] == AWAY_MS]
     panels = {name: list(of_model) for name, of_model in groupby(cells, key=lambda cell: cell["about"])}
-    with picture(path, _TITLE, (8.4, 3.2), len(panels)) as axes:
-        for place, (name, of_model) in enumerate(panels.items()):
-            _draw_panel(axes[place] if len(panels) > 1 else axes, name, of_model, legend=place == 0)
+    with picture(path, _TITLE, (8.4, 3.4), len(panels)) as axes:
+        shown = list(axes) if len(panels) > 1 else [axes]
+        for panel, (name, of_model) in zip(shown, panels.items(), strict=True):
+            _draw_panel(panel, name, of_model)
+        lines, labels = shown[0].get_legend_handles_labels()
+        shown[0].figure.legend(lines, labels, loc="outside lower left", ncols=3, frameon=False, labelcolor=INK)
 
 
-def _draw_panel(axes: Any, name: str, cells: list[dict[str, Any]], *, legend: bool) -> None:
+def _draw_panel(axes: Any, name: str, cells: list[dict[str, Any]]) -> None:
     calls = [cell["calls"] for cell in cells]
     for way, (label, color) in _LINES.items():
         seconds = [cell[f"{way}_ms"] / 1000 for cell in cells]
@@ -36,12 +39,10 @@ def _draw_panel(axes: Any, name: str, cells: list[dict[str, Any]], *, legend: bo
             f"{seconds[-1]:.1f} s", (calls[-1], seconds[-1]), (5, 0), textcoords="offset points", va="center", color=INK
         )
     _dress(axes, name, calls)
-    if legend:
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left")
 
 
 def _dress(axes: Any, name: str, calls: list[int]) -> None:
-    axes.set_title(name, fontsize=9, color=INK, loc="left")
+    axes.set_title(name.replace(": ", ":\n"), fontsize=9, color=INK, loc="left")
     axes.set_xticks(calls, [str(number) for number in calls])
     axes.set_xlim(0, calls[-1] * 1.3)
     axes.set_ylim(bottom=0)

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
+
+from benchmarks.link import leading_to
 
 ROOT = Path(__file__).parents[1]
-PAGE, PICTURE, RESULTS = "docs/benchmarks.md", "docs/images/latency.svg", "benchmarks/results/latest.json"
-KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu"]
+PAGE, RESULTS = "docs/benchmarks.md", "benchmarks/results/latest.json"
+PICTURES = ["docs/images/latency.svg", "docs/images/roundtrips.svg"]
+KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu", "step", "trips"]
 NUMBERS = {"min", "p50", "p95", "p99", "max"}
 DETAILS = {"name", "unit", "n", "concurrency", "rate_per_s", "failures", "goals", "times_floor"}
 LAYERS = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
@@ -69,7 +74,40 @@ def test_the_page_gets_a_table_for_every_row_and_keeps_its_text(folder: Path, ru
     assert [line[4:] for line in page.splitlines() if line.startswith("### ")][:-1] == [r["title"] for r in run["rows"]]
 
 
-def test_the_chart_is_a_picture_without_a_background(folder: Path) -> None:
-    picture = ElementTree.parse(folder / PICTURE).getroot()
-    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "prefers-color-scheme: dark" in (folder / PICTURE).read_text(encoding="utf-8")
+def test_a_question_is_asked_by_every_way_and_its_gain_is_told(run: dict[str, Any]) -> None:
+    (cell,) = next(row["cells"] for row in run["rows"] if row["key"] == "trips")
+    assert (cell["model"], cell["calls"], cell["away_ms"], cell["n"]) == ("at once", 1, 80, 1)
+    # A connection costs a round trip, and so does each request that is made on it.
+    assert cell["insitu_ms"] >= 160
+    assert cell["here_ms"] >= 240
+    assert cell["hosted_ms"] >= 320
+    assert cell["gain_here"] == pytest.approx(cell["here_ms"] / cell["insitu_ms"], abs=0.01)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_chart_is_a_picture_without_a_background(folder: Path, picture: str) -> None:
+    assert ElementTree.parse(folder / picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "prefers-color-scheme: dark" in (folder / picture).read_text(encoding="utf-8")
+
+
+async def test_a_link_keeps_bytes_in_order_and_brings_the_end() -> None:
+    async def echo(stream: SocketStream) -> None:
+        async with stream:
+            async for data in stream:
+                await stream.send(data)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, echo)
+        async with leading_to(listener.extra(SocketAttribute.local_port), 0.02) as port:
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                sent = bytes(range(256)) * 1000
+                tasks.start_soon(stream.send, sent)
+                received = bytearray()
+                while len(received) < len(sent):
+                    received += await stream.receive()
+                assert received == sent
+                begun = anyio.current_time()
+                await stream.send(b"x")
+                await stream.receive()
+                assert anyio.current_time() - begun >= 0.018  # timers count in milliseconds
+        tasks.cancel_scope.cancel()
