@@ -1,0 +1,130 @@
+"""The AI SDK on Node with its provider for OpenAI, which asks for responses and refers to their items afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+from tests.support.model import ScriptedModel, call, say
+from tests.support.node import needs_node, run_script
+from tests.support.responses import run, told
+
+pytestmark = needs_node
+
+STEPS = (
+    run("n = open('a.csv', 'w').write('1')\nprint(6 * 7)", text="Let me see."),
+    say("42: sandbox:/mnt/data/a.csv"),
+)
+
+
+async def converse(script: str, url: str, *prompts: str, **request: Any) -> dict[str, Any]:
+    return await run_script(script, base_url=f"{url}/v1", api_key="one", model="m", prompts=list(prompts), **request)
+
+
+def check_answer(client: OpenAI, turn: dict[str, Any]) -> None:
+    """The answer to STEPS, however it came."""
+    [step] = turn["steps"]
+    text, made, result, last, *_ = step["content"]
+    assert [part["type"] for part in step["content"]] == ["text", "tool-call", "tool-result", "text", "source"]
+    assert (text["text"], last["text"]) == ("Let me see.", "42: sandbox:/mnt/data/a.csv")
+    assert made["providerExecuted"] is True and made["toolName"] == "python"
+    assert made["input"]["code"] == "n = open('a.csv', 'w').write('1')\nprint(6 * 7)"
+    assert result["output"] == {"outputs": [{"type": "logs", "logs": "42"}]}
+    [source] = turn["sources"]
+    place = source["providerMetadata"]["openai"]
+    assert (source["filename"], place["containerId"]) == ("a.csv", made["input"]["containerId"])
+    kept = client.containers.files.content.retrieve(place["fileId"], container_id=place["containerId"])
+    assert kept.read() == b"1"
+    assert (turn["finish_reason"], turn["usage"]["totalTokens"], step["warnings"]) == ("stop", 30, [])
+
+
+async def test_what_is_generated_has_its_code_in_it(url: str, client: OpenAI, model: ScriptedModel) -> None:
+    model.script(*STEPS)
+    report = await converse("responses_generate", url, "How much is it?")
+    check_answer(client, report["turns"][0])
+
+
+async def test_what_is_streamed_comes_in_parts(url: str, client: OpenAI, model: ScriptedModel) -> None:
+    model.script(*STEPS)
+    report = await converse("responses_stream", url, "How much is it?")
+    [turn] = report["turns"]
+    assert "error" not in turn
+    check_answer(client, turn)
+    kinds = [part["type"] for part in turn["parts"]]
+    assert [kind for place, kind in enumerate(kinds) if kinds[place - 1] != kind] == [
+        *("start", "start-step"),
+        *("text-start", "text-delta", "text-end"),
+        *("tool-input-start", "tool-input-delta", "tool-input-end", "tool-call", "tool-result"),
+        *("text-start", "text-delta", "source", "text-end"),
+        *("finish-step", "finish"),
+    ]
+    # Live output is there for whoever looks for it, and in nobody's way.
+    live = [event for event in turn["raw"] if event["type"] == "insitu.output.delta"]
+    assert [(event["stream"], event["delta"]) for event in live] == [("stdout", "42\n")]
+
+
+@pytest.mark.parametrize("script", ["responses_generate", "responses_stream"])
+async def test_a_second_turn_refers_to_what_is_stored(url: str, model: ScriptedModel, script: str) -> None:
+    model.script(run("x = 41", text="First:"), say("Set."), run("print(x + 1)"), say("42."))
+    report = await converse(script, url, "Remember 41.", "One more?")
+    assert [turn["text"] for turn in report["turns"]] == ["First:Set.", "42."]
+    references = [item for item in report["requests"][1]["input"] if item.get("type") == "item_reference"]
+    assert [item["id"].partition("_")[0] for item in references] == ["msg", "ci", "msg"]
+    before, after = model.requests[1].body["messages"], model.requests[2].body["messages"]
+    assert after[: len(before)] == before
+    assert told(model.requests[-1].body) == ["[no output]", "42"]
+
+
+async def test_without_the_store_the_text_alone_is_sent_again(url: str, model: ScriptedModel) -> None:
+    model.script(run("x = 41", text="First:"), say("Set."), run("'x' in dir()"), say("Gone."))
+    report = await converse("responses_generate", url, "Remember 41.", "Is it there?", store=False)
+    assert [turn["text"] for turn in report["turns"]] == ["First:Set.", "Gone."]
+    assert [request["store"] for request in report["requests"]] == [False, False]
+    assert [message["content"] for message in model.requests[2].body["messages"]] == [
+        "Remember 41.",
+        "First:",
+        "Set.",
+        "Is it there?",
+    ]
+    # Nothing that was sent says where the code ran.
+    assert told(model.requests[-1].body) == ["False"]
+
+
+async def test_without_the_store_a_container_of_the_clients_own_stays(
+    url: str, client: OpenAI, model: ScriptedModel
+) -> None:
+    container = client.containers.create(name="mine").id
+    model.script(run("x = 41"), say("Set."), run("print(x + 1)"), say("42."))
+    await converse("responses_generate", url, "Remember 41.", "One more?", store=False, container=container)
+    assert told(model.requests[-1].body) == ["42"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_that_the_client_runs_itself(url: str, model: ScriptedModel, stream: bool) -> None:
+    model.script(
+        call(("python", {"code": "x = 20"}), ("weather", {"city": "Ulm"})),
+        run("print(x + 1)"),
+        say("21 degrees."),
+    )
+    report = await converse("responses_functions", url, "How warm is it?", stream=stream)
+    [turn] = report["turns"]
+    assert (turn.get("error"), report["executed"]) == (None, ["Ulm"])
+    first, last = turn["steps"]
+    # In a stream the client's own call is whole before the code has run.
+    assert {made["toolName"]: bool(made.get("providerExecuted")) for made in first["tool_calls"]} == {
+        "python": True,
+        "weather": False,
+    }
+    assert (first["finish_reason"], last["text"]) == ("tool-calls", "21 degrees.")
+    assert told(model.requests[-1].body) == ["[no output]", '{"city":"Ulm","degrees":21}', "21"]
+
+
+@pytest.mark.parametrize("script", ["responses_generate", "responses_stream"])
+async def test_what_is_refused_says_why(url: str, model: ScriptedModel, script: str) -> None:
+    report = await converse(script, url, "How much is it?", container="cntr_none")
+    [turn] = report["turns"]
+    assert turn["error"]["status"] == 404
+    assert turn["error"]["message"].startswith("there is no container 'cntr_none'")
+    assert model.requests == []
