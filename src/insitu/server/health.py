@@ -46,14 +46,14 @@ def routes(service: Service) -> APIRouter:
     @router.get("/readyz", **answers(Health))
     async def readiness(request: Request) -> Response:
         """Whether sandboxes are ready; not while the server starts or stops."""
-        if not service.engine.ready:
+        if not service.ready:
             raise ServerFull("the server is not ready: it starts, or it stops", hint="send work to another one")
         return json_answer({"status": "ready"})
 
     @router.get("/metrics", response_model=None, responses={200: {"content": {"text/plain": {}}}})
     async def metrics(request: Request) -> Response:
         """What the server counts, in Prometheus' text format."""
-        text = service.metrics.text(service.engine.load, ready=service.engine.ready)
+        text = service.metrics.text(service.engine.load, ready=service.ready)
         return Response(text, media_type="text/plain; version=0.0.4")
 
     router.add_api_route("/healthz", health, methods=["HEAD"], include_in_schema=False)

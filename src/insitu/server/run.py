@@ -99,7 +99,7 @@ def listen(settings: Settings, unread_s: float = UNREAD_S) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which on a signal first lets executions end while it still answers, with 503 to new ones."""
+    """uvicorn, which on a signal first lets turns and executions end while it still answers, with 503 to new ones."""
 
     def __init__(self, app: FastAPI, settings: Settings, announce: Announce = announce_address) -> None:
         super().__init__(
@@ -131,10 +131,19 @@ class Server(uvicorn.Server):
         """Take nothing new, wait for what runs, end what does not end, then stop."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._cancel_when_hurried, group.cancel_scope)
-            await self.service.engine.drain(self.settings.shutdown_s)
+            await self._drain(anyio.current_time() + self.settings.shutdown_s)
             group.cancel_scope.cancel()
+        with anyio.move_on_after(LAST_ANSWERS_S):
+            await self.service.turns.jobs.cut()
         self.service.cancel_all()
         await super().shutdown(sockets)
+
+    async def _drain(self, deadline: float) -> None:
+        # The turns first, which need the engine to their end.
+        await self.service.turns.drain(deadline - anyio.current_time())
+        await self.service.engine.drain(deadline - anyio.current_time())
+        with anyio.CancelScope(deadline=deadline):
+            await self.service.answered()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on the first signal; on a second, wait for nothing.

@@ -38,6 +38,7 @@ class Service:
     opened_turns: Turns | None = None
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
+    _quiet: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def engine(self) -> Engine:
@@ -57,6 +58,11 @@ class Service:
     def store(self) -> Store:
         """What lasts."""
         return self.turns.store
+
+    @property
+    def ready(self) -> bool:
+        """Whether sandboxes are ready and work is taken."""
+        return self.engine.ready and self.turns.ready
 
     def session(self, request: Request, session_id: str) -> Session:
         """The caller's own session of this id."""
@@ -91,12 +97,19 @@ class Service:
                 failure = exc
             finally:
                 self._scopes.discard(group.cancel_scope)
+                self._quiet.set()
             group.cancel_scope.cancel()
         if failure:
             raise failure
         if not results:
             raise ServerStopped if self._stopped else ClientGone
         return results[0]
+
+    async def answered(self) -> None:
+        """Wait until no client waits for anything."""
+        while self._scopes:
+            self._quiet = anyio.Event()
+            await self._quiet.wait()
 
     def cancel_all(self) -> None:
         """End what still runs, for a server whose grace is over."""
