@@ -124,4 +124,7 @@ def _describe_shell(limits: Limits) -> str:
 
 
 def _free_name(name: str, taken: Iterable[str]) -> str:
-    return f"insitu_{name}" if name in taken else name
+    names = set(taken)
+    while name in names:
+        name = f"insitu_{name}"
+    return name

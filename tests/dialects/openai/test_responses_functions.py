@@ -112,11 +112,12 @@ def test_arguments_are_the_clients_to_judge(client: OpenAI, model: ScriptedModel
 
 def test_a_function_of_the_name_python_is_the_clients(client: OpenAI, model: ScriptedModel) -> None:
     own = {**WEATHER, "name": "python"}
-    model.script(call(("python", {"city": "Ulm"}), ("insitu_python", {"code": "6*7"})))
-    response = ask(client, tools=[PYTHON, own])
+    other = {**WEATHER, "name": "insitu_python"}
+    model.script(call(("python", {"city": "Ulm"}), ("insitu_insitu_python", {"code": "6*7"})))
+    response = ask(client, tools=[PYTHON, own, other])
     assert (kinds(response), logs(response)) == (["function_call", "code_interpreter_call"], ["42"])
     names = [tool["function"]["name"] for tool in model.requests[0].body["tools"]]
-    assert names == ["insitu_python", "python"]
+    assert names == ["insitu_insitu_python", "python", "insitu_python"]
 
 
 def test_a_call_without_an_output_is_refused(client: OpenAI, model: ScriptedModel) -> None:
@@ -129,6 +130,27 @@ def test_a_call_without_an_output_is_refused(client: OpenAI, model: ScriptedMode
             ask(client, tools=TOOLS, input=given, previous_response_id=first.id)
         assert caught.value.param == "input"
     assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_call_that_was_cut_off_needs_no_output(client: OpenAI, model: ScriptedModel, replayed: bool) -> None:
+    model.script(call(CITY, ("weather", '{"city": "U'), finish_reason="length"), say("Sorry."))
+    first = ask(client, tools=TOOLS)
+    assert (first.status, [item.status for item in first.output if item.type == "function_call"]) == (
+        "incomplete",
+        ["incomplete", "incomplete"],
+    )
+    more: list[Any] = [{"role": "user", "content": "Go on."}]
+    if replayed:
+        items = [item.model_dump(exclude_none=True) for item in first.output]
+        second = ask(client, tools=TOOLS, input=[{"role": "user", "content": "How much is it?"}, *items, *more])
+    else:
+        second = ask(client, tools=TOOLS, input=more, previous_response_id=first.id)
+    assert second.output_text == "Sorry."
+    assert model.requests[1].body["messages"] == [
+        {"role": "user", "content": "How much is it?"},
+        {"role": "user", "content": "Go on."},
+    ]
 
 
 def test_an_output_without_a_call_is_refused(client: OpenAI, model: ScriptedModel) -> None:

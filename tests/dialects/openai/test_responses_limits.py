@@ -79,6 +79,13 @@ def test_a_call_that_was_cut_off_is_incomplete_and_not_run(client: OpenAI, model
     assert (calls(response)[0].code, calls(response)[0].outputs) == ("print(1", [])
 
 
+def test_what_was_cut_off_can_be_gone_on_from(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(call(("python", '{"code": "print(1'), finish_reason="length"), say("Once more."))
+    first = ask(client)
+    assert ask(client, previous_response_id=first.id).output_text == "Once more."
+    assert told(model.requests[1].body) == ["[it was cut off, and nobody knows how far it came]"]
+
+
 def test_an_answer_that_was_filtered_says_so(client: OpenAI, model: ScriptedModel) -> None:
     model.script(say("I may", finish_reason="content_filter"))
     response = ask(client)

@@ -86,6 +86,8 @@ class CreateResponse(BaseModel):
         for name in ("prompt", "context_management", "moderation"):
             if getattr(self, name):
                 raise Unsupported(name, f"{name} is not supported: it is kept by OpenAI's own servers")
+        if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
+            raise Unsupported("top_logprobs", "logprobs are not supported; leave top_logprobs and their include out")
         if self.conversation is not None and not isinstance(self.conversation_id, str):
             raise BadParameter("conversation", "conversation has no id")
         if self.previous_response_id and self.conversation:
@@ -104,8 +106,6 @@ class CreateResponse(BaseModel):
             options.pop("parallel_tool_calls", None)
         if self.reasoning and self.reasoning.get("effort"):
             options["reasoning_effort"] = self.reasoning["effort"]
-        if self.top_logprobs:
-            options |= {"logprobs": True, "top_logprobs": self.top_logprobs}
         text = self.text or {}
         if text.get("verbosity"):
             options["verbosity"] = text["verbosity"]

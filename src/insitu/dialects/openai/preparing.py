@@ -53,6 +53,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     tools = Tools(asked.tools)
     inputs = await normalize_input(service.store, owner, asked.input)
     items = [*await _history(service, owner, asked), *inputs]
+    if not items and asked.instructions is None:
+        raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
     containers = _containers_of(items)
     own, notes = await _own_tools(service, owner, tools, containers)
     names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}

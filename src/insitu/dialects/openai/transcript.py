@@ -21,6 +21,13 @@ class _Step:
     message: Message
     answers: dict[str, str | None] = field(default_factory=dict)
 
+    def forget(self, call_id: str) -> None:
+        """Leave out a call of which nobody knows what it was to be."""
+        del self.answers[call_id]
+        self.message["tool_calls"] = [call for call in self.message["tool_calls"] if call["id"] != call_id]
+        if not self.message["tool_calls"]:
+            del self.message["tool_calls"]
+
     def flat(self) -> list[Message]:
         tools = [{"role": "tool", "tool_call_id": id, "content": told} for id, told in self.answers.items()]
         return [self.message, *tools]
@@ -47,6 +54,7 @@ class _Builder:
         self._names = names
         self._steps: list[_Step] = []
         self._by_call: dict[str, _Step] = {}
+        self._cut_off: set[str] = set()
 
     def add(self, item: Item) -> None:
         body, call_id = item.body, str(item.private.get("call_id") or item.body.get("call_id") or item.id)
@@ -63,15 +71,18 @@ class _Builder:
                 self._answer(call_id, item.private.get("told") or json.dumps(body["output"]))
             case "function_call":
                 self._call(item, call_id, body["name"], valid_arguments(body["arguments"]), None)
+                if body.get("status") == "incomplete":
+                    self._cut_off.add(call_id)
             case "function_call_output":
                 self._answer(call_id, _output_text(body["output"]))
 
     def messages(self) -> list[Message]:
         for step in self._steps:
-            for call_id, told in step.answers.items():
-                if told is None:
+            for call_id in [call_id for call_id, told in step.answers.items() if told is None]:
+                if call_id not in self._cut_off:
                     raise BadParameter("input", f"No tool output found for function call {call_id}.")
-        return [message for step in self._steps for message in step.flat()]
+                step.forget(call_id)
+        return [message for step in self._steps for message in step.flat() if _says_something(message)]
 
     def _message(self, item: Item) -> None:
         role = "system" if item.body["role"] == "developer" else item.body["role"]
@@ -102,10 +113,16 @@ class _Builder:
         step.answers[call_id] = told
 
 
+def _says_something(message: Message) -> bool:
+    return message["role"] != "assistant" or bool(message["content"] or message.get("tool_calls"))
+
+
 def _told(item: Item) -> str:
     told = item.private.get("told")
     if isinstance(told, str):
         return told
+    if item.body.get("status") == "incomplete":
+        return "[it was cut off, and nobody knows how far it came]"
     outputs = item.body.get("outputs")
     logs = [str(out.get("logs", "")) for out in outputs or () if isinstance(out, dict) and out.get("type") == "logs"]
     return "\n".join(logs) or "[no output is known]"
