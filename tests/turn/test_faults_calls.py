@@ -62,7 +62,7 @@ async def test_what_is_no_call_of_python_is_told_to_the_model(
         ('{"commands": "ls"}', 'the argument "commands" must be a list'),
         ('{"commands": []}', 'the argument "commands" must be a list'),
         ('{"commands": [5]}', 'the argument "commands" must be a list'),
-        (json.dumps({"commands": ["true"] * 33}), "33 commands at once; 32 is the most"),
+        (json.dumps({"commands": ["true"] * 999}), "999 commands at once"),
     ],
 )
 async def test_what_is_no_call_of_the_shell_is_told_to_the_model(

@@ -87,6 +87,8 @@ class Emitter:
         """Take something that happened in the turn."""
         if isinstance(event, on.StepStarted):
             self._step = event.step
+            self._end_thought()
+            self.end_text([])
             return
         self.begin()
         match event:

@@ -28,6 +28,8 @@ from .preparing import Prepared
 _log = logging.getLogger("insitu.dialects.openai")
 # The names that OpenAI has for why an answer is not complete; the others are this server's own.
 _REASONS = {"length": "max_output_tokens"}
+# Why a text may end in the midst of a word.
+_CUT_OFF = ("length", "content_filter", "max_time")
 
 
 def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> Job:
@@ -107,7 +109,7 @@ class Making:
                 emitter.ensure_text()
             made = await fetchable(self._service.turns.containers, self._owner, emitter.files.values())
             cited = await cite(self._service.store, self._owner, emitter.text or "", made, emitter.containers)
-            emitter.end_text(cited, status)
+            emitter.end_text(cited, "incomplete" if reason in _CUT_OFF else "completed")
         if status == "completed":
             emitter.end(status)
         else:
