@@ -1,12 +1,14 @@
-"""A server in the test's own event loop, so that a test can look into it while it serves."""
+"""Servers for turns: in the test's own event loop, so that a test can look into them; and as processes."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -20,7 +22,9 @@ from insitu.server.run import listen
 from insitu.settings import Settings
 from insitu.turn.containers import Container
 from insitu.web.service import Service
+from tests.cli.commands import INSITU, clean_environment
 from tests.support.guest import content, eventually
+from tests.support.processes import await_ends, descendants
 from tests.support.responses import ASKED
 
 
@@ -99,6 +103,29 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the process, which is not this server's."""
         yield
+
+
+@contextmanager
+def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`insitu serve`, and its address; its end is that of the block, at the latest."""
+    own = {"port": "0", "preimport": "", "pool_size": "0", "data_dir": str(folder / "data")}
+    env = {f"INSITU_{name.upper()}": value for name, value in (own | settings).items()}
+    made = subprocess.Popen(
+        [*INSITU, "serve"], env=clean_environment(folder) | env, cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    assert made.stderr
+    try:
+        said = [made.stderr.readline()]
+        while not said[-1].startswith("  try "):
+            assert said[-1], said
+            said.append(made.stderr.readline())
+        yield made, said[0].split()[3]
+    finally:
+        below = descendants(made.pid)
+        made.kill()
+        made.wait()
+        made.stderr.close()
+        await_ends(below)
 
 
 async def begun(stream: AsyncStream[Any], kind: str) -> str:

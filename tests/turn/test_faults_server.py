@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import httpx2
 import openai
 import pytest
 
-from tests.cli.commands import INSITU, clean_environment
 from tests.support.model import Json, ScriptedModel, hang, say
-from tests.support.processes import await_ends, descendants
 from tests.support.responses import ASKED, PYTHON, logs, run
-from tests.support.turns import begun, statuses
+from tests.support.turns import begun, process, statuses
 
 ENDLESS = "print('up', flush=True)\nwhile True: pass"
 # Ends by itself, once the test has seen what it wants to see.
@@ -60,29 +58,6 @@ class Running:
         """Wait for its end; its exit code, and what it has said on the way."""
         assert self.process.stderr
         return self.process.wait(30), self.process.stderr.read()
-
-
-@contextmanager
-def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`insitu serve`, and its address; its end is that of the block, at the latest."""
-    own = {"port": "0", "preimport": "", "pool_size": "0", "data_dir": str(folder / "data")}
-    env = {f"INSITU_{name.upper()}": value for name, value in (own | settings).items()}
-    made = subprocess.Popen(
-        [*INSITU, "serve"], env=clean_environment(folder) | env, cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    assert made.stderr
-    try:
-        said = [made.stderr.readline()]
-        while not said[-1].startswith("  try "):
-            assert said[-1], said
-            said.append(made.stderr.readline())
-        yield made, said[0].split()[3]
-    finally:
-        below = descendants(made.pid)
-        made.kill()
-        made.wait()
-        made.stderr.close()
-        await_ends(below)
 
 
 @asynccontextmanager

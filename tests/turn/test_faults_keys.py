@@ -1,0 +1,85 @@
+"""Keys stay where they belong: the caller's with this server, the model server's with it and nobody else."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from pydantic import SecretStr
+
+from tests.support.model import Json, ScriptedModel, broken, fail, say
+from tests.support.processes import descendants
+from tests.support.responses import ASKED, logs, run
+from tests.support.turns import Place, process
+from tests.turn.conftest import Served
+
+
+async def ask_in_every_way(place: Place, model: ScriptedModel) -> None:
+    """Turns, and what goes through as it is; with what is asked for again."""
+    model.script(run("1"), broken(say("Never."), 1), say("One."), say("Two."), run("1"), say("Three."))
+    assert (await place.ask()).output_text == "One."
+    for more in ({}, {"code_interpreter": True}):
+        body: Json = {"model": "m", "messages": [{"role": "user", "content": "Hello!"}], **more}
+        await place.client.post("/chat/completions", body=body, cast_to=object)
+    await place.client.get("/models", cast_to=object)
+    await place.client.post("/embeddings", body={"model": "m", "input": "x"}, cast_to=object)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({}, "Bearer none"),
+        ({"upstream_api_key": SecretStr("ours")}, "Bearer ours"),
+        ({"upstream_api_key": SecretStr("ours"), "upstream_forward_key": True}, "Bearer theirs"),
+    ],
+)
+async def test_the_callers_key_goes_upstream_only_if_the_operator_says_so(
+    serve: Served, model: ScriptedModel, settings: dict[str, Any], sent: str
+) -> None:
+    async with serve(**settings) as place:
+        await ask_in_every_way(place, model)
+    assert {request.headers.get("authorization", "Bearer none") for request in model.requests} == {sent}
+    assert len(model.requests) == 8
+    assert [request for request in model.requests if b"theirs" in request.raw] == []
+
+
+async def test_what_is_said_of_a_refused_key_does_not_hold_it(serve: Served, model: ScriptedModel) -> None:
+    model.script(fail(401))
+    async with serve(upstream_api_key=SecretStr("ours-is-secret")) as place:
+        with pytest.raises(openai.InternalServerError) as raised:
+            await place.ask()
+    assert (raised.value.status_code, raised.value.code) == (502, "upstream_failed")
+    assert "upstream_api_key" in raised.value.message
+    assert "ours-is-secret" not in str(raised.value.response.headers) + raised.value.response.text
+
+
+async def test_no_process_below_the_server_has_heard_of_the_key(tmp_path: Path, model: ScriptedModel) -> None:
+    key = secrets.token_hex(16)
+    search = f"""
+import glob
+key = {key[::-1]!r}[::-1].encode()
+for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+    try:
+        print(path, key in open(path, "rb").read())
+    except OSError:
+        pass
+key.decode() in str(__import__("os").environ)
+"""
+    with process(tmp_path, upstream=model.url, upstream_api_key=key, pool_size="1") as (server, url):
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="theirs", max_retries=0) as client:
+            model.script(run(search), say("No."))
+            response: Any = await client.responses.create(**ASKED)
+        below = descendants(server.pid)
+        assert {"insitu-superv", "insitu-init", "insitu-zygote", "insitu-agent"} <= set(below.values())
+        for pid in below:
+            for what in ("environ", "cmdline"):
+                assert key.encode() not in Path(f"/proc/{pid}/{what}").read_bytes(), below[pid]
+        assert key.encode() in Path(f"/proc/{server.pid}/environ").read_bytes()
+    assert model.requests[0].headers["authorization"] == f"Bearer {key}"
+    [found] = logs(response)
+    assert found.startswith("/proc/")
+    assert "True" not in found
+    assert found.endswith("False")
