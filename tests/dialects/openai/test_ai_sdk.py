@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.support.model import ScriptedModel, call, say
+from tests.support.model import ScriptedModel, call, reason, say
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run, told
 
@@ -20,7 +20,8 @@ STEPS = (
 
 
 async def converse(script: str, url: str, *prompts: str, **request: Any) -> dict[str, Any]:
-    return await run_script(script, base_url=f"{url}/v1", api_key="one", model="m", prompts=list(prompts), **request)
+    asked = {"base_url": f"{url}/v1", "api_key": "one", "model": "m", "prompts": list(prompts)}
+    return await run_script(script, **asked | request)
 
 
 def check_answer(client: OpenAI, turn: dict[str, Any]) -> None:
@@ -63,6 +64,14 @@ async def test_what_is_streamed_comes_in_parts(url: str, client: OpenAI, model: 
     # Live output is there for whoever looks for it, and in nobody's way.
     live = [event for event in turn["raw"] if event["type"] == "insitu.output.delta"]
     assert [(event["stream"], event["delta"]) for event in live] == [("stdout", "42\n")]
+
+
+async def test_thoughts_are_shown_to_those_who_ask_for_a_summary(url: str, model: ScriptedModel) -> None:
+    model.script(reason("Hm, let me count.", run("1")), say("One."))
+    options = {"reasoningSummary": "auto"}
+    report = await converse("responses_stream", url, "How much is it?", model="o4-mini", options=options)
+    parts = report["turns"][0]["parts"]
+    assert "".join(part["text"] for part in parts if part["type"] == "reasoning-delta") == "Hm, let me count."
 
 
 @pytest.mark.parametrize("script", ["responses_generate", "responses_stream"])

@@ -96,6 +96,22 @@ def test_the_events_of_several_steps_with_texts_and_thoughts_before_them(client:
     )
 
 
+def test_thoughts_are_a_summary_for_those_who_ask_for_one(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(reason("Hm, well, let me see.", say("Yes.")))
+    events = stream(client, reasoning={"summary": "auto"})
+    assert order(events)[2:8] == [
+        ("output_item.added", 0, "reasoning"),
+        ("reasoning_summary_part.added", 0),
+        ("reasoning_summary_text.delta", 0),
+        ("reasoning_summary_text.done", 0),
+        ("reasoning_summary_part.done", 0),
+        ("output_item.done", 0, "reasoning"),
+    ]
+    assert deltas(events, "reasoning_summary_text.delta") == "Hm, well, let me see."
+    thought = events[-1].response.output[0]
+    assert ([part.text for part in thought.summary], thought.content) == (["Hm, well, let me see."], [])
+
+
 def test_the_events_of_calls_in_one_step_are_told_apart_by_their_place(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("'first'", "'second'"), say("Both."))
     events = stream(client)

@@ -27,6 +27,21 @@ class _Output:
     codes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Thoughts:
+    """What the events of reasoning are called, and where its text is."""
+
+    kind: str
+    part: str
+    field: str
+    index: str
+
+
+_REASONING = _Thoughts("reasoning_text", "reasoning_text", "content", "content_index")
+# What many clients show of it; it is sent to those that ask for a summary, and is all of it.
+_SUMMARY = _Thoughts("reasoning_summary_text", "summary_text", "summary", "summary_index")
+
+
 class Emitter:
     """Hears what happens in a turn, and sends the response's events.
 
@@ -46,6 +61,7 @@ class Emitter:
         self._outputs: list[_Output] = []
         self._text: _Output | None = None
         self._thought: _Output | None = None
+        self._thoughts = _SUMMARY if response["reasoning"]["summary"] else _REASONING
         self._calls: dict[str, _Output] = {}
         self._shell_outputs: dict[str, _Output] = {}
         self._step = 0
@@ -99,8 +115,8 @@ class Emitter:
                 self._part("output_text.delta", message, delta=event.text, logprobs=[])
             case on.ReasoningDelta():
                 thought = self._thought = self._thought or self._begin_thought()
-                thought.item.body["content"][0]["text"] += event.text
-                self._part("reasoning_text.delta", thought, delta=event.text)
+                thought.item.body[self._thoughts.field][0]["text"] += event.text
+                self._of_thought(f"{self._thoughts.kind}.delta", thought, delta=event.text)
             case _:
                 self._end_thought()
                 if isinstance(event, on.CallStarted | on.ClientCallStarted):
@@ -272,16 +288,25 @@ class Emitter:
 
     def _begin_thought(self) -> _Output:
         self.end_text([])
-        part = {"type": "reasoning_text", "text": ""}
         thought = self._add({"type": "reasoning", "summary": [], "content": []})
-        thought.item.body["content"] = [part]
+        part = {"type": self._thoughts.part, "text": ""}
+        if self._thoughts is _SUMMARY:
+            self._of_thought("reasoning_summary_part.added", thought, part=dict(part))
+        thought.item.body[self._thoughts.field] = [part]
         return thought
 
     def _end_thought(self) -> None:
         thought, self._thought = self._thought, None
-        if thought is not None:
-            self._part("reasoning_text.done", thought, text=thought.item.body["content"][0]["text"])
-            self._done(thought)
+        if thought is None:
+            return
+        part = thought.item.body[self._thoughts.field][0]
+        self._of_thought(f"{self._thoughts.kind}.done", thought, text=part["text"])
+        if self._thoughts is _SUMMARY:
+            self._of_thought("reasoning_summary_part.done", thought, part=part)
+        self._done(thought)
+
+    def _of_thought(self, event: str, thought: _Output, **fields: Any) -> None:
+        self._at(f"response.{event}", thought, **{self._thoughts.index: 0}, **fields)
 
     def end(self, status: str, **fields: Any) -> None:
         """Close what is open, and set how the response ended; :meth:`last` tells of it."""
