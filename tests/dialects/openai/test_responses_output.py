@@ -132,11 +132,11 @@ def test_links_to_files_are_cited_where_they_stand(client: OpenAI, model: Script
 
 
 def test_files_that_are_not_linked_are_cited_at_the_end(client: OpenAI, model: ScriptedModel) -> None:
-    model.script(run("open('a.csv', 'w').write('1'); open('b.csv', 'w').write('2')"), say("Sie sind da: 🎉"))
+    model.script(run("open('a.csv', 'w').write('1'); open('b.csv', 'w').write('2')"), say("Voilà: 🎉"))
     response = ask(client)
     assert [(each["filename"], each["start_index"], each["end_index"]) for each in cited(response)] == [
-        ("a.csv", 14, 14),
-        ("b.csv", 14, 14),
+        ("a.csv", 8, 8),
+        ("b.csv", 8, 8),
     ]
     assert [content(client, each) for each in cited(response)] == [b"1", b"2"]
 

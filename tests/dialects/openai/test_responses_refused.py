@@ -35,7 +35,7 @@ def unheard(model: ScriptedModel) -> Any:
         ({"metadata": {"a": 1}}, "metadata.a", "should be a valid string"),
         ({"truncation": "maybe"}, "truncation", "should be 'auto' or 'disabled'"),
         ({"tools": [7]}, "tools.0", "it should be an object"),
-        ({"extra_body": {"temperture": 1}}, "temperture", "temperture: there is no such field"),
+        ({"extra_body": {"heat": 1}}, "heat", "heat: there is no such field"),
         ({"extra_body": {"insitu": {"steps": 1}}}, "insitu.steps", "there is no such field"),
         ({"extra_body": {"insitu": {"max_steps": 0}}}, "insitu.max_steps", "greater than or equal to 1"),
     ],
@@ -134,5 +134,5 @@ def test_bodies_that_are_no_requests(url: str, body: bytes) -> None:
 
 
 def test_streams_are_refused_like_all_else(client: OpenAI) -> None:
-    with pytest.raises(BadRequestError, match="temperture"):
-        client.responses.create(model="m", input="Hi", stream=True, extra_body={"temperture": 1})
+    with pytest.raises(BadRequestError, match="heat"):
+        client.responses.create(model="m", input="Hi", stream=True, extra_body={"heat": 1})
