@@ -71,7 +71,7 @@ async def _deliver(receiver: MemoryObjectReceiveStream[tuple[float, bytes]], tar
 
 def main(round_trip_ms: float, *ports: int) -> None:
     """Lead to these ports until nobody wants it any more."""
-    with start_blocking_portal(backend_options={"use_uvloop": True}) as portal, ExitStack() as stack:
+    with start_blocking_portal() as portal, ExitStack() as stack:
         ways = (portal.wrap_async_context_manager(leading_to(port, round_trip_ms / 1000)) for port in ports)
         tell([stack.enter_context(way) for way in ways])
 

@@ -29,7 +29,7 @@ def added(bench: Bench) -> Row:
         "without the model's time, divided by the calls of the model; so what a turn needs once (the response, its "
         "sandbox, what is stored) and the client's own reading are in it. Between two calls of the model: from the "
         "end of one answer to the next request, with the execution. A model that answers at once writes all tokens in "
-        "one go, and they are read when it has done so; of a fast one each is read before the next is there. The floor "
+        f"one go, and they are read when it has done so; of {FAST.about}, each is read before the next is there. The floor "
         "is a client that only reads the stream and sends the next request, and runs nothing.",
         layers=bench.server_layers,
     )
@@ -55,9 +55,9 @@ def _add(row: Row, speed: Speed, n: int, goals: list[Goal]) -> None:
             turns_ms.append((wall_ms - _model_ms(spans)) / len(spans))
             between_ms += _gaps_ms(spans)
             floor_ms += _gaps_ms(_spans(at_model))
-    floor = f"{speed.about}: floor"
-    row.add(f"{speed.about}: of a whole turn", turns_ms, goals=goals)
-    row.add(f"{speed.about}: between two calls", between_ms, floor=floor)
+    floor = f"{speed.name}: floor, a bare client"
+    row.add(f"{speed.name}: of a whole turn", turns_ms, goals=goals)
+    row.add(f"{speed.name}: between two calls", between_ms, floor=floor)
     row.add(floor, floor_ms)
 
 
