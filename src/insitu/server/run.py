@@ -95,6 +95,8 @@ def listen(settings: Settings, unread_s: float = UNREAD_S) -> socket.socket:
     if sys.platform == "linux":
         # Accepted sockets inherit it. No timer of ours could end a connection whose buffer does not drain.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))
+    # uvloop sets it, asyncio does not: an answer in two writes would wait 40 ms for the client's acknowledgement.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 

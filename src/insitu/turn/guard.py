@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from openai.types import CompletionUsage
-
 from ..errors import UpstreamFailed
+from .chunks import Tokens
 from .events import Reason, TurnUsage
 
 # The same error so often in a row is pointed out once; the next time ends the turn.
@@ -29,6 +28,8 @@ class Guard:
     max_output_tokens: int | None = None
     max_tool_calls: int | None = None
     usage: TurnUsage = field(default_factory=TurnUsage)
+    _untold_input: int = 0
+    _untold_output: int = 0
     _calls: int = 0
     _error: tuple[str, str] | None = None
     _errors: int = 0
@@ -37,7 +38,9 @@ class Guard:
     @property
     def output_left(self) -> int | None:
         """How many tokens the model may still write; None for no limit."""
-        return None if self.max_output_tokens is None else self.max_output_tokens - self.usage.output_tokens
+        if self.max_output_tokens is None:
+            return None
+        return self.max_output_tokens - self.usage.output_tokens - self._untold_output
 
     @property
     def last_step(self) -> bool:
@@ -54,25 +57,30 @@ class Guard:
         """Whether the server's tools are still offered."""
         return not self.last_step and (self.max_tool_calls is None or self._calls < self.max_tool_calls)
 
-    def count(self, usage: CompletionUsage | None) -> None:
-        """Add the usage of a model call."""
+    def count(self, tokens: Tokens | None, pieces: int, chars: int) -> None:
+        """Add the cost of a model call.
+
+        Args:
+            tokens: what the model server tells of it. If it tells nothing, the guards go by a guess, which is never
+                reported: a token for each piece of the answer, and one for four characters of the transcript.
+        """
         total = self.usage
         total.steps += 1
-        if usage is None:
+        if tokens is None:
             total.complete = False
+            self._untold_output += pieces
+            self._untold_input += chars // 4
             return
-        total.input_tokens += usage.prompt_tokens or 0
-        total.output_tokens += usage.completion_tokens or 0
-        if usage.prompt_tokens_details:
-            total.cached_tokens += usage.prompt_tokens_details.cached_tokens or 0
-        if usage.completion_tokens_details:
-            total.reasoning_tokens += usage.completion_tokens_details.reasoning_tokens or 0
+        total.input_tokens += tokens.input
+        total.output_tokens += tokens.output
+        total.cached_tokens += tokens.cached
+        total.reasoning_tokens += tokens.reasoning
 
     def spent(self) -> Reason | None:
         """Why the turn must end before another model call, if it must."""
         if self.output_left is not None and self.output_left <= 0:
             return "length"
-        if self.usage.total_tokens >= self.max_tokens:
+        if self.usage.total_tokens + self._untold_input + self._untold_output >= self.max_tokens:
             return "max_tokens"
         if self.usage.steps >= self.max_steps:
             return "max_steps"

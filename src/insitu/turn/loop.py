@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 import anyio
-from openai.types.chat import ChatCompletionChunk
 
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
-from .chunks import first_choice
+from .chunks import Piece
 from .events import MadeFile, Message, Reason, StepStarted, TurnResult
 from .fenced import FencedReader, as_fenced
 from .guard import Guard, TurnFailed, is_safe_to_repeat
@@ -64,6 +64,8 @@ class Loop:
             max_output_tokens=request.max_output_tokens,
             max_tool_calls=request.max_tool_calls,
         )
+        # Asked of the model, too; but not every server heeds it, or knows it.
+        self._one_call = request.options.get("parallel_tool_calls") is False
         self._messages = list(request.messages)
         self._begun = len(self._messages)
         self._model = request.model
@@ -98,13 +100,13 @@ class Loop:
                 return ended
 
     async def _ask(self) -> Step:
-        self._emit(StepStarted(self._guard.usage.steps + 1))
         offers = self._guard.offers_tools
         for attempt in range(1, _ATTEMPTS + 1):
             reader = StepReader(
                 self._guard.usage.steps + 1,
                 self._tools,
                 self._client_tools,
+                one_call=self._one_call,
                 admits=lambda: offers and self._guard.admits_call(),
                 emit=self._emit,
             )
@@ -114,29 +116,31 @@ class Loop:
                 if attempt == _ATTEMPTS or not reader.answered or not is_safe_to_repeat(exc, emitted=reader.emitted):
                     raise
             else:
-                self._guard.count(step.usage)
+                self._guard.count(step.tokens, step.pieces, _chars(self._messages) if step.tokens is None else 0)
                 self._model = step.model or self._model
                 return step
         raise AssertionError("the last attempt raises")
 
     async def _read(self, reader: StepReader, offers: bool) -> Step:
-        async with self._upstream.stream(self._body(offers), self._request.caller_key) as chunks:
-            reader.answered = True
+        async with self._upstream.stream(self._body(offers), self._request.caller_key) as pieces:
+            self._begin_step(reader)
             if self._fenced and offers:
-                return await self._read_fenced(reader, chunks)
-            async for chunk in chunks:
-                reader.feed(chunk)
+                return await self._read_fenced(reader, pieces)
+            async for piece in pieces:
+                reader.feed(piece)
         return reader.finish()
 
-    async def _read_fenced(self, reader: StepReader, chunks: AsyncIterator[ChatCompletionChunk]) -> Step:
+    def _begin_step(self, reader: StepReader) -> None:
+        reader.answered = True
+        self._emit(StepStarted(self._guard.usage.steps + 1))
+
+    async def _read_fenced(self, reader: StepReader, pieces: AsyncIterator[Piece]) -> Step:
         (tool,) = self._tools.values()
         fence = FencedReader(reader.text, lambda text: reader.code(tool, text))
-        async for chunk in chunks:
-            for delta, _ in first_choice(chunk):
-                if delta is not None and delta.content:
-                    fence.feed(delta.content)
-                    delta.content = None
-            reader.feed(chunk)
+        async for piece in pieces:
+            fence.feed(piece.text)
+            reader.feed(replace(piece, text=""))
+            reader.step.pieces += bool(piece.text)
             if fence.closed:
                 break  # what it says next it says when it has seen the output
         fence.finish()
@@ -205,6 +209,8 @@ class Loop:
             return f"[not run: there is no tool {call.name[:_SHOWN_NAME]!r}; there are: {names}]"
         if self._guard.spent() == "max_steps":
             return "[not run: this was the last step]"
+        if self._one_call:
+            return "[not run: one call at a time; send it again if it is still needed]"
         return f"[not run: the request allows {self._request.max_tool_calls} calls; answer with what you have]"
 
 
@@ -215,6 +221,10 @@ def _reason(finish: str | None) -> Reason:
 def matches(model: str, patterns: Sequence[str]) -> bool:
     """Whether a model's name fits one of the operator's patterns."""
     return any(fnmatchcase(model.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _chars(messages: Sequence[Message]) -> int:
+    return sum(len(content) for message in messages if isinstance(content := message.get("content"), str))
 
 
 def _function_name(tool: Mapping[str, Any]) -> str:

@@ -8,13 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
-
 from ..errors import UpstreamFailed
 from .arguments import CodeReader, valid_arguments
-from .chunks import first_choice
+from .chunks import CallPiece, Piece, Tokens
 from .events import (
     CallStarted,
     ClientCallDelta,
@@ -33,8 +29,6 @@ Emit = Callable[[TurnEvent], None]
 # Far more than any model writes in one answer: who passes it is broken.
 _MOST_CHARS = 16 << 20
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-# The names under which servers show a model's reasoning.
-_REASONING = ("reasoning_content", "reasoning")
 
 
 @dataclass(slots=True)
@@ -63,14 +57,20 @@ class ModelCall:
 
 @dataclass(slots=True)
 class Step:
-    """What a model said in one answer."""
+    """What a model said in one answer.
+
+    Args:
+        tokens: what its server tells of its cost.
+        pieces: in how many it came; most servers send one for each token.
+    """
 
     text: str = ""
     reasoning: str = ""
     reasoning_field: str = ""
     calls: list[ModelCall] = field(default_factory=list)
     finish: str | None = None
-    usage: CompletionUsage | None = None
+    tokens: Tokens | None = None
+    pieces: int = 0
     model: str = ""
 
     def message(self) -> Message:
@@ -91,6 +91,7 @@ class StepReader:
         number: which step of the turn it is.
         tools: the server's tools by the names that the model knows.
         client_tools: the names of the client's own.
+        one_call: whether one call of the server's tools is all that a step may have.
         admits: whether another call of the server's tools is to be told of.
     """
 
@@ -100,6 +101,7 @@ class StepReader:
         tools: Mapping[str, ServerTool],
         client_tools: frozenset[str],
         *,
+        one_call: bool,
         admits: Callable[[], bool],
         emit: Emit,
     ) -> None:
@@ -109,25 +111,33 @@ class StepReader:
         self._number = number
         self._tools = tools
         self._client_tools = client_tools
+        self._one_call = one_call
         self._admits = admits
         self._emit = emit
         self._by_index: dict[int, ModelCall] = {}
         self._theirs: dict[int, str] = {}
         self._chars = 0
 
-    def feed(self, chunk: ChatCompletionChunk) -> None:
+    def feed(self, piece: Piece) -> None:
         """Take a piece.
 
         Raises:
             UpstreamFailed: if the answer grows beyond all measure.
         """
         step = self.step
-        step.model = chunk.model or step.model
-        step.usage = chunk.usage or step.usage
-        for delta, finish in first_choice(chunk):
-            step.finish = finish or step.finish
-            if delta is not None:
-                self._delta(delta)
+        step.model = piece.model or step.model
+        step.tokens = piece.tokens or step.tokens
+        step.finish = piece.finish or step.finish
+        step.pieces += bool(piece.text or piece.thought or piece.calls)
+        if piece.thought:
+            thought = self._taken(piece.thought)
+            step.reasoning += thought
+            step.reasoning_field = piece.thought_field
+            self._tell(ReasoningDelta(thought))
+        if piece.text:
+            self.text(piece.text)
+        for call in piece.calls:
+            self._call(call)
 
     def finish(self) -> Step:
         """The whole step.
@@ -169,27 +179,10 @@ class StepReader:
         call = self.step.calls[0]
         call.arguments = json.dumps({tool.code_field: call.arguments})
 
-    def _delta(self, delta: ChoiceDelta) -> None:
-        extra: Mapping[str, Any] = delta.model_extra or {}
-        for name in _REASONING:
-            if isinstance(thought := extra.get(name), str) and thought:
-                thought = self._taken(thought)
-                self.step.reasoning += thought
-                self.step.reasoning_field = name
-                self._tell(ReasoningDelta(thought))
-                break
-        if delta.content:
-            self.text(delta.content)
-        for part in delta.tool_calls or ():
-            self._call(part)
-
-    def _call(self, part: ChoiceDeltaToolCall) -> None:
-        call = self._call_of(part)
-        function = part.function
-        if function is None:
-            return
-        call.name += self._taken(function.name or "")
-        if text := self._taken(function.arguments or ""):
+    def _call(self, piece: CallPiece) -> None:
+        call = self._call_of(piece)
+        call.name += self._taken(piece.name)
+        if text := self._taken(piece.arguments):
             self._announce(call)
             call.arguments += text
             if call.reader:
@@ -197,18 +190,17 @@ class StepReader:
             elif call.name in self._client_tools:
                 self._tell(ClientCallDelta(call.id, text))
 
-    def _call_of(self, part: ChoiceDeltaToolCall) -> ModelCall:
+    def _call_of(self, piece: CallPiece) -> ModelCall:
         # Some servers send whole calls, all with the index 0: another id is another call.
-        index = part.index or 0
-        known = self._theirs.get(index)
-        if index not in self._by_index or (part.id and known and part.id != known):
+        known = self._theirs.get(piece.index)
+        if piece.index not in self._by_index or (piece.id and known and piece.id != known):
             call = ModelCall(new_call_id())
-            self._by_index[index] = call
-            self._theirs.pop(index, None)
+            self._by_index[piece.index] = call
+            self._theirs.pop(piece.index, None)
             self.step.calls.append(call)
-        if part.id:
-            self._theirs[index] = part.id
-        return self._by_index[index]
+        if piece.id:
+            self._theirs[piece.index] = piece.id
+        return self._by_index[piece.index]
 
     def _announce(self, call: ModelCall) -> None:
         if call.announced:
@@ -220,7 +212,8 @@ class StepReader:
             return
         call.tool = self._tools.get(call.name)
         call.known = call.tool is not None
-        if call.tool and self._admits():
+        one_too_many = self._one_call and any(other.admitted for other in self.step.calls)
+        if call.tool and not one_too_many and self._admits():
             self._begin(call, call.tool)
             call.reader = CodeReader(
                 call.tool.code_field, lambda text, index: self._tell(CodeDelta(call.id, text, index))

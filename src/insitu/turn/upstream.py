@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletionChunk
 
 from ..errors import InsituError, NoUpstream, UpstreamBusy, UpstreamFailed, UpstreamRefused, UpstreamTimeout
 from ..settings import Settings
-from .chunks import is_chunk
+from .chunks import Piece, read_piece
 
 # What a server may not know, and what to send instead: nothing, or the same under another name.
 _DISPENSABLE: Mapping[str, str | None] = {
@@ -21,6 +21,7 @@ _DISPENSABLE: Mapping[str, str | None] = {
     "parallel_tool_calls": None,
     "max_tokens": "max_completion_tokens",
 }
+_NOT_KNOWN = "unknown|unrecognized|unsupported|not supported|not permitted|not allowed|unexpected|extra"
 _CONNECT_S = 10.0
 _LONGEST_RETRY_S = 60.0
 # Characters of what a model server says that are passed on.
@@ -51,9 +52,7 @@ class Upstream:
         return caller_key if self._forward_key else self._key
 
     @asynccontextmanager
-    async def stream(
-        self, body: Mapping[str, Any], caller_key: str
-    ) -> AsyncIterator[AsyncIterator[ChatCompletionChunk]]:
+    async def stream(self, body: Mapping[str, Any], caller_key: str) -> AsyncIterator[AsyncIterator[Piece]]:
         """Ask for a chat completion; leaving the context ends it, at the model server too.
 
         Raises:
@@ -66,34 +65,38 @@ class Upstream:
         finally:
             await response.close()
 
-    async def _open(self, body: dict[str, Any], caller_key: str) -> openai.AsyncStream[ChatCompletionChunk]:
+    async def _open(self, body: Mapping[str, Any], caller_key: str) -> openai.AsyncStream[object]:
+        unknown = self._unknown
+        while True:
+            sent = _understood(body, unknown)
+            try:
+                response = await self._post(sent, caller_key)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
+                blamed = {name for name in _DISPENSABLE if name in sent and _blames(exc, name)}
+                if not blamed:
+                    raise self._translated(exc) from None
+                unknown = unknown | blamed
+            except openai.OpenAIError as exc:
+                raise self._translated(exc) from None
+            else:
+                # Only now is it known that this was the fault: one caller's mistake must not change others' requests.
+                self._unknown |= unknown
+                return response
+
+    async def _post(self, body: Mapping[str, Any], caller_key: str) -> openai.AsyncStream[object]:
         if self._client is None:
             raise NoUpstream
         client = self._client.with_options(api_key=self.key_for(caller_key) or "none")
-        while True:
-            sent = self._understood(body)
-            try:
-                # As extra_body the transcript goes out as it is: to check it as `messages`, key by key, takes the
-                # client longer the longer it gets, and more than all else in a turn of many steps.
-                return await client.chat.completions.create(model="", messages=(), stream=True, extra_body=sent)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
-                unknown = {name for name in _DISPENSABLE if name in sent and name in exc.message}
-                if not unknown:
-                    raise self._translated(exc) from None
-                self._unknown |= unknown
-            except openai.OpenAIError as exc:
-                raise self._translated(exc) from None
+        # By the client's own `post`: its method for chat completions walks through the transcript key by key, which
+        # takes longer with every step, and through every chunk, which is half of what a token costs here.
+        return await client.post(
+            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+        )
 
-    def _understood(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        renamed = {name: _DISPENSABLE[name] if name in self._unknown else name for name in body}
-        return {renamed[name] or "": value for name, value in body.items() if renamed[name]}
-
-    async def _read(self, response: openai.AsyncStream[ChatCompletionChunk]) -> AsyncIterator[ChatCompletionChunk]:
+    async def _read(self, response: openai.AsyncStream[object]) -> AsyncIterator[Piece]:
         try:
             async for chunk in response:
-                if not is_chunk(chunk):
-                    raise UpstreamFailed(f"the model server sent what is no chat completion: {str(chunk)[:200]}")
-                yield chunk
+                yield read_piece(chunk)
         except openai.OpenAIError as exc:
             raise self._translated(exc) from None
         except httpx2.HTTPError as exc:
@@ -127,6 +130,21 @@ class Upstream:
         if exc.status_code in (408, 409) or exc.status_code >= 500:
             return UpstreamFailed(said)
         return UpstreamRefused(said, status=exc.status_code)
+
+
+def _understood(body: Mapping[str, Any], unknown: Collection[str]) -> dict[str, Any]:
+    renamed = {name: _DISPENSABLE[name] if name in unknown else name for name in body}
+    return {renamed[name] or "": value for name, value in body.items() if renamed[name]}
+
+
+def _blames(exc: openai.APIStatusError, name: str) -> bool:
+    """Whether a server says that it does not know a parameter; it may also name one for its value, or quote it."""
+    if isinstance(exc.body, dict) and exc.body.get("param") == name:
+        return exc.body.get("code") in (None, "unsupported_parameter", "unknown_parameter")
+    said = re.compile(
+        rf"\b{name}\b.{{0,80}}({_NOT_KNOWN})|({_NOT_KNOWN}).{{0,80}}\b{name}\b", re.IGNORECASE | re.DOTALL
+    )
+    return said.search(exc.message) is not None
 
 
 @asynccontextmanager
