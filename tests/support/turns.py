@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,10 +82,17 @@ async def placed(engine: Engine, settings: Settings) -> AsyncIterator[Place]:
     """A server over an engine that goes on when it ends."""
     app = create_app(settings, engine)
     with listen(settings) as sock:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", ws="none")
-        server = _Server(config)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=5
+        )
+        server, ended = _Server(config), anyio.Event()
+
+        async def serve() -> None:
+            await server.serve(sockets=[sock])
+            ended.set()
+
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(server.serve, sockets=[sock]))
+            tasks.start_soon(serve)
             await eventually(lambda: server.started)
             url = f"http://127.0.0.1:{sock.getsockname()[1]}"
             try:
@@ -96,6 +102,8 @@ async def placed(engine: Engine, settings: Settings) -> AsyncIterator[Place]:
                     await place.clear()
             finally:
                 server.should_exit = True
+                with anyio.CancelScope(shield=True):
+                    await ended.wait()  # cancelled, it would leave its parts to nobody
 
 
 class _Server(uvicorn.Server):

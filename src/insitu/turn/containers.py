@@ -152,14 +152,22 @@ class Container:
             await self._parts.store.containers.save(self.record)
 
     async def renew_if_lost(self) -> bool:
-        """Become another container if the sandbox has died under it; whether it has."""
+        """Become another container if it can no longer be used; whether it has."""
         async with self._opening:
-            if self._session is None or (self._session.ended is None and self._session.healthy):
+            if self.expired is None:
                 return False
             self._parts.forget(self)
-            await self._parts.store.containers.save(replace(self.record, status="expired"))
+            if self.record.status == "running":
+                await self._parts.store.containers.save(replace(self.record, status="expired"))
             now = time.time()
-            self.record = replace(self.record, id=new_id("cntr_"), created=now, last_active=now)
+            self.record = replace(
+                self.record,
+                id=new_id("cntr_"),
+                created=now,
+                last_active=now,
+                status="running",
+                server=self._parts.server_id,
+            )
             self._stored, self._session = False, None
             self._brought.clear()
             return True
@@ -238,10 +246,12 @@ class Container:
 
     async def delete(self) -> None:
         """End it, and forget it."""
+        # A turn that holds it may make another one of it meanwhile.
+        self.record = deleted = replace(self.record, status="deleted")
         self._parts.forget(self)
         if self._session is not None:
             await self._parts.engine.end_session(self._session, "its container was deleted")
-        await self._parts.store.containers.delete(self.id, self.record.owner)
+        await self._parts.store.containers.delete(deleted.id, deleted.owner)
 
 
 class Containers:

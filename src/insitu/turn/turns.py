@@ -117,8 +117,12 @@ class Turns:
         """Forget what has expired, again and again."""
         while True:
             await anyio.sleep(_TIDY_S)
-            await self.containers.forget_expired()
-            await self.store.purge()
+            try:
+                await self.containers.forget_expired()
+                await self.store.purge()
+            except Exception:
+                # A disk that fails now need not fail the next time, and must not end all turns.
+                _log.exception("what has expired was not tidied up")
 
     @property
     def _environment(self) -> EnvironmentInfo:

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from ...errors import InsituError
+from ...errors import InsituError, NotFound
 from ...store import ResponseRecord, new_id
 from ...turn.container_files import fetchable
 from ...turn.events import CallRunning, TurnEvent, TurnUsage
@@ -153,7 +153,11 @@ class Making:
         store = self._service.store
         await store.responses.save(record, self._prepared.inputs, outputs)
         if ended and record.conversation_id is not None:
-            await store.conversations.append(record.conversation_id, self._owner, [*self._prepared.inputs, *outputs])
+            try:
+                items = [*self._prepared.inputs, *outputs]
+                await store.conversations.append(record.conversation_id, self._owner, items)
+            except NotFound:
+                pass  # deleted meanwhile: the answer is there all the same
 
     def _hear(self, event: TurnEvent) -> None:
         self._code_ran |= isinstance(event, CallRunning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Sized
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -92,7 +92,7 @@ async def _create(service: Service, request: Request) -> Response:
 
     job = await service.while_connected(request.receive, begin)
     if asked.stream:
-        return _stream(service, _follow(job, cancel=not asked.background))
+        return _stream(service, _follow(job, cancel=not asked.background), job.log)
     if asked.background:
         return json_answer(_making(job).snapshot())
     try:
@@ -110,7 +110,7 @@ async def _retrieve(
     job = service.turns.jobs.get(response_id, owner)
     if job is not None and _making(job).stored:
         if stream_from is not None:
-            return _stream(service, _follow(job, stream_from, cancel=False))
+            return _stream(service, _follow(job, stream_from, cancel=False), job.log)
         return json_answer(_making(job).snapshot(include))
     record = await service.store.responses.get(response_id, owner)
     if stream_from is None:
@@ -153,14 +153,13 @@ def _making(job: Job) -> Making:
     return job.state
 
 
-def _stream(service: Service, events: AsyncIterator[bytes]) -> EventStream:
-    return EventStream(service, events, on_error=_error_event)
+def _stream(service: Service, events: AsyncIterator[bytes], sent: Sized = ()) -> EventStream:
+    def on_error(exc: Exception, request_id: str) -> bytes:
+        body = openai_error_body(exc, request_id)
+        said = {name: body.get(name) for name in ("code", "message", "param")}
+        return encode("error", dumps({"type": "error", "sequence_number": len(sent), **said}))
 
-
-def _error_event(exc: Exception, request_id: str) -> bytes:
-    body = openai_error_body(exc, request_id)
-    said = {name: body.get(name) for name in ("code", "message", "param")}
-    return encode("error", dumps({"type": "error", "sequence_number": 0, **said}))
+    return EventStream(service, events, on_error=on_error)
 
 
 async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
