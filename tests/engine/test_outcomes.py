@@ -176,3 +176,11 @@ async def test_a_program_that_code_starts_can_plot(engine: Engine) -> None:
     execution = await engine.run(None, code)
     assert execution.error is None
     assert [file.path for file in execution.files] == ["plot.png"]
+
+
+async def test_code_imports_the_modules_that_it_has_written(engine: Engine) -> None:
+    session = await engine.create_session()
+    await engine.run(session, "open('helper.py', 'w').write('def double(x): return 2 * x')")
+    execution = await engine.run(session, "import helper; helper.double(21)")
+    assert (execution.text, execution.files) == ("42", ())
+    await engine.end_session(session)

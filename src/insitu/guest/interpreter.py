@@ -47,6 +47,13 @@ def warm_up() -> None:
         shell.prepare(rehearse)
     _publish_to = None
     os.environ.update(variables.for_user())
+    _find_modules_beside_the_code()
+
+
+def _find_modules_beside_the_code() -> None:
+    # As in a notebook: what code writes as helper.py it can import. No bytecode, which would be a file that it made.
+    sys.path[:] = ["", *(path for path in sys.path if path)]
+    sys.dont_write_bytecode = True
 
 
 def _publish(data: dict[str, Any], main: bool) -> None:

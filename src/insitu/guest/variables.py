@@ -29,6 +29,7 @@ _PLACES = {
     "XDG_CONFIG_HOME": "/tmp/.config",
     "MPLCONFIGDIR": "/tmp/.matplotlib",
     "IPYTHONDIR": "/tmp/.ipython",
+    "PYTHONDONTWRITEBYTECODE": "1",
 }
 
 
