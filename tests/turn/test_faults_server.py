@@ -71,18 +71,27 @@ async def started(folder: Path, model: ScriptedModel, **settings: str) -> AsyncI
 async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_path: Path, model: ScriptedModel) -> None:
     stopping = threading.Event()
 
-    def once_it_stops(_: Json) -> Any:
-        assert stopping.wait(30)
-        return run("6 * 7")
+    plain: list[Any] = []
 
-    async with started(tmp_path, model) as server:
+    def once_it_stops(_: Json) -> Any:
+        # What is asked meanwhile waits, too.
+        assert stopping.wait(30)
+        return say("Hello!")
+
+    async def pass_through(server: Running) -> None:
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
+        plain.append(await server.client.post("/chat/completions", body=body, cast_to=object))
+
+    async with started(tmp_path, model) as server, anyio.create_task_group() as tasks:
         container = (await server.client.containers.create(name="mine")).id
         model.script(run(UNTIL_TOLD))
         stream, _ = await server.stream(tools=[{**PYTHON, "container": container}])
-        # In the background, and without a sandbox yet.
         model.script(once_it_stops)
-        later = await server.ask(background=True)
+        tasks.start_soon(pass_through, server)
         await model.wait_received(1)
+        # In the background, and without a sandbox yet.
+        model.script(run("6 * 7"))
+        later = await server.ask(background=True)
         await server.stop()
         with pytest.raises(openai.InternalServerError) as refused:
             await server.ask()
@@ -97,6 +106,8 @@ async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_pa
         assert (events[-1].type, events[-1].response.output_text) == ("response.completed", "Two.")
         assert logs(events[-1].response) == ["up\n'done'", "2"]
         assert server.ended() == (0, "")
+    [answer] = plain
+    assert answer["choices"][0]["message"]["content"] == "Hello!"
     async with started(tmp_path, model) as again:
         response = await again.client.responses.retrieve(later.id)
         assert (response.status, response.output_text, logs(response)) == ("completed", "42.", ["42"])

@@ -74,6 +74,15 @@ async def test_an_upstream_that_is_not_there_is_named(serve: Served) -> None:
     assert nobody in raised.value.message
 
 
+async def test_a_server_without_a_model_says_so(serve: Served) -> None:
+    async with serve(upstream="") as place:
+        with pytest.raises(openai.InternalServerError) as raised:
+            await place.ask(max_retries=2)
+    assert (raised.value.status_code, raised.value.code) == (501, "no_upstream")
+    assert "--upstream" in raised.value.message
+    assert raised.value.response.headers["x-should-retry"] == "false"
+
+
 @pytest.mark.parametrize(
     "first",
     [

@@ -62,23 +62,20 @@ class Turns:
         """Run a turn to its end.
 
         Raises:
-            ServerFull: if too many turns run.
+            ServerFull: if there is no room for it.
             InvalidRequest: if the model cannot do what is asked.
             TurnFailed: if the model server failed.
         """
-        self.check_room()
-        runner = CallRunner(self._engine, emit, self.settings.tool_output_chars)
-        explanation = describe_fenced(self._environment, request.tools[0].container.limits) if request.tools else ""
-        loop = Loop(self.settings, self.upstream, runner, request, emit, explanation)
-        with self._counted():
-            try:
-                return await loop.run()
-            finally:
-                if request.keep_files:
-                    await self._keep(loop.files.values(), request.owner)
+        with self.room():
+            return await self.run_in_room(request, emit)
 
-    def check_room(self) -> None:
-        """Raise ServerFull if there is no room for another turn."""
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """The room of one turn; whoever has it may run his turn to its end, though the server stops.
+
+        Raises:
+            ServerFull: if there is none.
+        """
         if self._stopping:
             raise server_stopping()
         if self.running >= self.settings.max_turns:
@@ -86,6 +83,23 @@ class Turns:
                 f"{self.running} turns run, and {self.settings.max_turns} is the most",
                 hint="try again in a while; the setting max_turns is the bound",
             )
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._idle.set()
+
+    async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:
+        """The same as :meth:`run`, for whoever has the room already."""
+        runner = CallRunner(self._engine, emit, self.settings.tool_output_chars)
+        explanation = describe_fenced(self._environment, request.tools[0].container.limits) if request.tools else ""
+        loop = Loop(self.settings, self.upstream, runner, request, emit, explanation)
+        try:
+            return await loop.run()
+        finally:
+            if request.keep_files:
+                await self._keep(loop.files.values(), request.owner)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new turns, and wait for those that run, ``timeout_s`` seconds at the most."""
@@ -95,15 +109,6 @@ class Turns:
                 self._idle = anyio.Event()
                 await self._idle.wait()
             await self.jobs.wait()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-            self._idle.set()
 
     async def _keep(self, files: Iterable[MadeFile], owner: str) -> None:
         for file in files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -38,21 +39,29 @@ def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: st
     Raises:
         ServerFull: if there is no room for another turn.
     """
-    service.turns.check_room()
-    making = Making(service, asked, prepared, owner)
+    room = ExitStack()
+    making = Making(service, asked, prepared, owner, room)
+    room.enter_context(service.turns.room())
     return service.turns.jobs.start(making.response["id"], owner, making.work, making)
 
 
 class Making:
-    """A response that is being made."""
+    """A response that is being made.
 
-    def __init__(self, service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> None:
+    Args:
+        room: what its turn runs in; given back when all is done.
+    """
+
+    def __init__(
+        self, service: Service, asked: CreateResponse, prepared: Prepared, owner: str, room: ExitStack
+    ) -> None:
         self.stored = asked.store is not False
         self.response = _new_response(asked)
         self._service = service
         self._asked = asked
         self._prepared = prepared
         self._owner = owner
+        self._room = room
         self._created = time.time()
         self._job: Job | None = None
         self._code_ran = False
@@ -66,6 +75,10 @@ class Making:
 
     async def work(self, job: Job) -> None:
         """Run the turn, send its events, store what came of it."""
+        with self._room:
+            await self._work(job)
+
+    async def _work(self, job: Job) -> None:
         self._job = job
         try:
             await self._run()
@@ -94,7 +107,7 @@ class Making:
             self._emitter.begin(queued=True)
             await self._save()
         try:
-            result = await self._service.turns.run(self._prepared.turn, self._hear)
+            result = await self._service.turns.run_in_room(self._prepared.turn, self._hear)
         except TurnFailed as exc:
             self._set_usage(exc.usage)
             raise exc.error from None
