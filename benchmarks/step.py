@@ -29,8 +29,8 @@ def added(bench: Bench) -> Row:
         "without the model's time, divided by the calls of the model; so what a turn needs once (the response, its "
         "sandbox, what is stored) and the client's own reading are in it. Between two calls of the model: from the "
         "end of one answer to the next request, with the execution. A model that answers at once writes all tokens in "
-        f"one go, and they are read when it has done so; of {FAST.about}, each is read before the next is there. The floor "
-        "is a client that only reads the stream and sends the next request, and runs nothing.",
+        f"one go, and they are read when it has done so; of {FAST.about}, each is read before the next is there. The "
+        "floor is a client that only reads the stream and sends the next request, and runs nothing.",
         layers=bench.server_layers,
     )
     _add(row, AT_ONCE, bench.effort.n(100), [_GOAL])
