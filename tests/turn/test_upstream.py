@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
 import pytest
-from openai import BadRequestError
+from openai import APIStatusError, BadRequestError, RateLimitError
+from openai.types.responses.tool_param import CodeInterpreter
 
 from tests.support.model import ScriptedModel, call, fail, garbage, say
+from tests.support.steps import Step
 from tests.turn.conftest import Served
 
 REFUSAL = b"".join(
     b"data: %b\n\n" % json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": end}]}).encode()
     for delta, end in [({"refusal": "I cannot "}, None), ({"refusal": "help with that."}, None), ({}, "stop")]
 )
-CODE: dict[str, Any] = {"type": "code_interpreter", "container": {"type": "auto"}}
+CODE: CodeInterpreter = {"type": "code_interpreter", "container": {"type": "auto"}}
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,47 @@ async def test_a_refusal_is_told(serve: Served, model: ScriptedModel) -> None:
         model.script(garbage(REFUSAL))
         response = await place.client.responses.create(model="scripted", input="What?")
     assert response.output_text == "I cannot help with that."
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (garbage(b"data: " + b"a" * (9 << 20)), "a line over 8388608"),
+        (fail(400, b"x" * (300 << 10)), "broke off its reason"),
+        (fail(400, gzip.compress(b"x" * (1 << 20)), {"content-encoding": "gzip"}), "is compressed (gzip)"),
+        (call(*[("python", {"code": "1"})] * 129), "more than 128 calls at once"),
+    ],
+    ids=["line", "error", "gzip", "calls"],
+)
+async def test_answers_beyond_all_measure_are_refused(
+    serve: Served, model: ScriptedModel, step: Step, why: str
+) -> None:
+    async with serve() as place:
+        model.script(*[step] * (1 if "calls" in why else 3))
+        client = place.client.with_options(max_retries=0)
+        with pytest.raises(APIStatusError) as caught:
+            await client.responses.create(model="scripted", input="What?", tools=[CODE])
+    assert caught.value.status_code == 502
+    assert why in caught.value.message
+    model.forget()
+
+
+async def test_too_many_commands_at_once_are_refused_before_anybody_hears_of_them(
+    serve: Served, model: ScriptedModel
+) -> None:
+    async with serve() as place:
+        model.script(call(("shell", {"commands": ["true"] * 17})), say("Done."))
+        response = await place.client.responses.create(
+            model="scripted", input="What?", tools=[{"type": "shell", "environment": {"type": "container_auto"}}]
+        )
+    assert [item.type for item in response.output] == ["shell_call", "shell_call_output", "message"]
+    assert "17 commands at once; 16 is the most" in model.requests[-1].body["messages"][-1]["content"]
+
+
+async def test_a_nonsense_time_to_wait_is_a_second(serve: Served, model: ScriptedModel) -> None:
+    async with serve() as place:
+        model.script(*[fail(429, headers={"retry-after": "nan"})] * 3)  # the official client tries again
+        client = place.client.with_options(max_retries=0)
+        with pytest.raises(RateLimitError) as caught:
+            await client.responses.create(model="scripted", input="What?")
+    assert caught.value.response.headers["retry-after"] == "1"

@@ -21,11 +21,13 @@ class CodeReader:
     Args:
         field: the argument that holds code, a string or a list of strings.
         grown: told of each new piece.
+        most: strings of a list; of more than these nobody is told.
     """
 
-    def __init__(self, field: str, grown: Grown) -> None:
+    def __init__(self, field: str, grown: Grown, most: int = 1024) -> None:
         self._field = field
         self._grown = grown
+        self._most = most
         self._json = bytearray()
         self._unread = 0
         self._seen: list[int] = []
@@ -47,7 +49,7 @@ class CodeReader:
 
     def show(self, code: object) -> None:
         """Tell of what is new in the code as it is now."""
-        for index, part in enumerate(code if isinstance(code, list) else [code]):
+        for index, part in enumerate(code[: self._most] if isinstance(code, list) else [code]):
             if not isinstance(part, str):
                 return
             if index == len(self._seen):

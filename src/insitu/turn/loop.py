@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
@@ -24,6 +25,7 @@ from .upstream import Upstream
 _ATTEMPTS = 3
 _MOST_IMAGES = 8
 _SHOWN_NAME = 64
+_PIECES_AT_ONCE = 64
 
 
 class Loop:
@@ -128,6 +130,8 @@ class Loop:
                 return await self._read_fenced(reader, pieces)
             async for piece in pieces:
                 reader.feed(piece)
+                if reader.step.pieces % _PIECES_AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()  # what came in one go must not hold up everybody
         return reader.finish()
 
     def _begin_step(self, reader: StepReader) -> None:

@@ -22,12 +22,13 @@ from .events import (
     TextDelta,
     TurnEvent,
 )
-from .tools import ServerTool, new_call_id
+from .tools import MOST_PARTS, ServerTool, new_call_id
 
 Emit = Callable[[TurnEvent], None]
 
 # Far more than any model writes in one answer: who passes it is broken.
-_MOST_CHARS = 16 << 20
+_MOST_CHARS = 4 << 20
+_MOST_CALLS = 128
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -64,7 +65,7 @@ class Step:
         pieces: in how many it came; most servers send one for each token.
     """
 
-    text: str = ""
+    texts: list[str] = field(default_factory=list)
     reasoning: str = ""
     reasoning_field: str = ""
     calls: list[ModelCall] = field(default_factory=list)
@@ -72,6 +73,11 @@ class Step:
     tokens: Tokens | None = None
     pieces: int = 0
     model: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of its text."""
+        return "".join(self.texts)
 
     def message(self) -> Message:
         """The answer as a message of the transcript."""
@@ -158,7 +164,7 @@ class StepReader:
     def text(self, text: str) -> None:
         """Take some of the answer's text."""
         text = self._taken(text)
-        self.step.text += text
+        self.step.texts.append(text)
         self._tell(TextDelta(text))
 
     def code(self, tool: ServerTool, text: str) -> None:
@@ -194,6 +200,8 @@ class StepReader:
         # Some servers send whole calls, all with the index 0: another id is another call.
         known = self._theirs.get(piece.index)
         if piece.index not in self._by_index or (piece.id and known and piece.id != known):
+            if len(self.step.calls) >= _MOST_CALLS:
+                raise UpstreamFailed(f"the model makes more than {_MOST_CALLS} calls at once; the turn was ended")
             call = ModelCall(new_call_id())
             self._by_index[piece.index] = call
             self._theirs.pop(piece.index, None)
@@ -216,7 +224,7 @@ class StepReader:
         if call.tool and not one_too_many and self._admits():
             self._begin(call, call.tool)
             call.reader = CodeReader(
-                call.tool.code_field, lambda text, index: self._tell(CodeDelta(call.id, text, index))
+                call.tool.code_field, lambda text, index: self._tell(CodeDelta(call.id, text, index)), MOST_PARTS
             )
 
     def _begin(self, call: ModelCall, tool: ServerTool) -> None:

@@ -12,6 +12,8 @@ from .containers import Container
 
 Kind = Literal["python", "shell"]
 
+# Commands of one call, which run side by side.
+MOST_PARTS = 16
 _CODE_FIELDS: Mapping[Kind, str] = {"python": "code", "shell": "commands"}
 
 
@@ -53,6 +55,8 @@ class ServerTool:
             return [found]
         if not isinstance(found, list) or not found or not all(isinstance(part, str) for part in found):
             raise ValueError('the argument "commands" must be a list of at least one string')
+        if len(found) > MOST_PARTS:
+            raise ValueError(f"{len(found)} commands at once; {MOST_PARTS} is the most: send several calls")
         return found
 
 

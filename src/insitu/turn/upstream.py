@@ -13,6 +13,7 @@ import openai
 
 from ..errors import InsituError, NoUpstream, UpstreamBusy, UpstreamFailed, UpstreamRefused, UpstreamTimeout
 from ..settings import Settings
+from .bounds import bound
 from .chunks import Piece, read_piece
 
 # What a server may not know, and what to send instead: nothing, or the same under another name.
@@ -32,10 +33,11 @@ class Upstream:
     """The connection to the model server.
 
     Args:
-        http: the pool of connections; whoever made it closes it.
+        http: a client for requests that pass through; whoever made it closes it.
+        bounded: one for turns, which refuses answers that are larger than any honest one.
     """
 
-    def __init__(self, settings: Settings, http: httpx2.AsyncClient) -> None:
+    def __init__(self, settings: Settings, http: httpx2.AsyncClient, bounded: httpx2.AsyncClient) -> None:
         self.url = settings.upstream.rstrip("/")
         self.http = http
         self._forward_key = settings.upstream_forward_key
@@ -43,9 +45,9 @@ class Upstream:
         self._silence_s = settings.upstream_timeout_s
         self._unknown: set[str] = set()
         # Without a key of its own the client would look for one in the environment.
-        self._client = (
-            openai.AsyncOpenAI(base_url=self.url, api_key=self._key or "none", http_client=http) if self.url else None
-        )
+        self._client = None
+        if self.url:
+            self._client = openai.AsyncOpenAI(base_url=self.url, api_key=self._key or "none", http_client=bounded)
 
     def key_for(self, caller_key: str) -> str:
         """The key to send, if any: the caller's own only where the operator has said so."""
@@ -78,6 +80,8 @@ class Upstream:
                 unknown = unknown | blamed
             except openai.OpenAIError as exc:
                 raise self._translated(exc) from None
+            except httpx2.HTTPError as exc:  # within the body of an error, which the client reads by itself
+                raise UpstreamFailed(f"the model server failed, and broke off its reason: {exc}") from None
             else:
                 # Only now is it known that this was the fault: one caller's mistake must not change others' requests.
                 self._unknown |= unknown
@@ -154,8 +158,13 @@ async def open_upstream(settings: Settings) -> AsyncIterator[Upstream]:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
     # What the model server sets for one caller is not for the others.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    async with httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, cookies=no_cookies) as http:
-        yield Upstream(settings, http)
+    shared: dict[str, Any] = {"timeout": timeout, "limits": limits, "follow_redirects": False, "cookies": no_cookies}
+    plain = {"accept-encoding": "identity"}
+    async with (
+        httpx2.AsyncClient(**shared) as http,
+        httpx2.AsyncClient(**shared, headers=plain, event_hooks={"response": [bound]}) as bounded,
+    ):
+        yield Upstream(settings, http, bounded)
 
 
 def _message(exc: openai.APIStatusError) -> str:
@@ -165,7 +174,6 @@ def _message(exc: openai.APIStatusError) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    try:
-        return min(max(float(headers.get("retry-after", "")), 1.0), _LONGEST_RETRY_S)
-    except ValueError:
-        return 1.0  # a date, or nothing
+    text = headers.get("retry-after", "")
+    # It may be a date, nothing, or nonsense.
+    return min(max(float(text), 1.0), _LONGEST_RETRY_S) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) else 1.0
