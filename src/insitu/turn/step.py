@@ -27,7 +27,7 @@ from .tools import MOST_PARTS, ServerTool, new_call_id
 Emit = Callable[[TurnEvent], None]
 
 # Far more than any model writes in one answer: who passes it is broken.
-_MOST_CHARS = 4 << 20
+_MOST_CHARS = 1 << 20
 _MOST_CALLS = 128
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
