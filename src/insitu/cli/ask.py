@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ import typer
 
 from insitu.errors import AnswerFailed, InsituError, UpstreamFailed
 
+from .configuration import read_settings
 from .errors import WrongUsage, print_error, report
 from .latest import latest_answer, remember_answer
 from .options import AsJson, Files, Url, uploads
@@ -75,7 +78,8 @@ def ask(
 
     The answer comes on standard output, code and what it prints on standard error. Files and figures that the code
     makes are saved under new names. The model is one of an insitu server (--url), or of a model server (--upstream):
-    then the code runs in sandboxes of this process. Ctrl-C cancels the turn.
+    then the code runs in sandboxes of this process. Without either, it is the server at http://127.0.0.1:8700, if one
+    answers there. Ctrl-C cancels the turn.
 
     The exit code is 0 if the model has answered, 1 if it failed or the answer is incomplete, 130 when interrupted. 2
     means that you asked for what cannot be, 125 that insitu failed.
@@ -83,17 +87,18 @@ def ask(
     text, files = _read_question(question), uploads(file)
     if out.exists() and not out.is_dir():
         raise WrongUsage(f"--out {str(out)!r} is no folder")
+    url = url.rstrip("/") if url else _nearby(upstream)
     options: AskOptions = {"model": model, "instructions": instructions, "max_steps": max_steps}
     options["previous"] = _previous(url) if go_on else None
-    with _server(url, upstream) as client:
-        try:
+    try:
+        with _server(url, upstream) as client:
             answer = _follow(client, text, files, options, None if json else Transcript())
-        except (AnswerFailed, UpstreamFailed) as error:
-            report(error)
-            return 1
-        if url:
-            remember_answer(url, answer.id)
-        saved = _save(answer, out, quiet=json)
+            if url:
+                remember_answer(url, answer.id)
+            saved = _save(answer, out, quiet=json)
+    except (AnswerFailed, UpstreamFailed) as error:
+        report(error)
+        return 1
     if json:
         # Figures are in its steps.
         print(as_json({**answer.to_dict(), "files": saved}), flush=True)
@@ -113,6 +118,17 @@ def _read_question(argument: str | None) -> str:
     return argument
 
 
+def _nearby(upstream: str | None) -> str | None:
+    """The server of this machine, if nobody has said whom to ask, and it answers."""
+    if upstream or read_settings({}).upstream:
+        return None
+    from insitu.client import DEFAULT_URL
+
+    from .probe import is_insitu
+
+    return DEFAULT_URL if is_insitu(DEFAULT_URL) else None
+
+
 def _previous(url: str | None) -> str:
     if not url:
         raise WrongUsage(
@@ -130,16 +146,22 @@ def _server(url: str | None, upstream: str | None) -> Iterator[Client]:
             "--upstream is for a server in this process, and --url or INSITU_URL names another",
             hint="leave out one of them",
         )
-    if url:
-        with connect(url) as client:
-            yield client
-        return
     from insitu.client import Client
 
+    from .probe import explaining, explaining_server, fault_behind, fault_of_upstream
+
+    if url:
+        key = os.environ.get("INSITU_API_KEY", "")
+        behind = explaining(f"the model server behind {url}", partial(fault_behind, url, key))
+        with connect(url) as client, explaining_server(url), behind:
+            yield client
+        return
     from .hosting import hosting
 
     with hosting(upstream) as hosted, Client(hosted.url, hosted.key) as client:
-        yield client
+        at = f"the model server at {hosted.settings.upstream}"
+        with explaining(at, partial(fault_of_upstream, hosted.settings)):
+            yield client
 
 
 def _follow(

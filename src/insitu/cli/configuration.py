@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # As arguments they would be seen by every user of the machine, in the list of processes.
 SECRET = {"api_keys", "upstream_api_key"}
+# What Pydantic calls the errors of the settings' own checks.
+_OURS = "value_error"
 
 
 def flag_of(name: str) -> str:
@@ -38,7 +40,7 @@ def read_settings(wishes: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise WrongUsage(_explain(error, given), hint="see `insitu serve --help`") from None
+        raise WrongUsage(_explain(error, given), hint=_hint(error)) from None
 
 
 def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
@@ -47,5 +49,16 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
         name = str(detail["loc"][0]) if detail["loc"] else ""
         where = flag_of(name) if name in given else f"INSITU_{name.upper()}"
         shown = "" if name in SECRET else f" {detail['input']!r}"
-        parts.append(f"{where}{shown}: {detail['msg']}")
+        if detail["type"] != _OURS:
+            parts.append(f"{where}{shown}: {detail['msg']}")
+        else:
+            said = detail["msg"].removeprefix("Value error, ")
+            own = f"{where}{said.removeprefix(name)}" if said.startswith(f"{name} ") else f"{where}: {said}"
+            parts.append(own if name else said)
     return "; ".join(parts)
+
+
+def _hint(error: ValidationError) -> str | None:
+    # What insitu itself refuses, it has said how to write.
+    ours = all(detail["type"] == _OURS for detail in error.errors(include_url=False))
+    return None if ours else "see `insitu serve --help`"

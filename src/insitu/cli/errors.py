@@ -8,15 +8,16 @@ from difflib import get_close_matches
 
 import typer
 
-from insitu.errors import CallerError, InsituError
+from insitu.errors import CallerError, InsituError, Unauthorized
 
-from .text import colour
+from .text import colour, printable_lines
 
 WRONG_USAGE = 2
 # As `timeout` and `docker run` have it: the code's own exit codes stay the code's.
 INSITU_FAILED = 125
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+_KEY_HINT = "set INSITU_API_KEY to one of the server's keys"
 # Nobody should end a session because a hint at it came first.
 _DESTRUCTIVE = {"rm"}
 
@@ -38,19 +39,24 @@ class PipeClosed(Exception):
 def report(error: InsituError | typer.TyperException) -> int:
     """Print an error; returns the exit code for it."""
     if isinstance(error, InsituError):
-        print_error(error.message, error.hint)
+        print_error(error.message, _KEY_HINT if isinstance(error, Unauthorized) and _by_insitu(error) else error.hint)
         for line in getattr(error, "__notes__", ()):
-            print(f"note: {line}", file=sys.stderr)
+            print(f"note: {printable_lines(line)}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, CallerError) else INSITU_FAILED
     print_error(_as_sentence(error.format_message()), _hint(error))
     return error.exit_code
 
 
+def _by_insitu(error: InsituError) -> bool:
+    # A server passes on what its model server says of keys, which are others.
+    return any(line.startswith("request id:") for line in getattr(error, "__notes__", ()))
+
+
 def print_error(message: str, hint: str | None = None) -> None:
     """Print what is wrong, and what to do."""
-    print(f"{colour('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
+    print(f"{colour('error:', 'red', sys.stderr)} {printable_lines(message)}", file=sys.stderr)
     if hint:
-        print(f"{colour('hint:', 'yellow', sys.stderr)} {hint}", file=sys.stderr, flush=True)
+        print(f"{colour('hint:', 'yellow', sys.stderr)} {printable_lines(hint)}", file=sys.stderr, flush=True)
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:

@@ -30,10 +30,11 @@ _TERMINATED = 143
 
 
 class Hosted(NamedTuple):
-    """Where the server is, and the key that it wants: others on this machine find it, too."""
+    """Where the server is, the key that it wants (others on this machine find it, too), and its settings."""
 
     url: str
     key: str
+    settings: Settings
 
 
 @contextmanager
@@ -46,8 +47,10 @@ def hosting(upstream: str | None) -> Iterator[Hosted]:
     """
     settings = read_settings({"upstream": upstream})
     if not settings.upstream:
+        from insitu.client import DEFAULT_URL
+
         raise WrongUsage(
-            "there is no model to ask",
+            f"there is no model to ask, and no insitu server answers at {DEFAULT_URL}",
             hint="name a model server by --upstream or INSITU_UPSTREAM, such as http://127.0.0.1:11434/v1, "
             "or a server of insitu's by --url or INSITU_URL",
         )
@@ -60,7 +63,7 @@ def hosting(upstream: str | None) -> Iterator[Hosted]:
         stop = stack.enter_context(ExitStack())
         url = _start(_for_one(settings, key, folder), stop)
         try:
-            yield Hosted(url, key)
+            yield Hosted(url, key, settings)
         finally:
             # It ends in order, unless somebody is in a hurry.
             with at_ctrl_c(partial(_leave, folder)):

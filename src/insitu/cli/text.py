@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 _UNITS = "kmgt"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.ASCII)
+_NOT_PLAIN = re.compile(r"[^\n -~]")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
@@ -60,9 +61,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """Text of several lines that cannot steer a terminal; the further ones are indented, so that none begins anew."""
+    return "\n  ".join(printable(line.expandtabs()) for line in text.splitlines())
+
+
 def as_json(value: Any) -> str:
-    """A value as JSON for people and programs."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """A value as JSON for people and programs, which cannot steer a terminal either."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _NOT_PLAIN.sub(lambda c: c[0] if c[0].isprintable() else json.dumps(c[0])[1:-1], text)
 
 
 def colour(text: str, name: str, stream: TextIO) -> str:

@@ -8,3 +8,4 @@ from .blocking import Client as Client
 from .blocking import ClientSession as ClientSession
 from .made import AsyncClientAnswer as AsyncClientAnswer
 from .made import ClientAnswer as ClientAnswer
+from .transport import DEFAULT_URL as DEFAULT_URL

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DEFAULT_URL = "http://127.0.0.1:8700"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -39,9 +40,14 @@ class Server:
     @classmethod
     def named(cls, url: str | None, api_key: str | None, connect_timeout_s: float, read_timeout_s: float) -> Server:
         """The one of the arguments, else of ``INSITU_URL`` and ``INSITU_API_KEY``, else of this machine."""
-        url = (url or os.environ.get("INSITU_URL") or "http://127.0.0.1:8700").rstrip("/")
+        url = (url or os.environ.get("INSITU_URL") or DEFAULT_URL).rstrip("/")
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-            raise InvalidRequest(f"{url!r} is no server's address", hint="write it like http://127.0.0.1:8700")
+            raise InvalidRequest(f"{url!r} is no server's address", hint=f"write it like {DEFAULT_URL}")
+        if url.endswith("/v1"):
+            raise InvalidRequest(
+                f"{url!r} ends in /v1, as base URLs for OpenAI's clients do",
+                hint=f"leave that out: {url.removesuffix('/v1')}",
+            )
         return cls(url, api_key or os.environ.get("INSITU_API_KEY"), connect_timeout_s, read_timeout_s)
 
     def http_options(self) -> _HttpOptions:
