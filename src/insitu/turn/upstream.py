@@ -128,7 +128,7 @@ class Upstream:
         if exc.status_code in (429, 503):
             return UpstreamBusy(said, retry_after_s=_retry_after(exc.response.headers))
         if exc.status_code in (401, 403) and not self._forward_key:
-            return UpstreamFailed(said, hint="the setting upstream_api_key is the key that it gets")
+            return UpstreamFailed(said, hint="INSITU_UPSTREAM_API_KEY is the key that it gets")
         if exc.status_code < 400:
             return UpstreamFailed(said, hint="see that the setting upstream is its address")
         if exc.status_code in (408, 409) or exc.status_code >= 500:
