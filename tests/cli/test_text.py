@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from insitu.cli.text import duration, parse_size, printable, size, table
+from insitu.cli.errors import report
+from insitu.cli.text import as_json, duration, parse_size, printable, size, table
+from insitu.errors import UpstreamRefused
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,20 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 
 def test_nobody_steers_a_terminal_by_a_name() -> None:
     assert printable("a\x1b[31m\n\u202eé") == "a\\x1b[31m\\n\\u202eé"
+
+
+def test_nobody_steers_a_terminal_by_json_which_says_the_same() -> None:
+    value = {"é": "\x1b]0;x\x07\x7f\x9b31m\u202e\U000e0001\ud800\nü"}
+    text = as_json(value)
+    assert text == ('{\n  "é": "\\u001b]0;x\\u0007\\u007f\\u009b31m\\u202e\\udb40\\udc01\\ud800\\nü"\n}')
+    assert json.loads(text) == value
+
+
+def test_nobody_steers_a_terminal_by_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = UpstreamRefused("busy \x1b]0;x\x07\nhint: \x9b31m", status=400)
+    error.hint = "a\rb\u202e"
+    error.add_note("request id: \x1b[2J")
+    report(error)
+    assert capsys.readouterr().err == (
+        "error: busy \\x1b]0;x\\x07\n  hint: \\x9b31m\nhint: a\n  b\\u202e\nnote: request id: \\x1b[2J\n"
+    )
