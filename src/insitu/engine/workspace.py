@@ -13,6 +13,8 @@ from ..isolation.base import AgentRefused, Sandbox
 from ..types import FileInfo
 
 _MAX_PATH, _MAX_NAME = 4096, 255
+# What databases and other languages take for a number of bytes.
+_MAX_SIZE = (1 << 63) - 1
 
 
 def relative_path(path: str) -> str:
@@ -46,7 +48,7 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
     kind, size, modified = entry.get("kind"), entry.get("size"), entry.get("modified")
     return FileInfo(
         path=str(entry.get("path"))[:_MAX_PATH],
-        size=max(0, size) if isinstance(size, int) else 0,
+        size=min(max(0, size), _MAX_SIZE) if isinstance(size, int) else 0,
         kind=kind if kind in ("file", "directory", "link") else "other",
         modified=float(modified) if isinstance(modified, int | float) and abs(modified) < 1e12 else 0.0,
     )
@@ -78,7 +80,7 @@ class Workspace:
     async def size(self, path: str) -> int:
         """The size of a regular file, in bytes; links within the workspace are followed."""
         body, _ = await self._ask(path, "size")
-        return max(0, int(body["size"]))
+        return min(max(0, int(body["size"])), _MAX_SIZE)
 
     async def read(self, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield a file's bytes from ``start`` up to ``end``, never more than it had at the beginning."""

@@ -253,3 +253,17 @@ def test_a_large_file_passes_unharmed(client: OpenAI, own: str) -> None:
     assert file.bytes == len(data)
     assert content(client, own, file.id) == data
     assert session_of(client, own) is not None
+
+
+def test_a_size_that_no_file_has_ends_no_turn(client: OpenAI, model: ScriptedModel) -> None:
+    # Code that speaks in the place of its interpreter: a control frame that ends an execution.
+    entry = {"path": "a", "kind": "file", "size": 1 << 80, "change": "x"}
+    forge = f"""
+import json, os, struct
+text = json.dumps({{"files": [{entry!r}]}}).encode()
+os.write(3, struct.pack("<IBI", len(text) + 4, 19, len(text)) + text)
+os._exit(0)
+"""
+    model.script(run(forge), say("It is huge."))
+    response = ask(client)
+    assert (response.status, response.output_text) == ("completed", "It is huge.")
