@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from textwrap import indent
 
 import insitu
@@ -57,7 +58,7 @@ while True:
 def main() -> None:
     """Run every step; the first one whose outcome is not as expected ends it."""
     OUTPUT.mkdir(exist_ok=True)
-    with serving() as url, insitu.Client(url) as client, client.session() as session:
+    with TemporaryDirectory() as data, serving(data) as url, insitu.Client(url) as client, client.session() as session:
         session.files.upload(HERE / "data" / "weather.csv")
 
         loaded = show(session, "load", LOAD)
@@ -133,12 +134,12 @@ def median_ms(run: Callable[[], insitu.Execution], rounds: int = 30) -> float:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """`insitu serve` on a free port, for as long as the block runs; its address."""
+def serving(data: str) -> Iterator[str]:
+    """`insitu serve` on a free port, with a data folder of its own, for as long as the block runs; its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("INSITU_")}
-    command = [sys.executable, "-m", "insitu", "serve", "--port", url.rpartition(":")[2]]
+    command = [sys.executable, "-m", "insitu", "serve", "--port", url.rpartition(":")[2], "--data-dir", data]
     # `kill` of the demo must not leave the server behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)

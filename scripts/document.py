@@ -12,8 +12,7 @@ from pathlib import Path
 
 from insitu import errors
 from insitu.cli.app import app
-from insitu.cli.configuration import SECRET
-from insitu.cli.text import size
+from insitu.cli.configuration import SECRET, is_size, shown_default
 from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.server.app import DIALECTS as DIALECTS  # so that every error is known
 from insitu.settings import Settings
@@ -76,20 +75,16 @@ def _settings() -> Iterator[str]:
 
 def _default(name: str) -> str:
     field = Settings.model_fields[name]
-    value = field.default
     if name == "python":
         return "the server's own"
+    shown = shown_default(name, field.default)
+    if name == "data_dir":
+        return ", else ".join(f"`{path}`" for path in shown.split(", else "))
     if field.default_factory:
         return "by the machine"
-    if value in (None, (), {}):
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return f"`{','.join(value)}`"
-    if name.endswith("_bytes"):
-        return size(value)
-    return f"`{value:g}`" if isinstance(value, int | float) else f"`{value}`"
+    if isinstance(field.default, bool):
+        return "yes" if field.default else "no"
+    return (shown if is_size(name) else f"`{shown}`") if shown else "none"
 
 
 def commands() -> str:

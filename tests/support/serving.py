@@ -21,7 +21,7 @@ def serving(settings: Settings) -> Iterator[str]:
     with listen(settings) as sock:
         started = threading.Event()
         failures: list[BaseException] = []
-        server = Server(create_app(settings), settings, lambda url, engine: started.set())
+        server = Server(create_app(settings), settings, lambda url, service: started.set())
 
         def run() -> None:
             try:

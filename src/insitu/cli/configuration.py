@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from insitu.errors import exact
+
 from .errors import WrongUsage
-from .text import parse_size
+from .text import parse_size, size
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 # As arguments they would be seen by every user of the machine, in the list of processes.
 SECRET = {"api_keys", "upstream_api_key"}
+# The same on every machine, where the value is not.
+DATA_DIR = "$XDG_DATA_HOME/insitu, else ~/.local/share/insitu"
 # What Pydantic calls the errors of the settings' own checks.
 _OURS = "value_error"
 
@@ -22,6 +27,22 @@ _OURS = "value_error"
 def flag_of(name: str) -> str:
     """The option of a setting."""
     return f"--{name.replace('_', '-')}"
+
+
+def is_size(name: str) -> bool:
+    """Whether a setting counts bytes, and may be written like 512m."""
+    return "_bytes" in name
+
+
+def shown_default(name: str, value: object) -> str:
+    """The default of a setting as people read it; "" if there is none, or the machine decides."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, int | float):
+        return size(value) if is_size(name) else exact(value).removesuffix(".0")
+    return DATA_DIR if name == "data_dir" else str(value) if isinstance(value, str | Path) else ""
 
 
 def read_settings(wishes: Mapping[str, Any]) -> Settings:
@@ -32,7 +53,7 @@ def read_settings(wishes: Mapping[str, Any]) -> Settings:
 
     given = {name: value for name, value in wishes.items() if value is not None}
     for name, value in given.items():
-        if name.endswith("_bytes"):
+        if is_size(name):
             try:
                 given[name] = parse_size(value)
             except ValueError as error:

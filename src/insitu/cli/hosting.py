@@ -93,14 +93,15 @@ def _start(settings: Settings, stop: ExitStack) -> str:
     from anyio.from_thread import start_blocking_portal
 
     from insitu.engine import Engine
-    from insitu.server.app import create_app
+    from insitu.server.app import create_app, open_store
     from insitu.server.run import Server, listen
 
     listens = Event()
     sock = stop.enter_context(listen(settings))
     portal = stop.enter_context(start_blocking_portal(backend_options={"use_uvloop": find_spec("uvloop") is not None}))
+    store = stop.enter_context(portal.wrap_async_context_manager(open_store(settings)))
     engine = stop.enter_context(portal.wrap_async_context_manager(Engine(settings)))
-    server = Server(create_app(settings, engine), settings, lambda url, engine: listens.set())
+    server = Server(create_app(settings, engine, store), settings, lambda url, service: listens.set())
     served = portal.start_task_soon(partial(server.serve, sockets=[sock]))
     served.add_done_callback(lambda _: listens.set())
     stop.callback(served.result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from functools import partial
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +12,26 @@ from typer.core import TyperCommand
 
 from insitu.isolation.platforms import require_linux
 
-from .configuration import SECRET, flag_of, read_settings
+from .configuration import SECRET, flag_of, is_size, read_settings, shown_default
 from .options import examples
-from .text import note, size
+from .text import note
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from insitu.engine import Engine
     from insitu.settings import Settings
+    from insitu.web.service import Service
+
+    from .probe import Fault, Glance
 
 EXAMPLES = (
     "insitu serve",
     "insitu serve --upstream http://127.0.0.1:11434/v1",
     "insitu serve --port 9000 --pool-size 32 --memory-bytes 2g",
     "insitu serve --python ~/analysis/.venv/bin/python",
-    "INSITU_API_KEYS=$(openssl rand -hex 16) insitu serve --host 0.0.0.0",
+    "export INSITU_API_KEYS=$(openssl rand -hex 16); echo $INSITU_API_KEYS",
+    "insitu serve --host 0.0.0.0",
 )
-_METAVARS = {"_s": "SECONDS", "_bytes": "SIZE"}
 
 
 def serve() -> None:
@@ -69,49 +73,58 @@ def _option(name: str, field: FieldInfo) -> Parameter:
 
 
 def _metavar(name: str, field: FieldInfo) -> str:
-    for end, metavar in _METAVARS.items():
-        if name.endswith(end):
-            return metavar
+    if is_size(name) or name.endswith("_s"):
+        return "SIZE" if is_size(name) else "SECONDS"
     kind = str(field.annotation)
     return "NAME=PATH" if "dict" in kind else "PATH" if "Path" in kind else "TEXT" if "str" in kind else "N"
 
 
 def _default(name: str, field: FieldInfo) -> str:
-    value = field.default
-    if field.default_factory or value in (None, (), {}, False):
-        return ""
-    if isinstance(value, tuple):
-        value = ",".join(value)
-    elif isinstance(value, int | float):
-        value = size(value) if name.endswith("_bytes") else f"{value:g}"
-    return f"  [default: {value}]"
+    shown = shown_default(name, field.default)
+    return f"  [default: {shown}]" if shown else ""
 
 
 def _serve(settings: Settings) -> None:
     require_linux("a server")
     from insitu.server.run import run
 
-    run(settings, _announce)
+    from .probe import Glance
+
+    run(settings, partial(_announce, Glance(settings)))
 
 
-def _announce(url: str, engine: Engine) -> None:
-    keys = len(engine.settings.keys())
+def _announce(glance: Glance, url: str, service: Service) -> None:
+    settings, engine = service.settings, service.engine
+    keys = len(settings.keys())
     key = ' -H "Authorization: Bearer $INSITU_API_KEY"' if keys else ""
+    reached = _reached(url)
     lines = [
-        f"insitu listens on {url} (API: {url}/docs)",
+        f"insitu listens on {url} (API: {reached}/docs)",
         *(f"  {name:<12} {value}" for name, value in engine.layers.items()),
         *(_environment(about) for about in engine.environments()),
+        f"  data         {settings.data_dir}",
         f"  keys         {keys or 'none: for programs of this machine alone'}",
-        *_model(url, engine.settings.upstream),
-        f'  try          curl {url}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
+        *_model(reached, settings.upstream, glance.fault()),
+        f'  try          curl {reached}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
     ]
+    if others := service.store.servers.others:
+        servers = "another server uses" if others == 1 else f"{others} other servers use"
+        lines.insert(1, f"warning: {servers} the same data folder; containers are each server's own")
     note("\n".join(lines))
 
 
-def _model(url: str, upstream: str) -> list[str]:
+def _reached(url: str) -> str:
+    """The address as clients need it, where all addresses of the machine are listened on."""
+    for everywhere in ("0.0.0.0", "[::]"):
+        url = url.replace(f"//{everywhere}:", f"//{socket.gethostname()}:")
+    return url
+
+
+def _model(url: str, upstream: str, fault: Fault | None) -> list[str]:
     if not upstream:
         return ["  model        none: name a model server by --upstream"]
-    return [f"  model        {upstream}", f"  base_url     {url}/v1 for OpenAI's clients"]
+    state = f" ({fault})" if fault else ""
+    return [f"  model        {upstream}{state}", f"  base_url     {url}/v1 for OpenAI's clients"]
 
 
 def _environment(about: Any) -> str:

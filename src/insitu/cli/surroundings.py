@@ -1,10 +1,12 @@
-"""The checks of `insitu doctor` that are not about the kernel: memory, descriptors, Python, port, and a first run."""
+"""The checks of `insitu doctor` that are not about the kernel: memory, Python, port, folder, model, and a first run."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from insitu.server.run import listen
 from insitu.settings import Settings
 from insitu.types import Execution
 
+from .probe import fault_of_upstream
 from .text import size
 
 _TIERS = ("process",)
@@ -44,6 +47,9 @@ def check_surroundings(settings: Settings) -> Iterator[Check]:
     yield _check_descriptors(settings)
     yield _check_python(settings.python)
     yield _check_port(settings)
+    yield _check_data_folder(settings.data_dir)
+    if settings.upstream:
+        yield _check_model_server(settings)
 
 
 def _check_memory(settings: Settings) -> Check:
@@ -108,6 +114,23 @@ def _check_port(settings: Settings) -> Check:
         return Check("port", "ok", f"an insitu server answers at {place}")
     except InsituError:
         return Check("port", "warn", refusal, "`insitu serve` listens there", "choose another: --port N")
+
+
+def _check_data_folder(folder: Path) -> Check:
+    # Nothing is made for a look: what can be written to is the nearest folder that is there.
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Check("data folder", "ok", f"{folder}, with {size(shutil.disk_usage(there).free)} free")
+    found = f"{there} {'cannot be written to' if there.is_dir() else 'is no folder'}"
+    return Check("data folder", "fail", found, f"a folder for what lasts: {folder}", "name another by INSITU_DATA_DIR")
+
+
+def _check_model_server(settings: Settings) -> Check:
+    fault = fault_of_upstream(settings)
+    if fault is None:
+        return Check("model server", "ok", f"{settings.upstream} answers")
+    mend = fault.mend or "see that it runs, and that INSITU_UPSTREAM is its base URL"
+    return Check("model server", "warn", f"{settings.upstream} {fault.what}", "it answers to /models", mend)
 
 
 def run_something(settings: Settings) -> Iterator[Check]:

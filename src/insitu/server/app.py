@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -30,11 +30,23 @@ DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI)
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
-def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+def open_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """The store in the data folder of the settings.
+
+    Raises:
+        StoreFailed: if the folder cannot be used.
+    """
+    return Store.open(
+        settings.data_dir, file_bytes_per_owner=settings.data_bytes_per_owner, retention_s=settings.retention_s
+    )
+
+
+def create_app(settings: Settings, engine: Engine | None = None, store: Store | None = None) -> FastAPI:
     """The ASGI application.
 
     Args:
         engine: a running engine; without one, the application starts its own and ends it.
+        store: an open store; likewise.
     """
     service = Service(settings, opened=engine)
 
@@ -42,15 +54,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             opened = engine if engine is not None else await stack.enter_async_context(Engine(settings))
-            store = await stack.enter_async_context(
-                Store.open(
-                    settings.data_dir,
-                    file_bytes_per_owner=settings.data_bytes_per_owner,
-                    retention_s=settings.retention_s,
-                )
-            )
+            lasting = store if store is not None else await stack.enter_async_context(open_store(settings))
             service.opened = opened
-            service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, store))
+            service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting))
             yield
         service.opened_turns = None
         if engine is None:

@@ -21,7 +21,7 @@ from ..engine import Engine
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
 from ..web.service import Service
-from .app import create_app
+from .app import create_app, open_store
 
 # A client that takes nothing for so long is cut off by the kernel.
 UNREAD_S = 60.0
@@ -31,13 +31,12 @@ LAST_ANSWERS_S = 5
 DESCRIPTORS = 65536
 
 # Told a server's address once it listens.
-Announce = Callable[[str, Engine], None]
+Announce = Callable[[str, Service], None]
 
 
-def announce_address(url: str, engine: Engine) -> None:
+def announce_address(url: str, service: Service) -> None:
     """Say in one line where the server is."""
-    sys.stderr.write(f"insitu listens on {url} (API: {url}/docs)\n")
-    sys.stderr.flush()
+    _say(f"insitu listens on {url} (API: {url}/docs)")
 
 
 def serve(settings: Settings) -> int:
@@ -127,10 +126,12 @@ class Server(uvicorn.Server):
         """Start, and say where."""
         await super().startup(sockets)
         for sock in sockets or ():
-            self.announce(_url(sock), self.service.engine)
+            self.announce(_url(sock), self.service)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, wait for what runs, end what does not end, then stop."""
+        if self.settings.shutdown_s and (running := _running(self.service)):
+            _say(f"stopping: {running}, at most {self.settings.shutdown_s:g} s; Ctrl-C again ends them now")
         async with anyio.create_task_group() as group:
             group.start_soon(self._cancel_when_hurried, group.cancel_scope)
             await self._drain(anyio.current_time() + self.settings.shutdown_s)
@@ -163,8 +164,21 @@ class Server(uvicorn.Server):
 
 async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
-        async with Engine(settings) as engine:
-            await Server(create_app(settings, engine), settings, announce).serve(sockets=[sock])
+        # Whatever cannot be had is found here, and not by the framework, which has many words for it.
+        async with open_store(settings) as store, Engine(settings) as engine:
+            await Server(create_app(settings, engine, store), settings, announce).serve(sockets=[sock])
+
+
+def _running(service: Service) -> str:
+    """What still runs, in words; "" if nothing does."""
+    counts = (("turn", service.turns.running), ("execution", service.engine.load["executions"]))
+    words = " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts if count)
+    return words and f"{words} still run{'s' * (sum(count for _, count in counts) == 1)}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _http() -> type[asyncio.Protocol] | Literal["h11"]:

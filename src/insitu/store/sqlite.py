@@ -38,7 +38,7 @@ def open_database(folder: Path) -> Engine:
     event.listen(engine, "begin", _begin)
     try:
         # SQLite does not wait for the lock that it needs to turn the write-ahead log on.
-        with _locked(folder):
+        with locked(folder):
             _make_file(folder / FILE)
             with writing(engine).begin() as connection:
                 _make_tables(connection, folder)
@@ -67,7 +67,8 @@ def insert_or_replace(table: Table, *key: str) -> Insert:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other servers off a folder for as long as the block runs."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -16,6 +16,7 @@ from .database import Database, Records, Transaction, reads
 from .files import Files
 from .purge import Purge
 from .responses import Responses
+from .servers import Servers
 from .tables import container_files, files
 from .uploads import Uploads
 
@@ -26,8 +27,9 @@ class Store(Records):
     Every look-up names the owner; what is someone else's is not there.
     """
 
-    def __init__(self, database: Database, *, file_bytes_per_owner: int, retention_s: float) -> None:
+    def __init__(self, database: Database, servers: Servers, *, file_bytes_per_owner: int, retention_s: float) -> None:
         super().__init__(database)
+        self.servers = servers
         uploads = Uploads(database, file_bytes_per_owner)
         self.responses = Responses(database)
         self.conversations = Conversations(database)
@@ -50,9 +52,13 @@ class Store(Records):
         """
         database = await Database.open(folder)
         try:
-            store = cls(database, file_bytes_per_owner=file_bytes_per_owner, retention_s=retention_s)
-            await store._sweep()
-            yield store
+            servers = await database.beside(Servers.join, folder / "servers")
+            try:
+                store = cls(database, servers, file_bytes_per_owner=file_bytes_per_owner, retention_s=retention_s)
+                await store._sweep()
+                yield store
+            finally:
+                servers.leave()
         finally:
             with CancelScope(shield=True):
                 await database.close()
