@@ -79,6 +79,7 @@ class Settings(BaseSettings):
         DEFAULT_VISION, description="patterns of models that are shown the figures which code makes"
     )
     max_turns: int = Field(256, gt=0, description="turns running at once")
+    max_turns_per_owner: int = Field(64, gt=0, description="turns running at once of one key")
     max_steps: int = Field(50, gt=0, description="model calls of one turn")
     max_turn_tokens: int = Field(2_000_000, gt=0, description="tokens of all model calls of one turn together")
     turn_timeout_s: float = Field(900, gt=0, description="wall time of one turn, in seconds")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
 from ..engine import Engine
-from ..errors import InsituError, ServerFull
+from ..errors import InsituError, QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..store import Store
 from ..types import EnvironmentInfo
@@ -41,6 +42,7 @@ class Turns:
         self.jobs = jobs
         self.containers = Containers(settings, engine, store)
         self.running = 0
+        self._running_of: Counter[str] = Counter()
         self._engine = engine
         self._stopping = False
         self._idle = anyio.Event()
@@ -63,18 +65,20 @@ class Turns:
 
         Raises:
             ServerFull: if there is no room for it.
+            QuotaExceeded: if the owner's share is used up.
             InvalidRequest: if the model cannot do what is asked.
             TurnFailed: if the model server failed.
         """
-        with self.room():
+        with self.room(request.owner):
             return await self.run_in_room(request, emit)
 
     @contextmanager
-    def room(self) -> Iterator[None]:
+    def room(self, owner: str) -> Iterator[None]:
         """The room of one turn; whoever has it may run his turn to its end, though the server stops.
 
         Raises:
             ServerFull: if there is none.
+            QuotaExceeded: if the owner's share of it is used up.
         """
         if self._stopping:
             raise server_stopping()
@@ -83,11 +87,17 @@ class Turns:
                 f"{self.running} turns run, and {self.settings.max_turns} is the most",
                 hint="try again in a while; the setting max_turns is the bound",
             )
+        share = self.settings.max_turns_per_owner
+        if owner and self._running_of[owner] >= share:
+            raise QuotaExceeded(f"{share} of your turns run, the most for one key", hint="wait for some of them to end")
         self.running += 1
+        self._running_of[owner] += 1
         try:
             yield
         finally:
             self.running -= 1
+            self._running_of[owner] -= 1
+            self._running_of += Counter()  # forgets the owners that have none
             self._idle.set()
 
     async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:

@@ -10,7 +10,7 @@ SMALL_BYTES = 64 * 1024
 
 
 class Bodies:
-    """Counts the bytes of the bodies that requests under way have brought."""
+    """Counts the bytes that requests under way hold: what they have brought, and what they go on from."""
 
     def __init__(self) -> None:
         self.most = HELD_BYTES
@@ -18,18 +18,28 @@ class Bodies:
 
 
 class Body:
-    """What one request has brought so far; its room is free again once it is answered."""
+    """What one request holds so far; its room is free again once it is answered, and what it began has ended."""
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
+        self._size = 0
         self._held = 0
 
+    def add(self, size: int) -> None:
+        """Hold ``size`` bytes more.
+
+        Raises:
+            ServerFull: as of :meth:`grow`.
+        """
+        self.grow(self._size + size)
+
     def grow(self, size: int) -> None:
-        """Hold ``size`` bytes of it.
+        """Hold ``size`` bytes in all.
 
         Raises:
             ServerFull: if all bodies together have no room for that.
         """
+        self._size = size
         more = size - self._held
         if size <= SMALL_BYTES:
             return
@@ -41,7 +51,14 @@ class Body:
         self._bodies.held += more
         self._held = size
 
+    def hand_over(self) -> Body:
+        """The same for what goes on when the request is answered: who takes it lets it go."""
+        other = Body(self._bodies)
+        other._size, other._held = self._size, self._held
+        self._size = self._held = 0
+        return other
+
     def let_go(self) -> None:
         """Give the room back."""
         self._bodies.held -= self._held
-        self._held = 0
+        self._size = self._held = 0

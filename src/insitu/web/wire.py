@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import TooLarge
-from .bodies import Body
+from .bodies import SMALL_BYTES, Body
 from .encoding import dumps
 from .errors import BodyStalled, ClientGone, invalid_request
 
@@ -21,6 +21,9 @@ Model = TypeVar("Model", bound=BaseModel)
 DESCRIPTION_BYTES = 1 << 20
 INLINE_BYTES = 32 << 20
 STALL_S = 60.0
+# Three bytes of a body can be a list, which takes so many in memory.
+_NODE_BYTES = 80
+_MOST_NODES = 2_000_000
 
 
 async def read_json(request: Request, model: type[Model], cap: int) -> Model:
@@ -46,8 +49,24 @@ async def read_bytes(request: Request, cap: int) -> bytes:
         TooLarge: if it has more than ``cap`` bytes.
         ServerFull: if other requests hold too many already.
     """
-    refuse_length(request, cap)
+    content = await _collect(request, cap)
+    if len(content) > SMALL_BYTES:
+        nodes = content.count(b"[") + content.count(b"{")
+        if nodes > _MOST_NODES:
+            raise TooLarge(f"the body has {nodes} opening brackets and braces; {_MOST_NODES} is the most")
+        body_of(request).add(nodes * _NODE_BYTES)
+    return content
+
+
+def body_of(request: Request) -> Body:
+    """What a request holds in memory."""
     body: Body = request.scope["insitu.body"]
+    return body
+
+
+async def _collect(request: Request, cap: int) -> bytes:
+    refuse_length(request, cap)
+    body = body_of(request)
     chunks: list[bytes] = []
     size = 0
     async for chunk in body_chunks(request):

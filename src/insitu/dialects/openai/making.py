@@ -17,6 +17,7 @@ from ...turn.events import CallRunning, TurnEvent, TurnUsage
 from ...turn.guard import TurnFailed
 from ...turn.jobs import Job
 from ...turn.turns import server_stopping
+from ...web.bodies import Body
 from ...web.encoding import dumps
 from ...web.errors import ServerStopped
 from ...web.service import Service
@@ -33,15 +34,20 @@ _REASONS = {"length": "max_output_tokens"}
 _CUT_OFF = ("length", "content_filter", "max_time")
 
 
-def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str) -> Job:
+def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str, body: Body) -> Job:
     """Start to make a response.
+
+    Args:
+        body: what the request holds in memory; the response does until it is made.
 
     Raises:
         ServerFull: if there is no room for another turn.
+        QuotaExceeded: if the owner's share of it is used up.
     """
     room = ExitStack()
     making = Making(service, asked, prepared, owner, room)
-    room.enter_context(service.turns.room())
+    room.enter_context(service.turns.room(owner))
+    room.callback(body.hand_over().let_go)
     return service.turns.jobs.start(making.response["id"], owner, making.work, making)
 
 

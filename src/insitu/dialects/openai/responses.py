@@ -16,7 +16,7 @@ from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import Service, key_of, owner_of
 from ...web.sse import EventStream, encode
-from ...web.wire import INLINE_BYTES, json_answer, read_json
+from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from .asked import CreateResponse
 from .errors import BadParameter, openai_error_body
 from .items import shown
@@ -88,7 +88,8 @@ async def _create(service: Service, request: Request) -> Response:
     owner = owner_of(request)
 
     async def begin() -> Job:
-        return start(service, asked, await prepare(service, owner, key_of(request), asked), owner)
+        prepared = await prepare(service, owner, key_of(request), asked)
+        return start(service, asked, prepared, owner, body_of(request))
 
     job = await service.while_connected(request.receive, begin)
     if asked.stream:
