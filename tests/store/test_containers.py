@@ -41,13 +41,6 @@ async def test_saving_again_leaves_the_files_alone(store: Store) -> None:
     assert await content(await store.containers.open(await store.containers.file("c", "f", "ann"))) == b"kept"
 
 
-async def test_touch_moves_the_last_activity(store: Store) -> None:
-    await store.containers.touch("c", "ann", NOW + 5)
-    assert await store.containers.get("c", "ann") == replace(container("c"), last_active=NOW + 5)
-    with pytest.raises(NotFound, match=r"^there is no container 'd'$"):
-        await store.containers.touch("d", "ann", NOW)
-
-
 async def test_containers_are_listed_by_name(store: Store) -> None:
     await store.containers.save(container("d", name="other"))
     await store.containers.save(container("e", name="box"))
@@ -164,3 +157,36 @@ async def test_deleting_a_container_deletes_its_files_and_their_content(store: S
     assert len(blobs(folder)) == 1
     await store.containers.save(container("c"))
     assert (await store.containers.files("c", "ann", PAGE)).data == []
+
+
+async def test_several_files_are_noted_at_once(store: Store, folder: Path) -> None:
+    await store.containers.put_file(container_file("f", size=4))
+    await keep(store, "f", b"kept")
+    many = [container_file(f"g{number}", path=f"p{number}") for number in range(1200)]
+    changed = replace(container_file("new", path="f", size=9), created=NOW + 9)
+    assert await store.containers.put_files("c", "ann", [changed, *many]) == [
+        replace(changed, id="f", created=NOW),
+        *many,
+    ]
+    assert await store.containers.files_of("c", "ann", ["f", "g7", "none"]) == {
+        "f": replace(changed, id="f", created=NOW),
+        "g7": many[7],
+    }
+    assert blobs(folder) == []
+    with pytest.raises(NotFound):
+        await store.containers.put_files("d", "ann", [])
+
+
+async def test_small_contents_are_kept_at_once(store: Store, folder: Path) -> None:
+    await store.containers.put_files("c", "ann", [container_file(id, size=1) for id in "fgh"])
+    await keep(store, "f", b"before")
+    await store.containers.keep_small("c", "ann", {"f": b"after", "g": b"", "none": b"x", "h": b"y" * 996})
+    found = await store.containers.files_of("c", "ann", "fgh")
+    assert [(file.size, file.blob is None) for file in found.values()] == [(5, False), (0, False), (1, True)]
+    assert await content(await store.containers.open(found["f"])) == b"after"
+    assert len(blobs(folder)) == 2
+    await store.containers.keep_small("c", "bob", {"f": b"bob's"})
+    assert await store.containers.files_of("c", "ann", "fgh") == found
+    await store.containers.delete_files("c", "ann", ["f", "h", "none"])
+    assert set(await store.containers.files_of("c", "ann", "fgh")) == {"g"}
+    assert len(blobs(folder)) == 1

@@ -25,7 +25,6 @@ LOOKUPS: dict[str, Lookup] = {
     "all items": lambda store, owner: store.conversations.all_items("conv", owner),
     "item": lambda store, owner: store.conversations.item("conv", "i", owner),
     "container": lambda store, owner: store.containers.get("c", owner),
-    "touch": lambda store, owner: store.containers.touch("c", owner, 0),
     "container's file": lambda store, owner: store.containers.file("c", "f", owner),
     "container's files": lambda store, owner: store.containers.files("c", owner, PAGE),
     "file at a path": lambda store, owner: store.containers.file_at("c", "f", owner),

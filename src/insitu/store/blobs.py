@@ -81,9 +81,20 @@ class Blobs:
         self._folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)
 
+    def new_name(self) -> str:
+        """A name that no blob has."""
+        return secrets.token_hex(16)
+
+    def write(self, blob: str, content: bytes) -> None:
+        """Make a blob of a whole content; nobody knows its name yet."""
+        path = self._path(blob)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(path, _NEW, 0o600), "wb", buffering=0) as file:
+            file.write(content)
+
     def begin(self) -> Upload:
         """Make room for a new blob."""
-        blob = secrets.token_hex(16)
+        blob = self.new_name()
         path = self._path(blob)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         upload = Upload(path.with_name(blob + _PART), blob)

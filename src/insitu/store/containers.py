@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import Column, ColumnElement, and_, delete, select, update
 
 from .blobs import StoredBytes, Upload
 from .database import Database, Records, Transaction, reads, writes
 from .failures import gone, missing
-from .queries import owned, read_one, read_page
+from .queries import owned, pieces, read_one, read_page
 from .records import ContainerFile, ContainerRecord, Listing, Page
 from .sqlite import insert_or_replace
 from .tables import columns, container_files, containers, values
@@ -49,39 +49,45 @@ class Containers(Records):
         return read_page(transaction, query, ContainerRecord, "container", page, keys)
 
     @writes
-    def touch(self, transaction: Transaction, id: str, owner: str, when: float) -> None:
-        """Note that a container was active at a time, in seconds since the epoch."""
-        change = update(containers).where(owned(containers, id, owner)).values(last_active=when)
-        if not transaction.execute(change).rowcount:
-            raise missing("container", id)
-
-    @writes
     def delete(self, transaction: Transaction, id: str, owner: str) -> None:
         """Delete a container's record, its files and what is kept of them."""
         _get(transaction, id, owner)
         transaction.discard(transaction.execute(select(container_files.c.blob).where(_of(id, owner))).scalars())
         transaction.execute(delete(containers).where(owned(containers, id, owner)))
 
-    @writes
-    def put_file(self, transaction: Transaction, file: ContainerFile) -> ContainerFile:
-        """Note a file of a container; one that had the same path keeps its id and the time it was made.
+    async def put_file(self, file: ContainerFile) -> ContainerFile:
+        """The same as :meth:`put_files`, for one."""
+        return (await self.put_files(file.container_id, file.owner, [file]))[0]
 
-        What is kept of it stays only if its size is the same: it is not the file's content any more.
+    @writes
+    def put_files(
+        self, transaction: Transaction, container_id: str, owner: str, files: Sequence[ContainerFile]
+    ) -> Sequence[ContainerFile]:
+        """Note files of a container; those that had the same paths keep their ids and the times they were made.
+
+        What is kept of a file stays only if its size is the same: it is not the file's content any more.
         """
-        _get(transaction, file.container_id, file.owner)
-        known = _file_at(transaction, file.container_id, file.path, file.owner)
-        stored = replace(file, blob=None)
-        if known is not None:
-            blob = known.blob if known.size == file.size else None
-            stored = replace(file, id=known.id, created=known.created, blob=blob)
-            transaction.discard([known.blob] if blob is None else [])
-        transaction.execute(_PUT_FILE, [values(stored)])
+        _get(transaction, container_id, owner)
+        known = _files_with(transaction, container_id, owner, container_files.c.path, [file.path for file in files])
+        before = {file.path: file for file in known}
+        stored = [_noted(file, before.get(file.path)) for file in files]
+        if stored:
+            transaction.execute(_PUT_FILE, [values(file) for file in stored])
+        transaction.discard({file.blob for file in before.values()} - {file.blob for file in stored})
         return stored
 
     @reads
     def file(self, transaction: Transaction, container_id: str, file_id: str, owner: str) -> ContainerFile:
         """One file's record."""
         return _file(transaction, container_id, file_id, owner)
+
+    @reads
+    def files_of(
+        self, transaction: Transaction, container_id: str, owner: str, ids: Collection[str]
+    ) -> dict[str, ContainerFile]:
+        """What is there of some files, by their ids."""
+        found = _files_with(transaction, container_id, owner, container_files.c.id, ids)
+        return {file.id: file for file in found}
 
     @reads
     def file_at(self, transaction: Transaction, container_id: str, path: str, owner: str) -> ContainerFile | None:
@@ -100,8 +106,12 @@ class Containers(Records):
     @writes
     def delete_file(self, transaction: Transaction, container_id: str, file_id: str, owner: str) -> None:
         """Delete a file's record and what is kept of it."""
-        transaction.discard([_file(transaction, container_id, file_id, owner).blob])
-        transaction.execute(delete(container_files).where(owned(container_files, file_id, owner)))
+        _delete(transaction, [_file(transaction, container_id, file_id, owner)])
+
+    @writes
+    def delete_files(self, transaction: Transaction, container_id: str, owner: str, ids: Collection[str]) -> None:
+        """The same, of several; those that are gone are passed over."""
+        _delete(transaction, _files_with(transaction, container_id, owner, container_files.c.id, ids))
 
     async def keep(
         self, container_id: str, file_id: str, owner: str, chunks: AsyncIterable[bytes], max_bytes: int
@@ -117,15 +127,31 @@ class Containers(Records):
             return await self._keep(container_id, file_id, owner, upload)
 
     @writes
+    def keep_small(
+        self, transaction: Transaction, container_id: str, owner: str, contents: Mapping[str, bytes]
+    ) -> None:
+        """Store the contents of several files at once, in the place of what was kept of them before.
+
+        A file that is gone is passed over, and so is one that the owner has no room for.
+
+        Args:
+            contents: by the files' ids.
+        """
+        room = self._uploads.room(transaction, owner)
+        for before in _files_with(transaction, container_id, owner, container_files.c.id, contents):
+            content = contents[before.id]
+            if len(content) - _kept(before) <= room:
+                room -= len(content) - _kept(before)
+                _replace_content(transaction, before, len(content), transaction.write(content))
+
+    @writes
     def _keep(
         self, transaction: Transaction, container_id: str, file_id: str, owner: str, upload: Upload
     ) -> ContainerFile:
         before = _file(transaction, container_id, file_id, owner)
         self._uploads.charge(transaction, owner, upload.size, replaced=_kept(before))
-        change = update(container_files).where(owned(container_files, file_id, owner))
-        transaction.execute(change.values(size=upload.size, blob=upload.blob))
+        _replace_content(transaction, before, upload.size, upload.blob)
         transaction.publish(upload)
-        transaction.discard([before.blob])
         return replace(before, size=upload.size, blob=upload.blob)
 
     async def open(self, file: ContainerFile) -> StoredBytes:
@@ -155,11 +181,34 @@ def _file(transaction: Transaction, container_id: str, file_id: str, owner: str)
 
 
 def _file_at(transaction: Transaction, container_id: str, path: str, owner: str) -> ContainerFile | None:
-    query = select(*columns(container_files, ContainerFile)).where(
-        _of(container_id, owner), container_files.c.path == path
-    )
-    row = transaction.execute(query).one_or_none()
-    return ContainerFile(*row) if row else None
+    return next(_files_with(transaction, container_id, owner, container_files.c.path, [path]), None)
+
+
+def _files_with(
+    transaction: Transaction, container_id: str, owner: str, column: Column[str], wanted: Collection[str]
+) -> Iterator[ContainerFile]:
+    query = select(*columns(container_files, ContainerFile)).where(_of(container_id, owner))
+    for some in pieces(wanted):
+        yield from (ContainerFile(*row) for row in transaction.execute(query.where(column.in_(some))).all())
+
+
+def _noted(file: ContainerFile, before: ContainerFile | None) -> ContainerFile:
+    if before is None:
+        return replace(file, blob=None)
+    blob = before.blob if before.size == file.size else None
+    return replace(file, id=before.id, created=before.created, blob=blob)
+
+
+def _replace_content(transaction: Transaction, before: ContainerFile, size: int, blob: str) -> None:
+    change = update(container_files).where(owned(container_files, before.id, before.owner))
+    transaction.execute(change.values(size=size, blob=blob))
+    transaction.discard([before.blob])
+
+
+def _delete(transaction: Transaction, files: Iterable[ContainerFile]) -> None:
+    for file in list(files):
+        transaction.discard([file.blob])
+        transaction.execute(delete(container_files).where(owned(container_files, file.id, file.owner)))
 
 
 def _kept(file: ContainerFile) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, and_, delete, exists, not_, select
 
 from .database import Transaction
+from .queries import pieces
 from .records import Item
 from .sqlite import insert_new, insert_or_replace
 from .tables import columns, conversation_items, items, response_items, values
@@ -14,7 +15,6 @@ from .tables import columns, conversation_items, items, response_items, values
 COLUMNS = columns(items, Item)
 _ADD = insert_new(items, "owner", "id")
 _PUT = insert_or_replace(items, "owner", "id")
-_AT_ONCE = 500
 
 
 def add_items(transaction: Transaction, added: Sequence[Item]) -> None:
@@ -32,13 +32,13 @@ def put_items(transaction: Transaction, put: Sequence[Item]) -> None:
 def find_items(transaction: Transaction, ids: Collection[str], owner: str) -> dict[str, Item]:
     """What is there of some items, by their ids."""
     query = select(*COLUMNS).where(items.c.owner == owner)
-    found = (Item(*row) for some in _pieces(ids) for row in transaction.execute(query.where(items.c.id.in_(some))))
+    found = (Item(*row) for some in pieces(ids) for row in transaction.execute(query.where(items.c.id.in_(some))))
     return {item.id: item for item in found}
 
 
 def drop_unused(transaction: Transaction, ids: Collection[str], owner: str) -> None:
     """Delete those of some items that nothing has any more."""
-    for some in _pieces(ids):
+    for some in pieces(ids):
         transaction.execute(delete(items).where(items.c.owner == owner, items.c.id.in_(some), unused()))
 
 
@@ -50,10 +50,3 @@ def unused() -> ColumnElement[bool]:
             for links in (response_items, conversation_items)
         )
     )
-
-
-def _pieces(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    # A statement has a bounded number of parameters.
-    every = list(ids)
-    for start in range(0, len(every), _AT_ONCE):
-        yield every[start : start + _AT_ONCE]

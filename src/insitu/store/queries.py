@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, Table, and_, select, tuple_
@@ -14,10 +14,19 @@ from .tables import columns
 
 T = TypeVar("T")
 
+_AT_ONCE = 500
+
 
 def owned(table: Table, id: str, owner: str) -> ColumnElement[bool]:
     """Whether a row is the owner's, of this id."""
     return and_(table.c.owner == owner, table.c.id == id)
+
+
+def pieces(values: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Values in lists that a statement can take: it has a bounded number of parameters."""
+    every = list(values)
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]
 
 
 def read_one(transaction: Transaction, table: Table, kind: Callable[..., T], name: str, id: str, owner: str) -> T:

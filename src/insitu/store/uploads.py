@@ -56,6 +56,10 @@ class Uploads(Records):
             with CancelScope(shield=True):
                 await self._database.beside(upload.discard)
 
+    def room(self, transaction: Transaction, owner: str) -> int:
+        """How many bytes more the owner may store."""
+        return self._bytes_per_owner - _stored(transaction, owner)
+
     def charge(self, transaction: Transaction, owner: str, size: int, *, replaced: int = 0) -> None:
         """Make sure that the owner may store so many bytes more.
 

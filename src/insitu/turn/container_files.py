@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -56,7 +57,7 @@ class ContainerFiles:
         if session is None:
             return file
         if (info := await _look(session, file.path)) is not None:
-            return await self._noted(file, info)
+            return file if file.size == info.size else (await self._note([info], {file.path: file}))[0]
         if file.blob is None:
             await self._store.containers.delete_file(self._container.id, file_id, self._owner)
             raise _missing(file_id)
@@ -100,23 +101,23 @@ class ContainerFiles:
         except _GONE:
             return
         known = await self._known()
-        for path, info in found.items():
-            await self._noted(known.get(path), info)
+        changed = [info for path, info in found.items() if path not in known or known[path].size != info.size]
+        await self._note(changed, known)
         if session is not None:
             for path in known.keys() - found.keys():
                 # A listing is bounded in number and in depth: what is not in it may be there.
                 if known[path].blob is None and await _look(session, path) is None:
                     await self._store.containers.delete_file(self._container.id, known[path].id, self._owner)
 
-    async def _noted(self, known: ContainerFile | None, info: FileInfo) -> ContainerFile:
-        if known is not None:
-            if known.size == info.size:
-                return known
-            return await self._store.containers.put_file(replace(known, size=info.size))
-        file = ContainerFile(
-            new_id("cfile_"), self._owner, self._container.id, time.time(), info.path, info.size, "assistant"
-        )
-        return await self._store.containers.put_file(file)
+    async def _note(self, files: Iterable[FileInfo], known: Mapping[str, ContainerFile]) -> Sequence[ContainerFile]:
+        owner, container_id, now = self._owner, self._container.id, time.time()
+        noted = [
+            replace(known[info.path], size=info.size)
+            if info.path in known
+            else ContainerFile(new_id("cfile_"), owner, container_id, now, info.path, info.size, "assistant")
+            for info in files
+        ]
+        return await self._store.containers.put_files(container_id, owner, noted) if noted else ()
 
     async def _stored(self, file_id: str) -> ContainerFile:
         return await self._store.containers.file(self._container.id, file_id, self._owner)
@@ -142,16 +143,40 @@ class ContainerFiles:
 
 async def fetchable(containers: Containers, owner: str, files: Iterable[MadeFile]) -> list[MadeFile]:
     """Those files that can be fetched: code has not deleted them again, and they did not go with their container."""
-    return [file for file in files if await _is_fetchable(containers, owner, file)]
+    by_container = defaultdict(list)
+    for file in files:
+        by_container[file.container_id].append(file)
+    gone = {id for some in by_container.values() for id in await _not_fetchable(containers, owner, some)}
+    return [file for some in by_container.values() for file in some if file.id not in gone]
 
 
-async def _is_fetchable(containers: Containers, owner: str, file: MadeFile) -> bool:
+async def _not_fetchable(containers: Containers, owner: str, files: Sequence[MadeFile]) -> list[str]:
+    container_id = files[0].container_id
     try:
-        container = await containers.get(file.container_id, owner)
-        stored = await ContainerFiles(containers.store, container).get(file.id)
+        container = await containers.get(container_id, owner)
     except NotFound:
-        return False
-    return stored.blob is not None or container.expired is None
+        return [file.id for file in files]
+    stored = await containers.store.containers.files_of(container_id, owner, [file.id for file in files])
+    not_kept = [file for file in files if file.id not in stored or stored[file.id].blob is None]
+    if container.living_session is None:
+        return [file.id for file in not_kept]
+    lost = [file.id for file in not_kept if file.id not in stored]
+    return [*lost, *await deleted_of(container, [file for file in not_kept if file.id in stored])]
+
+
+async def deleted_of(container: Container, files: Sequence[MadeFile]) -> list[str]:
+    """The ids of those files that are no longer in the workspace of a living container."""
+    session = container.living_session
+    if session is None or not files:
+        return []
+    try:
+        found = await container.files()
+    except _GONE:
+        return []
+    missing = [file for file in files if file.path not in found]
+    deleted = [file.id for file in missing if await _look(session, file.path) is None]
+    # A sandbox that has died meanwhile says nothing of its files.
+    return [] if container.expired else deleted
 
 
 async def _look(session: Session, path: str) -> FileInfo | None:

@@ -7,22 +7,23 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import anyio
 
 from ..engine import Engine, Session
-from ..errors import FileMissing, InsituError, NotFound, QuotaExceeded, TooLarge
+from ..errors import FileMissing, InsituError, NotFound
 from ..settings import Settings
 from ..store import ContainerFile, ContainerRecord, FileRecord, Page, Store, new_id
-from ..types import MIB, FileInfo, Limits
+from ..types import FileInfo, Limits
 from .events import MadeFile
 
+Source = Literal["user", "assistant"]
+
 DEFAULT_EXPIRY_S = 20 * 60.0
-# Larger files live and die with their container.
-_KEPT_BYTES = 64 * MIB
+# A folder of the server's own making, and no business of clients.
+HIDDEN = ".insitu/"
 _DEPTH = 8
-# Of the server's own making, and no business of clients.
-_HIDDEN = ".insitu/"
 
 
 class ContainerExpired(NotFound):
@@ -84,6 +85,11 @@ class Container:
     def empty(self) -> bool:
         """Whether nothing was ever put into it: there is no need of a sandbox to look."""
         return self._session is None and not self.record.file_ids and not self._contents
+
+    @property
+    def living_session(self) -> Session | None:
+        """Its session, if there is one that can be used."""
+        return None if self.expired else self._session
 
     @property
     def last_active(self) -> float:
@@ -186,22 +192,21 @@ class Container:
 
     async def _write(self, session: Session, path: str, chunks: AsyncIterator[bytes], most: int) -> ContainerFile:
         info = await session.files.write(path, chunks, max_bytes=most)
-        return await self._note(info, "user")
+        return (await self._note([info], "user"))[0]
 
-    async def made(self, files: Sequence[FileInfo]) -> list[MadeFile]:
+    async def made(self, files: Iterable[FileInfo]) -> list[MadeFile]:
         """Take note of files that code has made."""
-        noted = [await self._note(info, "assistant") for info in sorted(files, key=lambda info: info.path)]
+        by_path = {info.path: info for info in files if not info.path.startswith(HIDDEN)}
+        noted = await self._note(by_path.values(), "assistant") if by_path else ()
         return [MadeFile(file.id, self.id, file.path, file.size) for file in noted]
 
-    async def save_figure(self, png: bytes) -> MadeFile | None:
+    async def save_figure(self, png: bytes) -> FileInfo | None:
         """Put an image that code has shown into the workspace; None if it does not fit."""
         session = await self.session()
         try:
-            path = await self._figure_name(session)
-            info = await session.files.write(path, _once(png))
+            return await session.files.write(await self._figure_name(session), _once(png))
         except InsituError:
             return None  # it is shown all the same: the image itself is part of the call's output
-        return (await self.made([info]))[0]
 
     async def _figure_name(self, session: Session) -> str:
         while True:
@@ -212,37 +217,17 @@ class Container:
             except FileMissing:
                 return name
 
-    async def _note(self, info: FileInfo, source: str) -> ContainerFile:
-        return await self._parts.store.containers.put_file(
-            ContainerFile(
-                id=new_id("cfile_"),
-                owner=self.record.owner,
-                container_id=self.id,
-                created=time.time(),
-                path=info.path,
-                size=info.size,
-                source="user" if source == "user" else "assistant",
-                blob=None,
-            )
-        )
-
-    async def keep(self, file: MadeFile) -> None:
-        """Store a file's content, so that it outlives the sandbox; what is over 64 MiB is not kept."""
-        if file.size > _KEPT_BYTES or self._session is None:
-            return
-        try:
-            await self._parts.store.containers.keep(
-                self.id, file.id, self.record.owner, self._session.files.read(file.path), _KEPT_BYTES
-            )
-        except (NotFound, TooLarge, QuotaExceeded):
-            return  # deleted or grown meanwhile, or the owner's room is used up: it is there while the sandbox is
+    async def _note(self, files: Iterable[FileInfo], source: Source) -> Sequence[ContainerFile]:
+        owner, now = self.record.owner, time.time()
+        noted = [ContainerFile(new_id("cfile_"), owner, self.id, now, info.path, info.size, source) for info in files]
+        return await self._parts.store.containers.put_files(self.id, owner, noted)
 
     async def files(self) -> dict[str, FileInfo]:
         """The files of the workspace by their paths; none if its time is over."""
         if self.expired or self.empty:
             return {}
         listing = await (await self.session()).files.list(depth=_DEPTH)
-        return {info.path: info for info in listing if info.kind == "file" and not info.path.startswith(_HIDDEN)}
+        return {info.path: info for info in listing if info.kind == "file" and not info.path.startswith(HIDDEN)}
 
     async def delete(self) -> None:
         """End it, and forget it."""

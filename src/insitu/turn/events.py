@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..types import Execution
 
 Message = dict[str, Any]
 """One message of a transcript, in the shape of chat completions."""
+
+MOST_FILES = 100
+"""Files of one turn that are kept, and of one call or answer that are told of; the others can be listed."""
 
 Reason = Literal[
     "stop", "length", "content_filter", "client_tools", "max_steps", "max_time", "max_tokens", "repeated_error"
@@ -206,4 +209,3 @@ class TurnResult:
     messages: tuple[Message, ...] = ()
     model: str = ""
     code_ran: bool = False
-    container_ids: tuple[str, ...] = field(default=())

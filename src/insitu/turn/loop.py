@@ -13,7 +13,7 @@ import anyio.lowlevel
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
 from .chunks import Piece
-from .events import MadeFile, Message, Reason, StepStarted, TurnResult
+from .events import Message, Reason, StepStarted, TurnResult
 from .fenced import FencedReader, as_fenced
 from .guard import Guard, TurnFailed, is_safe_to_repeat
 from .request import TurnRequest
@@ -72,7 +72,6 @@ class Loop:
         self._begun = len(self._messages)
         self._model = request.model
         self._code_ran = False
-        self.files: dict[str, MadeFile] = {}
 
     async def run(self) -> TurnResult:
         """Go on until the model has answered, or a guard ends it.
@@ -203,7 +202,6 @@ class Loop:
         else:
             told, hint = run.done.told, self._guard.note_error(run.last_error)
             self._code_ran |= run.ran
-            self.files.update((file.id, file) for file in run.done.files)
         told = f"{told}\n{hint}" if hint else told
         return {"role": "tool", "tool_call_id": call.id, "content": told}
 

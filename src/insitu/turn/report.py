@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..guest.lockdown import WORKSPACE
 from ..types import Execution
 from .events import MadeFile
 
 _MOST_FILES = 20
-_WORKSPACE = "/mnt/data"
 
 
 def output_of(execution: Execution) -> str:
@@ -25,7 +25,7 @@ def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int) -> l
     if figures:
         notes.append(f"[{figures} figure{'s' if figures > 1 else ''} shown to the user]")
     if files:
-        named = ", ".join(f"{_WORKSPACE}/{file.path} ({file.size} bytes)" for file in files[:_MOST_FILES])
+        named = ", ".join(f"{WORKSPACE}/{file.path} ({file.size} bytes)" for file in files[:_MOST_FILES])
         more = f", and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
         notes.append(f"[files written: {named}{more}]")
     if not execution.state_kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +12,16 @@ import anyio
 
 from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
-from ..types import MIB, Execution
+from ..guest.lockdown import WORKSPACE
+from ..types import MIB, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
-from .containers import Container
+from .containers import HIDDEN, Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
 from .step import Emit, ModelCall
 
 # Hidden, so that it is none of the files that code has made.
-_FULL_OUTPUT = ".insitu/output-{id}.txt"
+_FULL_OUTPUT = HIDDEN + "output-{id}.txt"
 _MOST_FIGURES = 16
 _FIGURE_BYTES = 8 * MIB
 _LEAST_OUTPUT = 200
@@ -87,11 +88,9 @@ class CallRunner:
         session = await container.session()
         self._emit(CallRunning(call.id, container.id))
         execution = await self._follow(call, self._engine.start(session, code))
-        files = await container.made([file for file in execution.files if not file.path.startswith(".insitu/")])
         pngs = [png for png in execution.images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
-        for png in pngs:
-            if figure := await container.save_figure(png):
-                files.append(figure)
+        shown = [figure for png in pngs if (figure := await container.save_figure(png))]
+        files = await container.made([*_by_path(execution.files), *shown])
         told = await self._tell(call, session, output_of(execution), notes_on(execution, files, len(pngs)))
         figures = tuple(base64.b64encode(png).decode() for png in pngs)
         return self._done(call, CallDone(call.id, arguments, told, (execution,), tuple(files), figures))
@@ -105,7 +104,7 @@ class CallRunner:
         executions = await self._side_by_side(call, session, arguments, commands)
         after = await container.files()
         changed = [info for path, info in after.items() if info != before.get(path)]
-        files = await container.made([info for info in changed if not info.path.startswith(".insitu/")])
+        files = await container.made(_by_path(changed))
         most = whole_number(arguments.get("max_output_length"))
         texts = [_command_report(execution, max(_LEAST_OUTPUT, most) if most else None) for execution in executions]
         told = await self._tell(call, session, "\n".join(texts), notes_on(executions[-1], files, 0))
@@ -166,7 +165,11 @@ async def _keep(session: Session, path: str, text: str) -> str | None:
         await session.files.write(path, chunks())
     except InsituError:
         return None  # no room: the model gets head and tail, and is not sent to a file that is not there
-    return f"/mnt/data/{path}"
+    return f"{WORKSPACE}/{path}"
+
+
+def _by_path(files: Iterable[FileInfo]) -> list[FileInfo]:
+    return sorted(files, key=lambda info: info.path)
 
 
 def _command_report(execution: Execution, most: int | None) -> str:

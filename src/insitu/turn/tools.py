@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..guest.lockdown import WORKSPACE
 from ..types import MIB, EnvironmentInfo, Limits
 from .containers import Container
 
@@ -113,7 +114,7 @@ def _describe_python(environment: EnvironmentInfo, limits: Limits) -> str:
     return (
         f"Runs Python {environment.version}{ahead}, in a sandbox like a notebook: variables, imports and files stay "
         "from call to call, the value of the last expression is shown, and so is what is printed. "
-        "Files are in /mnt/data, the working directory; save there what the user is to get. "
+        f"Files are in {WORKSPACE}, the working directory; save there what the user is to get. "
         "Figures of matplotlib are shown to the user. "
         f"There is no network. Each call has {limits.timeout_s:g} s and {limits.memory_bytes // MIB} MiB of memory."
     )
@@ -121,7 +122,7 @@ def _describe_python(environment: EnvironmentInfo, limits: Limits) -> str:
 
 def _describe_shell(limits: Limits) -> str:
     return (
-        "Runs commands with bash in a sandbox. Files are in /mnt/data, the working directory; save there what the "
+        f"Runs commands with bash in a sandbox. Files are in {WORKSPACE}, the working directory; save there what the "
         f"user is to get. There is no network. Each command has {limits.timeout_s:g} s, "
         f"and all together {limits.memory_bytes // MIB} MiB of memory."
     )

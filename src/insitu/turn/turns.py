@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager, contextmanager
 import anyio
 
 from ..engine import Engine
-from ..errors import InsituError, QuotaExceeded, ServerFull
+from ..errors import QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..store import Store
 from ..types import EnvironmentInfo
 from .containers import Container, Containers
-from .events import MadeFile, TurnResult
+from .events import TurnEvent, TurnResult
 from .jobs import Jobs, open_jobs
+from .keeping import keeping
 from .loop import Loop
 from .request import TurnRequest
 from .running import CallRunner
@@ -102,14 +103,20 @@ class Turns:
 
     async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:
         """The same as :meth:`run`, for whoever has the room already."""
+        if not request.keep_files:
+            return await self._loop(request, emit).run()
+        async with keeping(self.containers, request.owner) as keeper:
+
+            def hear(event: TurnEvent) -> None:
+                emit(event)
+                keeper.hear(event)
+
+            return await self._loop(request, hear).run()
+
+    def _loop(self, request: TurnRequest, emit: Emit) -> Loop:
         runner = CallRunner(self._engine, emit, self.settings.tool_output_chars)
         explanation = describe_fenced(self._environment, request.tools[0].container.limits) if request.tools else ""
-        loop = Loop(self.settings, self.upstream, runner, request, emit, explanation)
-        try:
-            return await loop.run()
-        finally:
-            if request.keep_files:
-                await self._keep(loop.files.values(), request.owner)
+        return Loop(self.settings, self.upstream, runner, request, emit, explanation)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new turns, and wait for those that run, ``timeout_s`` seconds at the most."""
@@ -119,14 +126,6 @@ class Turns:
                 self._idle = anyio.Event()
                 await self._idle.wait()
             await self.jobs.wait()
-
-    async def _keep(self, files: Iterable[MadeFile], owner: str) -> None:
-        for file in files:
-            try:
-                await (await self.containers.get(file.container_id, owner)).keep(file)
-            except InsituError as exc:
-                # Its container is gone meanwhile; that is no reason to take the answer away.
-                _log.warning("the file %s of %s is not kept: %s", file.path, file.container_id, exc.message)
 
     async def tidy(self) -> None:
         """Forget what has expired, again and again."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ...guest.lockdown import WORKSPACE
 from ...store import new_id
 from ...turn import events as on
 from ...types import Execution
@@ -169,7 +170,7 @@ def _incomplete(reason: on.Reason) -> str | None:
 def _ending(event: on.CallDone) -> Json:
     return {
         **(_outcome(event.executions[0]) if event.executions and event.failure is None else _failure(event.failure)),
-        "files": [_file(file) for file in event.files],
+        "files": [_file(file) for file in event.files[: on.MOST_FILES]],
         "figures": [f"data:image/png;base64,{figure}" for figure in event.figures],
     }
 
@@ -191,7 +192,7 @@ def _file(file: on.MadeFile) -> dict[str, Any]:
     return {
         "id": file.id,
         "container_id": file.container_id,
-        "path": f"/mnt/data/{file.path}",
+        "path": f"{WORKSPACE}/{file.path}",
         "size": file.size,
         "url": f"/v1/containers/{file.container_id}/files/{file.id}/content",
     }

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from ...errors import NotFound
+from ...guest.lockdown import WORKSPACE
 from ...store import Store
-from ...turn.events import MadeFile
+from ...turn.events import MOST_FILES, MadeFile
 
 # As models link files: [Download](sandbox:/mnt/data/report.csv)
-_LINK = re.compile(r"sandbox:/mnt/data/([^\s)\]\"'`>]+)")
+_LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")
 # What may follow a link that stands alone, and be a part of its name as well.
 _MARKS = ".,;:!?*_"
 
@@ -36,6 +37,7 @@ async def cite(
                 annotations.append(_annotation(file, match.start(), match.start(1) + len(path)))
                 break
     rest = [file for path, file in by_path.items() if path not in linked]
+    rest = rest[: max(0, MOST_FILES - len(annotations))]
     return [*annotations, *(_annotation(file, len(text), len(text)) for file in rest)]
 
 

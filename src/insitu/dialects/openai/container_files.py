@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...guest.lockdown import WORKSPACE
 from ...store import ContainerFile
 from ...turn.container_files import ContainerFiles
 from ...turn.containers import Container
@@ -120,6 +121,6 @@ def _shown(file: ContainerFile) -> dict[str, Any]:
         "bytes": file.size,
         "container_id": file.container_id,
         "created_at": int(file.created),
-        "path": f"/mnt/data/{file.path}",
+        "path": f"{WORKSPACE}/{file.path}",
         "source": file.source,
     }
