@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     max_turns_per_owner: int = Field(64, gt=0, description="turns running at once of one key")
     max_steps: int = Field(50, gt=0, description="model calls of one turn")
     max_turn_tokens: int = Field(2_000_000, gt=0, description="tokens of all model calls of one turn together")
+    max_transcript_bytes: int = Field(
+        64 * MIB, gt=0, description="conversation of one turn with its images and files, in bytes"
+    )
     turn_timeout_s: float = Field(900, gt=0, description="wall time of one turn, in seconds")
     tool_output_chars: int = Field(20_000, ge=200, description="characters of an execution that the model is shown")
 

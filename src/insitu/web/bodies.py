@@ -22,16 +22,8 @@ class Body:
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
-        self._size = 0
+        self.size = 0
         self._held = 0
-
-    def add(self, size: int) -> None:
-        """Hold ``size`` bytes more.
-
-        Raises:
-            ServerFull: as of :meth:`grow`.
-        """
-        self.grow(self._size + size)
 
     def grow(self, size: int) -> None:
         """Hold ``size`` bytes in all.
@@ -39,7 +31,7 @@ class Body:
         Raises:
             ServerFull: if all bodies together have no room for that.
         """
-        self._size = size
+        self.size = size
         more = size - self._held
         if size <= SMALL_BYTES:
             return
@@ -54,11 +46,11 @@ class Body:
     def hand_over(self) -> Body:
         """The same for what goes on when the request is answered: who takes it lets it go."""
         other = Body(self._bodies)
-        other._size, other._held = self._size, self._held
-        self._size = self._held = 0
+        other.size, other._held = self.size, self._held
+        self.size = self._held = 0
         return other
 
     def let_go(self) -> None:
         """Give the room back."""
         self._bodies.held -= self._held
-        self._size = self._held = 0
+        self.size = self._held = 0

@@ -54,7 +54,7 @@ async def read_bytes(request: Request, cap: int) -> bytes:
         nodes = content.count(b"[") + content.count(b"{")
         if nodes > _MOST_NODES:
             raise TooLarge(f"the body has {nodes} opening brackets and braces; {_MOST_NODES} is the most")
-        body_of(request).add(nodes * _NODE_BYTES)
+        body_of(request).grow(len(content) + nodes * _NODE_BYTES)
     return content
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import httpx2
 import openai
 import pytest
 from openai import OpenAI
 
+from insitu.types import MIB
 from insitu.web import bodies
 from tests.support.model import ScriptedModel, hang, say
 
-ROOM = 4 << 20
+ROOM = 4 * MIB
 Serve = Callable[..., str]
 Connect = Callable[..., OpenAI]
 
@@ -58,3 +60,60 @@ def test_a_body_is_no_bomb(url: str) -> None:
     for path in ("responses", "chat/completions"):
         answer = httpx2.post(f"{url}/v1/{path}", content=many, headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_a_file_named_often_counts_often(serve: Serve, connect: Connect, model: ScriptedModel) -> None:
+    client = connect(serve(max_transcript_bytes=MIB))
+    file = client.files.create(file=("a.png", bytes(300 * 1024), "image/png"), purpose="vision")
+    image = {"type": "input_image", "file_id": file.id, "detail": "auto"}
+
+    def seen(times: int) -> str:
+        asked: Any = [{"role": "user", "content": [image] * times}]
+        return client.responses.create(model="m", input=asked).output_text
+
+    model.script(say("seen"))
+    assert seen(2) == "seen"
+    with pytest.raises(
+        openai.APIStatusError, match="with its images and files, has more than 1048576 bytes"
+    ) as refused:
+        seen(3)
+    assert refused.value.status_code == 413
+
+
+def test_an_item_referred_to_often_counts_often(serve: Serve, connect: Connect, model: ScriptedModel) -> None:
+    client = connect(serve(max_transcript_bytes=MIB))
+    given: Any = [{"type": "message", "role": "user", "content": "x" * (300 * 1024)}]
+    made = client.conversations.create(items=given)
+    [item] = client.conversations.items.list(made.id).data
+
+    def read(times: int) -> str:
+        asked: Any = [{"type": "item_reference", "id": item.id}] * times
+        return client.responses.create(model="m", input=asked).output_text
+
+    model.script(say("read"))
+    assert read(2) == "read"
+    for times in (4, 10_000):
+        with pytest.raises(openai.APIStatusError, match="has more than 1048576 bytes"):
+            read(times)
+
+
+def test_what_each_response_repeats_is_small(client: OpenAI) -> None:
+    large = "x" * (2 * MIB)
+    for asked in (
+        {"instructions": large},
+        {"text": {"format": {"type": "text"}, "x": [[]] * 100_000}},
+        {"user": large},
+    ):
+        with pytest.raises(openai.BadRequestError, match="all else beside input have more than 2097152 bytes"):
+            client.responses.create(model="m", input="x", extra_body=asked)
+
+
+def test_chats_have_a_bounded_number_of_messages_and_calls(client: OpenAI) -> None:
+    message = {"role": "user", "content": "x"}
+    calls = [{"id": f"c{n}", "type": "function", "function": {"name": "f", "arguments": ""}} for n in range(10_001)]
+    caller = {"role": "assistant", "content": None, "tool_calls": calls}
+    for messages, what in (([message] * 10_001, "10001 messages"), ([caller], "10001 calls")):
+        with pytest.raises(openai.BadRequestError, match=f"{what}, and 10000 is the most"):
+            client.chat.completions.create(
+                model="m", messages=cast("Any", messages), extra_body={"code_interpreter": True}
+            )

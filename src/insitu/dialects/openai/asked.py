@@ -9,6 +9,7 @@ from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .errors import BadParameter, Unsupported
+from .weight import weight
 
 Json = dict[str, Any]
 
@@ -27,6 +28,8 @@ def _either(kind: type, other: type, otherwise: str) -> BeforeValidator:
 Input = Annotated[str | list[Any], _either(str, list, "input must be a string or a list of items")]
 Choice = Annotated[str | Json, _either(str, dict, "tool_choice must be a string or an object")]
 ConversationId = Annotated[str | Json, _either(str, dict, "conversation must be an id, or an object with the id")]
+# Each response repeats it, and so do the events of its beginning and of its end.
+_REPEATED_BYTES = 2 << 20
 _MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
 JAVASCRIPT = (
     "programmatic tool calling runs JavaScript, and this server runs Python: "
@@ -94,6 +97,12 @@ class CreateResponse(BaseModel):
             raise BadParameter("previous_response_id", "previous_response_id and conversation exclude each other")
         if self.background and self.store is False:
             raise BadParameter("background", "background needs store: the response is fetched later")
+        if weight([value for name, value in self if name != "input"], _REPEATED_BYTES) > _REPEATED_BYTES:
+            raise BadParameter(
+                "instructions",
+                f"instructions, tools and all else beside input have more than {_REPEATED_BYTES} bytes",
+                hint="put what is long into the input",
+            )
 
     def upstream_options(self) -> dict[str, Any]:
         """What the model server is told, under the names that chat completions have for it."""

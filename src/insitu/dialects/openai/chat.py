@@ -17,19 +17,21 @@ from ...turn.events import TurnEvent, TurnResult
 from ...turn.guard import TurnFailed
 from ...turn.jobs import Job
 from ...turn.request import TurnRequest
+from ...web.bodies import Body
 from ...web.encoding import dumps
 from ...web.errors import ServerStopped
 from ...web.openapi import answers
 from ...web.passthrough import PassThrough
 from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.sse import EventStream
-from ...web.wire import INLINE_BYTES, json_answer, read_bytes
+from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from .asked import Json
 from .chat_answer import ChatAnswer, finish_reason, usage
 from .chat_asked import ChatRequest, code_wish, without_ours
 from .chat_history import recall, remember, with_note_of_loss
 from .errors import openai_error, openai_error_body
 from .preparing import automatic_container, check_files
+from .weight import Holding
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 _DONE = b"data: [DONE]\n\n"
@@ -57,7 +59,7 @@ def routes(service: Service) -> APIRouter:
         owner = owner_of(request)
 
         async def prepare() -> _Chat:
-            return await _Chat.prepare(service, owner, key_of(request), asked)
+            return await _Chat.prepare(service, owner, key_of(request), asked, body_of(request))
 
         chat = await service.while_connected(request.receive, prepare)
         return await (_stream if asked.stream else _whole)(service, request, chat)
@@ -74,8 +76,9 @@ class _Chat:
     answer: ChatAnswer
 
     @classmethod
-    async def prepare(cls, service: Service, owner: str, caller_key: str, asked: ChatRequest) -> _Chat:
+    async def prepare(cls, service: Service, owner: str, caller_key: str, asked: ChatRequest, body: Body) -> _Chat:
         history = await recall(service.store, owner, asked.messages)
+        Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
         tool = service.turns.python(container, asked.names)
         turn = TurnRequest(

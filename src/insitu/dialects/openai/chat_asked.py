@@ -11,6 +11,7 @@ from .asked import Json, container_wish
 from .errors import BadParameter, Unsupported
 
 SWITCH = "code_interpreter"
+MOST_MESSAGES = 10_000
 # What only this server has: the model server never sees it.
 _OURS = (SWITCH, "insitu")
 _READ_HERE = (
@@ -148,6 +149,8 @@ def _refuse(body: Json) -> None:
 def _messages(messages: Any) -> list[Message]:
     if not isinstance(messages, list) or not messages:
         raise BadParameter("messages", "messages must be a list of at least one message")
+    if len(messages) > MOST_MESSAGES:
+        raise BadParameter("messages", f"there are {len(messages)} messages, and {MOST_MESSAGES} is the most")
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise BadParameter(f"messages[{index}]", f"messages[{index}] must be an object with a role")

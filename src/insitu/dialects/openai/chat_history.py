@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ...store import Item, Store
 from ...turn.events import Message
-from .chat_asked import stripped
+from .chat_asked import MOST_MESSAGES, stripped
+from .errors import BadParameter
 from .preparing import EXPIRED
 from .transcript import one_system
 
@@ -66,6 +67,8 @@ async def remember(
 
 async def _hidden(store: Store, owner: str, messages: Sequence[Message]) -> Mapping[str, Item]:
     ids = {call_id for message in messages for call_id in _call_ids(message)}
+    if len(ids) > MOST_MESSAGES:
+        raise BadParameter("messages", f"the messages have {len(ids)} calls, and {MOST_MESSAGES} is the most")
     found = await store.responses.items(ids, owner) if ids else {}
     return {id: item for id, item in found.items() if item.body.get("type") == _HIDDEN}
 

@@ -13,12 +13,14 @@ from ...turn.containers import Container, ContainerExpired
 from ...turn.events import MadeFile
 from ...turn.request import TurnRequest
 from ...turn.tools import ServerTool
+from ...web.bodies import Body
 from ...web.service import Service
 from .asked import CreateResponse, Json, Tools
 from .errors import BadParameter
 from .files import base_name
 from .items import normalize_input
 from .transcript import to_messages
+from .weight import Holding
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 _FILES = "[The user's files: {}]"
@@ -42,17 +44,23 @@ class Prepared:
     containers: list[str]
 
 
-async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse) -> Prepared:
+async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse, body: Body) -> Prepared:
     """Find and check everything that a request names.
 
+    Args:
+        body: what the request holds in memory, to which this adds.
+
     Raises:
+        TooLarge: if the transcript is longer than one may be.
         BadParameter: if something is malformed, or does not go together.
         NotFound: if something that it names is not there.
     """
     asked.check()
+    holding = Holding(body, service.settings.max_transcript_bytes)
     tools = Tools(asked.tools)
     inputs = await normalize_input(service.store, owner, asked.input)
     items = [*await _history(service, owner, asked), *inputs]
+    holding.take_all([value for item in items for value in (item.body, item.private)])
     if not items and asked.instructions is None:
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
     containers = _containers_of(items)
@@ -61,7 +69,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     choice = tools.choice(asked.tool_choice, names)
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
-    readable = await _with_files(service, owner, items, server_tools[0].container if server_tools else None)
+    stored = _StoredFiles(service, owner, holding)
+    readable = await _with_files(stored, items, server_tools[0].container if server_tools else None)
     instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
     turn = TurnRequest(
         owner=owner,
@@ -177,10 +186,39 @@ async def _files_of_user(service: Service, container: Container) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-async def _with_files(service: Service, owner: str, items: Sequence[Item], container: Container | None) -> list[Item]:
+class _StoredFiles:
+    """The stored files that a transcript names, each read once however often it is named."""
+
+    def __init__(self, service: Service, owner: str, holding: Holding) -> None:
+        self._files = service.store.files
+        self._owner = owner
+        self._holding = holding
+        self._records: dict[str, FileRecord] = {}
+        self._urls: dict[str, str] = {}
+
+    async def get(self, file_id: str) -> FileRecord:
+        """The record of a file."""
+        if file_id not in self._records:
+            self._records[file_id] = await self._files.get(file_id, self._owner)
+        return self._records[file_id]
+
+    async def inline(self, file_id: str) -> tuple[FileRecord, str]:
+        """A file with all of its content as a URL, which counts each time that it is named."""
+        record = await self.get(file_id)
+        if record.size > _INLINE_BYTES:
+            raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
+        self._holding.take(record.size * 4 // 3)
+        if file_id not in self._urls:
+            stored = await self._files.open(record)
+            content = b"".join([chunk async for chunk in stored.read()])
+            self._urls[file_id] = f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
+        return record, self._urls[file_id]
+
+
+async def _with_files(stored: _StoredFiles, items: Sequence[Item], container: Container | None) -> list[Item]:
     """The items with images as URLs, and files as words on where they are."""
     return [
-        replace(item, body={**item.body, "content": [await _readable(service, owner, p, container) for p in content]})
+        replace(item, body={**item.body, "content": [await _readable(stored, part, container) for part in content]})
         if item.body["type"] == "message" and (content := item.body["content"]) and _has_files(content)
         else item
         for item in items
@@ -191,15 +229,15 @@ def _has_files(parts: Sequence[Json]) -> bool:
     return any(part["type"] in ("input_file", "input_image") for part in parts)
 
 
-async def _readable(service: Service, owner: str, part: Json, container: Container | None) -> Json:
+async def _readable(stored: _StoredFiles, part: Json, container: Container | None) -> Json:
     if part["type"] == "input_image":
-        return part if part.get("image_url") else await _as_image(service, owner, part)
+        return part if part.get("image_url") else await _as_image(stored, part)
     if part["type"] != "input_file":
         return part
     if container is None:
-        return await _as_file(service, owner, part) if part.get("file_id") else part
+        return await _as_file(stored, part) if part.get("file_id") else part
     if part.get("file_id"):
-        record = await service.store.files.get(part["file_id"], owner)
+        record = await stored.get(part["file_id"])
         container.bring([record.id])
         name = record.filename
     else:
@@ -208,24 +246,15 @@ async def _readable(service: Service, owner: str, part: Json, container: Contain
     return {"type": "input_text", "text": f"[the user's file {name} is /mnt/data/{name}]"}
 
 
-async def _as_image(service: Service, owner: str, part: Json) -> Json:
-    _, url = await _inline(service, owner, part["file_id"])
+async def _as_image(stored: _StoredFiles, part: Json) -> Json:
+    _, url = await stored.inline(part["file_id"])
     return {**part, "image_url": url}
 
 
-async def _as_file(service: Service, owner: str, part: Json) -> Json:
+async def _as_file(stored: _StoredFiles, part: Json) -> Json:
     """A stored file for a model without a sandbox; its server knows nothing of files here."""
-    record, url = await _inline(service, owner, part["file_id"])
+    record, url = await stored.inline(part["file_id"])
     return {"type": "input_file", "filename": record.filename, "file_data": url}
-
-
-async def _inline(service: Service, owner: str, file_id: str) -> tuple[FileRecord, str]:
-    record = await service.store.files.get(file_id, owner)
-    if record.size > _INLINE_BYTES:
-        raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
-    stored = await service.store.files.open(record)
-    content = b"".join([chunk async for chunk in stored.read()])
-    return record, f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
 
 
 def _decoded(part: Json) -> bytes:

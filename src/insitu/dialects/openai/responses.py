@@ -88,8 +88,8 @@ async def _create(service: Service, request: Request) -> Response:
     owner = owner_of(request)
 
     async def begin() -> Job:
-        prepared = await prepare(service, owner, key_of(request), asked)
-        return start(service, asked, prepared, owner, body_of(request))
+        body = body_of(request)
+        return start(service, asked, await prepare(service, owner, key_of(request), asked, body), owner, body)
 
     job = await service.while_connected(request.receive, begin)
     if asked.stream:
