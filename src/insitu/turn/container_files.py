@@ -89,8 +89,7 @@ class ContainerFiles:
         if file.blob is not None:
             kept = await self._store.containers.open(file)
             return Content(file.path, kept.size, kept.read)
-        if (reason := self._container.expired) is not None:
-            raise ContainerExpired(self._container.id, reason)
+        self._container.require()
         raise _missing(file_id)
 
     async def _take_note(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +34,19 @@ class ContainerExpired(NotFound):
         super().__init__(
             f"the container {container_id!r} has expired: {reason}",
             hint="its variables and files are gone; make a new one",
+        )
+
+
+class ContainerElsewhere(ContainerExpired):
+    """Raised when another server, with the same data folder, holds a container."""
+
+    code = "container_elsewhere"
+
+    def __init__(self, container_id: str) -> None:
+        NotFound.__init__(
+            self,
+            f"the container {container_id!r} lives on another server of this data folder",
+            hint="ask that server, or make a new container",
         )
 
 
@@ -71,6 +83,8 @@ class Container:
         """Why it can no longer be used, if so."""
         if self.record.status != "running":
             return "it was deleted" if self.record.status == "deleted" else "its time without use was over"
+        if self.elsewhere:
+            return "another server holds it"
         if self.record.server != self._parts.server_id:
             return "the server that held it has stopped"
         if self._session is not None and self._session.ended:
@@ -80,6 +94,25 @@ class Container:
         if self._session is None and self.last_active + self.record.expires_after_s <= time.time():
             return "its time without use was over"
         return None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it lives, but on another server."""
+        server = self.record.server
+        return (
+            self.record.status == "running"
+            and server != self._parts.server_id
+            and self._parts.store.servers.alive(server)
+        )
+
+    def require(self) -> None:
+        """See that it can be used.
+
+        Raises:
+            ContainerExpired: if it cannot.
+        """
+        if (reason := self.expired) is not None:
+            raise ContainerElsewhere(self.id) if self.elsewhere else ContainerExpired(self.id, reason)
 
     @property
     def empty(self) -> bool:
@@ -104,8 +137,7 @@ class Container:
             ServerFull: if there is no room for a sandbox.
         """
         async with self._opening:
-            if (reason := self.expired) is not None:
-                raise ContainerExpired(self.id, reason)
+            self.require()
             if self._session is None:
                 self._session = await self._open()
             await self._bring_in(self._session)
@@ -163,7 +195,7 @@ class Container:
             if self.expired is None:
                 return False
             self._parts.forget(self)
-            if self.record.status == "running":
+            if self.record.status == "running" and not self.elsewhere:
                 await self._parts.store.containers.save(replace(self.record, status="expired"))
             now = time.time()
             self.record = replace(
@@ -247,7 +279,7 @@ class Containers:
         self.engine = engine
         self.store = store
         # A record of another server's has no sandbox here.
-        self.server_id = secrets.token_hex(8)
+        self.server_id = store.servers.id
         self._held: dict[str, Container] = {}
 
     def limits(self, memory_bytes: int | None) -> Limits:
@@ -305,8 +337,7 @@ class Containers:
             NotFound: if it is not there, or someone else's.
         """
         container = await self.get(container_id, owner)
-        if (reason := container.expired) is not None:
-            raise ContainerExpired(container_id, reason)
+        container.require()
         return container
 
     async def list(self, owner: str, page: Page, name: str | None = None) -> tuple[list[Container], bool]:

@@ -146,7 +146,7 @@ def _shown(container: Container) -> dict[str, Any]:
         "id": container.id,
         "object": "container",
         "created_at": int(record.created),
-        "status": "expired" if container.expired else "running",
+        "status": "expired" if container.expired and not container.elsewhere else "running",
         "expires_after": {"anchor": "last_active_at", "minutes": math.ceil(record.expires_after_s / 60)},
         "last_active_at": int(container.last_active),
         "memory_limit": _SIZES.get(container.limits.memory_bytes),
