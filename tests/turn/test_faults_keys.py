@@ -78,7 +78,7 @@ key.decode() in str(__import__("os").environ)
             for what in ("environ", "cmdline"):
                 assert key.encode() not in Path(f"/proc/{pid}/{what}").read_bytes(), below[pid]
         assert key.encode() in Path(f"/proc/{server.pid}/environ").read_bytes()
-    assert model.requests[0].headers["authorization"] == f"Bearer {key}"
+    assert model.requests[-1].headers["authorization"] == f"Bearer {key}"
     [found] = logs(response)
     assert found.startswith("/proc/")
     assert "True" not in found

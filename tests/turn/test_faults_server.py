@@ -15,7 +15,8 @@ import httpx2
 import openai
 import pytest
 
-from tests.support.model import Json, ScriptedModel, hang, say
+from tests.support.guest import eventually
+from tests.support.model import Json, Received, ScriptedModel, hang, say
 from tests.support.responses import ASKED, PYTHON, logs, run
 from tests.support.turns import begun, process, statuses
 
@@ -54,10 +55,11 @@ class Running:
             await anyio.sleep(0.01)
         return response
 
-    def ended(self) -> tuple[int, str]:
-        """Wait for its end; its exit code, and what it has said on the way."""
+    def assert_ended_well(self) -> None:
+        """Wait for its end."""
         assert self.process.stderr
-        return self.process.wait(30), self.process.stderr.read()
+        assert self.process.wait(30) == 0
+        assert [line for line in self.process.stderr if not line.startswith("stopping: ")] == []
 
 
 @asynccontextmanager
@@ -66,6 +68,12 @@ async def started(folder: Path, model: ScriptedModel, **settings: str) -> AsyncI
     with process(folder, upstream=model.url, **settings) as (made, url):
         async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="theirs", max_retries=0) as client:
             yield Running(made, url, client)
+
+
+async def asked(model: ScriptedModel, number: int) -> Received:
+    """A request for an answer, as soon as it is there; a server that starts asks for something else, too."""
+    await eventually(lambda: sum(request.method == "POST" for request in model.requests) > number)
+    return [request for request in model.requests if request.method == "POST"][number]
 
 
 async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_path: Path, model: ScriptedModel) -> None:
@@ -88,7 +96,7 @@ async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_pa
         stream, _ = await server.stream(tools=[{**PYTHON, "container": container}])
         model.script(once_it_stops)
         tasks.start_soon(pass_through, server)
-        await model.wait_received(1)
+        await asked(model, 1)
         # In the background, and without a sandbox yet.
         model.script(run("6 * 7"))
         later = await server.ask(background=True)
@@ -97,6 +105,9 @@ async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_pa
             await server.ask()
         assert (refused.value.status_code, refused.value.code) == (503, "server_full")
         assert refused.value.response.headers["retry-after"] == "5"
+        for route in ("execute", "sessions"):
+            with pytest.raises(openai.InternalServerError, match="the server is stopping"):
+                await server.client.post(f"/{route}", body={"code": "1"} if route == "execute" else {}, cast_to=object)
         model.script(say("42."))
         stopping.set()
         assert (await server.completed(later.id)).output_text == "42."
@@ -105,7 +116,7 @@ async def test_turns_that_run_go_on_to_their_end_and_new_ones_are_refused(tmp_pa
         events = [event async for event in stream]
         assert (events[-1].type, events[-1].response.output_text) == ("response.completed", "Two.")
         assert logs(events[-1].response) == ["up\n'done'", "2"]
-        assert server.ended() == (0, "")
+        server.assert_ended_well()
     [answer] = plain
     assert answer["choices"][0]["message"]["content"] == "Hello!"
     async with started(tmp_path, model) as again:
@@ -129,14 +140,14 @@ async def test_past_its_bound_a_server_cuts_its_turns_and_says_so(tmp_path: Path
         background, later = await server.stream(background=True)
         model.script(hang(after=None))
         tasks.start_soon(ask, server)
-        await model.wait_received(2)
+        await asked(model, 2)
         await server.stop()
         last = [[event async for event in each][-1] for each in (stream, background)]
         for event in last:
             assert (event.type, event.response.status) == ("response.failed", "failed")
             assert event.response.error.message == "the server stopped before the code ended"
-        await model.wait_closed(2)
-        assert server.ended() == (0, "")
+        assert await anyio.to_thread.run_sync((await asked(model, 2)).closed.wait, 20)
+        server.assert_ended_well()
     # Nothing ran for it: it is asked for again, of another server.
     [refused] = plain
     assert (refused.status_code, refused.code, refused.response.headers["retry-after"]) == (503, "server_full", "5")
@@ -146,7 +157,7 @@ async def test_past_its_bound_a_server_cuts_its_turns_and_says_so(tmp_path: Path
             assert (stored.status, statuses(stored)) == ("failed", [("code_interpreter_call", "incomplete")])
         model.script(say("Well."))
         assert (await again.ask(previous_response_id=streamed)).output_text == "Well."
-        assert "has expired" in model.requests[3].body["messages"][0]["content"]
+        assert "has expired" in (await asked(model, 3)).body["messages"][0]["content"]
 
 
 async def test_a_second_signal_cuts_turns_at_once(tmp_path: Path, model: ScriptedModel) -> None:
@@ -160,7 +171,7 @@ async def test_a_second_signal_cuts_turns_at_once(tmp_path: Path, model: Scripte
             "response.failed",
             "the server stopped before the code ended",
         )
-        assert server.ended() == (0, "")
+        server.assert_ended_well()
 
 
 async def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path: Path, model: ScriptedModel) -> None:
@@ -178,7 +189,7 @@ async def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path: Path, mode
         second = await again.ask(previous_response_id=first.id)
         assert (second.output_text, logs(second)) == ("It is gone.", ["False"])
         assert second.output[0].container_id != old
-        instructions, *rest = model.requests[3].body["messages"]
+        instructions, *rest = (await asked(model, 3)).body["messages"]
         assert instructions["role"] == "system"
         assert "has expired: its variables and files are gone" in instructions["content"]
         assert [message["role"] for message in rest] == ["user", "assistant", "tool", "assistant", "user"]

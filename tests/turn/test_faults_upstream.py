@@ -11,7 +11,7 @@ import pytest
 from tests.support.model import ScriptedModel, broken, call, fail, garbage, hang, say, unfinished
 from tests.support.responses import PYTHON, run
 from tests.support.steps import Step, error
-from tests.support.turns import Place
+from tests.support.turns import Place, statuses
 from tests.turn.conftest import Served
 
 # The official client asks three times, at once.
@@ -108,10 +108,23 @@ async def test_an_answer_that_fails_before_it_says_anything_is_asked_for_again(
 
 
 async def test_it_is_asked_for_three_times_at_the_most(place: Place, model: ScriptedModel) -> None:
-    model.script(*[broken(say("Never."), 1)] * 3)
+    model.script(*[broken(say("Never."), 1)] * 6)
     with pytest.raises(openai.InternalServerError, match="broke off"):
-        await place.ask(stream=True)
+        await place.ask()
     assert len(model.requests) == 3
+    # A stream has begun as soon as the model server has.
+    events = await place.events()
+    assert [event.type for event in events] == ["response.created", "response.in_progress", "response.failed"]
+    assert "broke off" in events[-1].response.error.message
+    assert len(model.requests) == 6
+
+
+async def test_a_stream_begins_when_the_model_server_does(place: Place, model: ScriptedModel) -> None:
+    model.script(hang(say("Well."), 0))
+    stream = await place.stream()
+    assert [(await anext(stream)).type for _ in range(2)] == ["response.created", "response.in_progress"]
+    await stream.close()
+    await model.wait_closed(0)
 
 
 BREAKS: dict[str, tuple[Step, str]] = {
@@ -210,6 +223,15 @@ async def test_a_call_that_breaks_off_in_its_code_is_not_run(place: Place, model
     [item] = events[-1].response.output
     assert (item.type, item.status) == ("code_interpreter_call", "incomplete")
     assert place.service.engine.sessions() == []
+
+
+async def test_a_block_of_code_that_breaks_off_is_not_run(serve: Served, model: ScriptedModel) -> None:
+    async with serve(fenced_models=("m",)) as place:
+        model.script(broken(say("Let me see.\n```python\nopen('ran', 'w').write('x')\n```\n"), 6))
+        last = (await place.events())[-1]
+        assert (last.type, last.response.status) == ("response.failed", "failed")
+        assert statuses(last.response) == [("message", "completed"), ("code_interpreter_call", "incomplete")]
+        assert place.service.engine.sessions() == []
 
 
 async def test_halves_of_characters_are_replaced(place: Place, model: ScriptedModel) -> None:

@@ -16,7 +16,7 @@ from ..engine import Engine, Session
 from ..errors import EngineClosed
 from ..settings import Settings
 from ..store import Store
-from ..turn.turns import Turns
+from ..turn.turns import Turns, server_stopping
 from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
 
@@ -63,6 +63,11 @@ class Service:
     def ready(self) -> bool:
         """Whether sandboxes are ready and work is taken."""
         return self.engine.ready and self.turns.ready
+
+    def check_taking(self) -> None:
+        """Raise ServerFull if the server stops: the engine is still there for turns that run, and for nothing new."""
+        if not self.turns.ready:
+            raise server_stopping()
 
     def session(self, request: Request, session_id: str) -> Session:
         """The caller's own session of this id."""

@@ -101,6 +101,7 @@ def _streams_or(model: Any) -> dict[str, Any]:
 
 
 async def _answer(service: Service, request: Request, asked: SessionExecuteRequest, start: Start) -> Response:
+    service.check_taking()
     if asked.stream:
         return EventStream(service, _events(service, start))
 

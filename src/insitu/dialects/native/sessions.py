@@ -24,6 +24,7 @@ def routes(service: Service) -> APIRouter:
         """Make a session: a sandbox with variables and files that live across executions."""
         asked = await read_json(request, CreateSessionRequest, DESCRIPTION_BYTES)
         _check_times(service.settings, asked.ttl_s, asked.idle_timeout_s)
+        service.check_taking()
 
         async def make() -> Session:
             return await service.engine.create_session(
