@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,18 @@ import pytest
 
 from insitu import Client, Unauthorized
 from tests.cli.commands import Commands, clean_environment, serving
+from tests.support.model import ScriptedModel
+
+DEAD = "http://127.0.0.1:9/v1"
 
 
 def test_the_start_says_where_and_what(tmp_path: Path) -> None:
     with serving(tmp_path, "--memory-bytes", "300m") as (url, said), Client(url) as client:
         assert said[0] == f"insitu listens on {url} (API: {url}/docs)\n"
         about = dict(line.split(None, 1) for line in said[1:])
-        assert {"namespaces", "users", "cgroups", "landlock", "seccomp", "environment", "model", "keys", "try"} == set(
-            about
-        )
+        layers = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
+        assert {*layers, "environment", "data", "model", "keys", "try"} == set(about)
+        assert about["data"] == f"{tmp_path}/.local/share/insitu\n"
         assert about["environment"].startswith(f"default: Python {sys.version.split()[0]}; ")
         assert about["keys"] == "none: for programs of this machine alone\n"
         with client.session() as session:
@@ -50,6 +54,46 @@ def test_keys_are_counted_and_never_printed(tmp_path: Path) -> None:
             client.sessions()
     ended = Commands(tmp_path)("serve", "--port", "x", env=env)
     assert "s3cret" not in ended.err
+
+
+def test_every_address_is_told_as_the_name_of_the_machine(tmp_path: Path) -> None:
+    arguments = ("--host", "0.0.0.0", "--upstream", DEAD)
+    with serving(tmp_path, *arguments, env={"INSITU_API_KEYS": "k"}) as (url, said):
+        port = url.rpartition(":")[2]
+        assert url == f"http://0.0.0.0:{port}"
+        assert f"  base_url     http://{socket.gethostname()}:{port}/v1 for OpenAI's clients\n" in said
+
+
+def test_what_is_wrong_with_the_model_server_is_told(tmp_path: Path) -> None:
+    with ScriptedModel() as model:
+        for upstream, state in (
+            (model.url, ""),
+            (model.url.removesuffix("/v1"), " (answers 404 to /models: its base URL usually ends in /v1)"),
+            (DEAD, " (does not answer now)"),
+        ):
+            with serving(tmp_path, "--upstream", upstream) as (_, said):
+                assert f"  model        {upstream}{state}\n" in said
+
+
+def test_a_second_server_of_a_folder_warns_and_a_killed_one_is_none(tmp_path: Path) -> None:
+    warning = "warning: another server uses the same data folder; containers are each server's own\n"
+    alone = Commands(tmp_path)
+    with alone.started("serve", "--port", "0", "--preimport", "", "--pool-size", "0") as first:
+        assert first.stderr
+        assert first.stderr.readline().startswith("insitu listens on ")
+        with serving(tmp_path) as (_, said):
+            assert said[1] == warning
+    first.wait()
+    with serving(tmp_path) as (_, said):
+        assert warning not in said
+
+
+def test_a_bad_data_folder_is_one_error(insitu: Commands) -> None:
+    (insitu.folder / "file").touch()
+    ended = insitu("serve", "--port", "0", "--data-dir", "file")
+    assert (ended.exit_code, ended.out) == (125, "")
+    assert [line.split()[0] for line in ended.err.splitlines()] == ["error:", "hint:"]
+    assert ended.err.startswith("error: the store in the folder 'file' failed: ")
 
 
 def test_it_does_not_start_where_others_could_reach_it_without_keys(insitu: Commands) -> None:

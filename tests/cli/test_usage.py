@@ -67,7 +67,7 @@ DEAD = "http://127.0.0.1:9"
         (
             ["ask", "?"],
             (
-                "error: there is no model to ask\n"
+                "error: there is no model to ask, and no insitu server answers at http://127.0.0.1:8700\n"
                 "hint: name a model server by --upstream or INSITU_UPSTREAM, such as http://127.0.0.1:11434/v1, "
                 "or a server of insitu's by --url or INSITU_URL\n"
             ),
@@ -92,6 +92,22 @@ DEAD = "http://127.0.0.1:9"
         (
             ["serve", "--port", "99999"],
             "error: --port '99999': Input should be less than or equal to 65535\nhint: see `insitu serve --help`\n",
+        ),
+        (
+            ["ask", "?", "--upstream", "nonsense"],
+            (
+                "error: --upstream is 'nonsense', which is no base URL: it must begin with http:// or https://, name a"
+                " host, and have no query and no password; such as http://127.0.0.1:11434/v1\n"
+            ),
+        ),
+        (
+            ["serve", "--environments", "x"],
+            ("error: --environments: 'x' is no name=python, or the name is taken; such as: ml=/srv/ml/bin/python\n"),
+        ),
+        (["serve", "--timeout-s", "700"], "error: timeout_s is 700, over max_timeout_s, which is 600\n"),
+        (
+            ["ps", "--url", f"{DEAD}/v1"],
+            (f"error: '{DEAD}/v1' ends in /v1, as base URLs for OpenAI's clients do\nhint: leave that out: {DEAD}\n"),
         ),
         (
             ["serve", "--memory-bytes", "lots"],

@@ -111,6 +111,26 @@ def test_a_second_signal_waits_for_nothing(
         assert process.wait() == 0
 
 
+def test_stopping_says_what_still_runs() -> None:
+    with started(shutdown_s="600") as (process, client), running(client, UNTIL_TOLD) as (session, _, lines):
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr
+        said = process.stderr.readline()
+        assert said == "stopping: 1 execution still runs, at most 600 s; Ctrl-C again ends them now\n"
+        client.put(f"{session}/files/go")
+        assert "event: finished" in list(lines)
+        assert process.wait() == 0
+
+
+def test_a_data_folder_that_cannot_be_used_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    env = {**os.environ, "INSITU_PORT": "0", "INSITU_DATA_DIR": str(tmp_path / "file")}
+    run = subprocess.run([sys.executable, "-c", SERVE], env=env, capture_output=True, text=True, timeout=50)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"insitu cannot start: the store in the folder '{tmp_path}/file' failed: ")
+    assert "Traceback" not in run.stderr
+
+
 def test_it_allows_itself_as_many_descriptors_as_it_may(few_descriptors: int) -> None:
     with started() as (process, _):
         soft, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
