@@ -56,13 +56,13 @@ async def test_a_file_of_the_same_path_keeps_its_id(store: Store) -> None:
     stored = replace(again, id="f1", created=NOW)
     assert await store.containers.put_file(again) == stored
     assert (await store.containers.files("c", "ann", PAGE)).data == [stored]
-    assert await store.containers.file_at("c", "a/b.csv", "ann") == stored
+    assert await store.containers.files_at("c", "ann", ["a/b.csv", "b"]) == {"a/b.csv": stored}
 
 
 async def test_a_path_without_a_file_has_none(store: Store) -> None:
-    assert await store.containers.file_at("c", "a", "ann") is None
+    assert await store.containers.files_at("c", "ann", ["a"]) == {}
     with pytest.raises(NotFound, match=r"^there is no container 'd'$"):
-        await store.containers.file_at("d", "a", "ann")
+        await store.containers.files_at("d", "ann", ["a"])
 
 
 async def test_a_file_needs_its_container(store: Store) -> None:

@@ -62,7 +62,7 @@ async def test_everything_is_there_again_after_a_restart(folder: Path) -> None:
         assert await store.responses.history("r", "ann") == [item("i", text="q"), item("o", sandbox="s")]
         assert await store.conversations.all_items("conv", "ann") == [item("i", text="q")]
         assert await store.containers.get("c", "ann") == container("c")
-        assert await store.containers.file_at("c", "a/b", "ann") == container_file("f", path="a/b")
+        assert await store.containers.files_at("c", "ann", ["a/b"]) == {"a/b": container_file("f", path="a/b")}
         assert await content(await store.files.open(await store.files.get("file", "ann"))) == b"bytes"
         assert await store.files.get("file", "ann") == record
 

@@ -27,7 +27,7 @@ LOOKUPS: dict[str, Lookup] = {
     "container": lambda store, owner: store.containers.get("c", owner),
     "container's file": lambda store, owner: store.containers.file("c", "f", owner),
     "container's files": lambda store, owner: store.containers.files("c", owner, PAGE),
-    "file at a path": lambda store, owner: store.containers.file_at("c", "f", owner),
+    "files at paths": lambda store, owner: store.containers.files_at("c", owner, ["f"]),
     "put file": lambda store, owner: store.containers.put_file(container_file("g", owner=owner)),
     "keep": lambda store, owner: store.containers.keep("c", "f", owner, chunks(b"x"), 10),
     "file": lambda store, owner: store.files.get("file", owner),

@@ -87,6 +87,7 @@ async def test_a_turn_that_fails_or_that_nobody_waits_for_keeps_its_files(place:
     async def leave() -> None:
         stream = await place.stream()
         made.append(await begun(stream, "response.code_interpreter_call.completed"))
+        await model.wait_received(3)
         await stream.close()
 
     writing = run("open('f', 'w').write('mine')")

@@ -90,10 +90,13 @@ class Containers(Records):
         return {file.id: file for file in found}
 
     @reads
-    def file_at(self, transaction: Transaction, container_id: str, path: str, owner: str) -> ContainerFile | None:
-        """The record of the file at a path, if there is one."""
+    def files_at(
+        self, transaction: Transaction, container_id: str, owner: str, paths: Collection[str]
+    ) -> dict[str, ContainerFile]:
+        """The files at some paths, where there are any."""
         _get(transaction, container_id, owner)
-        return _file_at(transaction, container_id, path, owner)
+        found = _files_with(transaction, container_id, owner, container_files.c.path, paths)
+        return {file.path: file for file in found}
 
     @reads
     def files(self, transaction: Transaction, container_id: str, owner: str, page: Page) -> Listing[ContainerFile]:
@@ -178,10 +181,6 @@ def _file(transaction: Transaction, container_id: str, file_id: str, owner: str)
     if file.container_id != container_id:
         raise missing("container file", file_id)
     return file
-
-
-def _file_at(transaction: Transaction, container_id: str, path: str, owner: str) -> ContainerFile | None:
-    return next(_files_with(transaction, container_id, owner, container_files.c.path, [path]), None)
 
 
 def _files_with(

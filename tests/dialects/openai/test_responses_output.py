@@ -180,6 +180,26 @@ def test_files_that_are_gone_when_the_model_answers_are_not_cited(client: OpenAI
     assert [each["filename"] for each in cited(ask(client))] == ["kept.txt"]
 
 
+def test_links_of_messages_between_calls_are_cited_and_not_again(client: OpenAI, model: ScriptedModel) -> None:
+    writing = "open('a.csv', 'w').write('1'); open('b.csv', 'w').write('2')"
+    model.script(
+        run(writing),
+        run("open('c.csv', 'w').write('3')", text="So far: sandbox:/mnt/data/a.csv."),
+        call(("weather", {"city": "Ulm"}), text="And sandbox:/mnt/data/b.csv."),
+        run("1", text="Again: sandbox:/mnt/data/a.csv"),
+        say("Done."),
+    )
+    tools = [PYTHON, WEATHER]
+    first = ask(client, tools=tools)
+    function = first.output[-1]
+    assert function.type == "function_call"
+    output = {"type": "function_call_output", "call_id": function.call_id, "output": "rain"}
+    second = ask(client, tools=tools, input=[output], previous_response_id=first.id)
+    messages = [item for each in (first, second) for item in each.output if item.type == "message"]
+    named = [[each.filename for each in message.content[0].annotations] for message in messages]  # type: ignore[union-attr]
+    assert named == [["a.csv"], ["b.csv"], ["a.csv"], ["c.csv"]]
+
+
 def test_a_file_that_a_clients_function_separates_from_the_answer_is_cited(
     client: OpenAI, model: ScriptedModel
 ) -> None:

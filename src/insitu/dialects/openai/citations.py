@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from ...errors import NotFound
 from ...guest.lockdown import WORKSPACE
-from ...store import Store
+from ...store import ContainerFile, Page, Store
 from ...turn.events import MOST_FILES, MadeFile
 
 # As models link files: [Download](sandbox:/mnt/data/report.csv)
 _LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")
 # What may follow a link that stands alone, and be a part of its name as well.
 _MARKS = ".,;:!?*_"
+_MOST_CONTAINERS, _MOST_KNOWN = 4, 1000
+
+
+async def known_files(store: Store, owner: str, containers: Sequence[str]) -> dict[str, MadeFile]:
+    """The files of a conversation by their paths, the latest ones; ``containers`` has the latest first."""
+    known: dict[str, MadeFile] = {}
+    for container_id in containers[:_MOST_CONTAINERS]:
+        try:
+            found = await store.containers.files(container_id, owner, Page(_MOST_KNOWN))
+        except NotFound:
+            continue  # it was never used, or is gone
+        known = {file.path: _made(file) for file in found.data} | known
+    return known
+
+
+def cite_links(text: str, known: Mapping[str, MadeFile]) -> list[dict[str, Any]]:
+    """The annotations of a text's links to files, a hundred at the most."""
+    annotations = []
+    for match in _LINK.finditer(text):
+        for link, path in _readings(match[1]):
+            if path in known:
+                annotations.append(_annotation(known[path], match.start(), match.start(1) + len(link)))
+                break
+        if len(annotations) == MOST_FILES:
+            break
+    return annotations
 
 
 async def cite(
@@ -27,34 +53,35 @@ async def cite(
         containers: where links lead to, the latest first.
     """
     by_path = {file.path: file for file in made}
-    annotations = []
-    linked = set()
-    for match in _LINK.finditer(text):
-        for path in dict.fromkeys((match[1], match[1].rstrip(_MARKS))):
-            file = await _linked(store, owner, path, by_path, containers)
-            if file is not None:
-                linked.add(file.path)
-                annotations.append(_annotation(file, match.start(), match.start(1) + len(path)))
-                break
-    rest = [file for path, file in by_path.items() if path not in linked]
-    rest = rest[: max(0, MOST_FILES - len(annotations))]
-    return [*annotations, *(_annotation(file, len(text), len(text)) for file in rest)]
+    paths = {path for match in _LINK.finditer(text) for _, path in _readings(match[1])} - by_path.keys()
+    cited = cite_links(text, await _linked(store, owner, paths, containers) | by_path)
+    linked = {annotation["file_id"] for annotation in cited}
+    rest = [file for file in by_path.values() if file.id not in linked]
+    return [*cited, *(_annotation(file, len(text), len(text)) for file in rest[: MOST_FILES - len(cited)])]
 
 
-async def _linked(
-    store: Store, owner: str, link: str, by_path: dict[str, MadeFile], containers: Sequence[str]
-) -> MadeFile | None:
-    for path in dict.fromkeys((link, unquote(link))):
-        if path in by_path:
-            return by_path[path]
-        for container_id in containers:
-            try:
-                found = await store.containers.file_at(container_id, path, owner)
-            except NotFound:
-                continue  # the container was never used, or is gone
-            if found is not None:
-                return MadeFile(found.id, container_id, found.path, found.size)
-    return None
+async def _linked(store: Store, owner: str, paths: set[str], containers: Sequence[str]) -> dict[str, MadeFile]:
+    linked: dict[str, MadeFile] = {}
+    for container_id in containers:
+        if not paths - linked.keys():
+            break
+        try:
+            found = await store.containers.files_at(container_id, owner, paths - linked.keys())
+        except NotFound:
+            continue  # the container was never used, or is gone
+        linked |= {path: _made(file) for path, file in found.items()}
+    return linked
+
+
+def _readings(link: str) -> Iterator[tuple[str, str]]:
+    """How much of a link may be meant, and the path that it may mean."""
+    for meant in dict.fromkeys((link, link.rstrip(_MARKS))):
+        for path in dict.fromkeys((meant, unquote(meant))):
+            yield meant, path
+
+
+def _made(file: ContainerFile) -> MadeFile:
+    return MadeFile(file.id, file.container_id, file.path, file.size)
 
 
 def _annotation(file: MadeFile, start: int, end: int) -> dict[str, Any]:

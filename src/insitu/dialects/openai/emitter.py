@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...turn import events as on
+from .citations import cite_links
 from .outputs import Output, Outputs, Send
 from .server_calls import CodeCall, ShellCall
 
@@ -33,6 +34,7 @@ class Emitter(Outputs):
     def __init__(self, response: dict[str, Any], owner: str, include: Sequence[str], send: Send) -> None:
         super().__init__(response, owner, include, send)
         self.begun = False
+        self.known: dict[str, on.MadeFile] = {}
         self._text: Output | None = None
         self._thought: Output | None = None
         self._thoughts = _SUMMARY if response["reasoning"]["summary"] else _REASONING
@@ -59,10 +61,10 @@ class Emitter(Outputs):
         """Take something that happened in the turn."""
         if isinstance(event, on.StepStarted):
             self.step = event.step
+            self.begin()
             self._end_thought()
-            self.end_text([])
+            self.end_text()
             return
-        self.begin()
         match event:
             case on.TextDelta():
                 self._end_thought()
@@ -75,7 +77,7 @@ class Emitter(Outputs):
                 self._of_thought(f"{self._thoughts.kind}.delta", thought, delta=event.text)
             case on.CallStarted() | on.ClientCallStarted():
                 self._end_thought()
-                self.end_text([])
+                self.end_text()
                 self._begin_call(event)
             case on.ClientCallDelta() | on.ClientCallDone():
                 self._end_thought()
@@ -108,18 +110,30 @@ class Emitter(Outputs):
         message.body["content"] = [part]
         return message
 
-    def end_text(self, annotations: Sequence[Mapping[str, Any]], status: str = "completed") -> None:
-        """Close the message that is being written, if there is one."""
+    def end_text(self, annotations: Sequence[Mapping[str, Any]] | None = None, status: str = "completed") -> None:
+        """Close the message that is being written, if there is one.
+
+        Args:
+            annotations: by default those of its links; what it links need not be named again.
+        """
         message, self._text = self._text, None
         if message is None:
             return
         part = message.body["content"][0]
+        if annotations is None:
+            annotations = self._cite(part["text"])
         for index, annotation in enumerate(annotations):
             part["annotations"].append(annotation)
             self._part("output_text.annotation.added", message, annotation_index=index, annotation=annotation)
         self._part("output_text.done", message, text=part["text"], logprobs=[])
         self._part("content_part.done", message, part=part)
         self.done(message, status)
+
+    def _cite(self, text: str) -> list[dict[str, Any]]:
+        cited = cite_links(text, self.known | self.files)
+        linked = {annotation["file_id"] for annotation in cited}
+        self.files = {path: file for path, file in self.files.items() if file.id not in linked}
+        return cited
 
     def ensure_text(self) -> None:
         """Begin a message, if none is being written: an answer has one, even an empty one."""
@@ -128,7 +142,7 @@ class Emitter(Outputs):
         self._text = self._text or self._begin_text()
 
     def _begin_thought(self) -> Output:
-        self.end_text([])
+        self.end_text()
         thought = self.add({"type": "reasoning", "summary": [], "content": []})
         part = {"type": self._thoughts.part, "text": ""}
         if self._thoughts is _SUMMARY:
@@ -156,7 +170,7 @@ class Emitter(Outputs):
         """Close what is open, and set how the response ended; :meth:`last` tells of it."""
         self.begin()
         self._end_thought()
-        self.end_text([], "completed" if status == "completed" else "incomplete")
+        self.end_text(status="completed" if status == "completed" else "incomplete")
         self.close()
         self.response.update(status=status, completed_at=int(time.time()) if status == "completed" else None, **fields)
 

@@ -23,7 +23,7 @@ from ...web.errors import ServerStopped
 from ...web.service import Service
 from ...web.sse import encode
 from .asked import CreateResponse
-from .citations import cite
+from .citations import cite, known_files
 from .emitter import Emitter
 from .preparing import Prepared
 
@@ -112,6 +112,7 @@ class Making:
         if self._asked.background:
             self._emitter.begin(queued=True)
             await self._save()
+        self._emitter.known = await known_files(self._service.store, self._owner, self._prepared.containers)
         try:
             result = await self._service.turns.run_in_room(self._prepared.turn, self._hear)
         except TurnFailed as exc:

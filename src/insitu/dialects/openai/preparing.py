@@ -270,7 +270,13 @@ def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:
     made: dict[str, MadeFile] = {}
     for item in items:
         if item.body["type"] == "message":
-            made.clear()
+            made = {} if item.body["role"] == "user" else _without_cited(made, item.body["content"])
         for file_id, container_id, path, size in item.private.get("files", ()):
             made[path] = MadeFile(file_id, container_id, path, size)
     return list(made.values())
+
+
+def _without_cited(made: dict[str, MadeFile], parts: Sequence[Json]) -> dict[str, MadeFile]:
+    annotations = [each for part in parts for each in part.get("annotations") or () if isinstance(each, dict)]
+    cited = {annotation.get("file_id") for annotation in annotations}
+    return {path: file for path, file in made.items() if file.id not in cited}
