@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 from collections.abc import Iterator
@@ -44,6 +45,15 @@ async def events_of_a_death(place: Place, **asked: Any) -> list[Any]:
             kill_sandboxes()
         events.append(event)
     return events
+
+
+async def test_files_that_came_with_the_request_are_in_the_next_sandbox(place: Place, model: ScriptedModel) -> None:
+    content = base64.b64encode(b"1,2").decode()
+    attached = {"type": "input_file", "filename": "a.csv", "file_data": f"data:text/csv;base64,{content}"}
+    model.script(run("open('a.csv').read()"), run(ENDLESS), run("open('a.csv').read()"), say("Again."))
+    asked = [{"role": "user", "content": [attached, {"type": "input_text", "text": "What is it?"}]}]
+    last = (await events_of_a_death(place, input=asked))[-1]
+    assert (last.response.output_text, logs(last.response)[0], logs(last.response)[2]) == ("Again.", "'1,2'", "'1,2'")
 
 
 async def test_a_sandbox_that_dies_while_code_runs_is_replaced(place: Place, model: ScriptedModel) -> None:

@@ -154,15 +154,19 @@ class Container:
         if digest not in self._brought:
             self._contents[digest] = (name, content)
 
+    def let_go_of_contents(self) -> None:
+        """Forget the contents that were brought, which a turn holds for the case that its sandbox dies."""
+        self._contents = {digest: each for digest, each in self._contents.items() if digest not in self._brought}
+
     async def _bring_in(self, session: Session) -> None:
         for file_id in self.record.file_ids:
             if file_id not in self._brought:
                 await self._copy_in(session, await self._parts.store.files.get(file_id, self.record.owner))
                 self._brought.add(file_id)
         for digest, (name, content) in list(self._contents.items()):
-            await self._write(session, name, _once(content), len(content))
-            self._brought.add(digest)
-            del self._contents[digest]
+            if digest not in self._brought:
+                await self._write(session, name, _once(content), len(content))
+                self._brought.add(digest)
 
     async def _open(self) -> Session:
         settings = self._parts.settings

@@ -103,8 +103,15 @@ class Turns:
 
     async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:
         """The same as :meth:`run`, for whoever has the room already."""
-        if not request.keep_files:
-            return await self._loop(request, emit).run()
+        try:
+            if not request.keep_files:
+                return await self._loop(request, emit).run()
+            return await self._run_and_keep(request, emit)
+        finally:
+            for tool in request.tools:
+                tool.container.let_go_of_contents()
+
+    async def _run_and_keep(self, request: TurnRequest, emit: Emit) -> TurnResult:
         async with keeping(self.containers, request.owner) as keeper:
 
             def hear(event: TurnEvent) -> None:
