@@ -91,22 +91,29 @@ def as_fenced(messages: Sequence[Message], explanation: str) -> list[Message]:
 
 
 def _explained(messages: list[Message], explanation: str) -> list[Message]:
-    if messages and messages[0].get("role") in ("system", "developer") and isinstance(messages[0]["content"], str):
+    if messages and messages[0].get("role") in ("system", "developer") and isinstance(messages[0].get("content"), str):
         first = {**messages[0], "content": f"{messages[0]['content']}\n\n{explanation}"}
         return [first, *messages[1:]]
     return [{"role": "system", "content": explanation}, *messages]
 
 
 def _with_blocks(message: Message) -> str:
-    text = message.get("content") or ""
+    text = _text_of(message.get("content"))
     blocks = "".join(f"```python\n{_code_of(call).rstrip()}\n```\n" for call in message["tool_calls"])
     return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{blocks}"
 
 
+def _text_of(content: object) -> str:
+    if isinstance(content, list):
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        return "\n".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
+
+
 def _code_of(call: dict[str, Any]) -> str:
     try:
-        arguments = json.loads(call["function"]["arguments"])
-    except ValueError:
+        arguments = json.loads((call.get("function") or {}).get("arguments", ""))
+    except (ValueError, RecursionError):
         return ""
     code = arguments.get("code") if isinstance(arguments, dict) else None
     return code if isinstance(code, str) else ""

@@ -62,6 +62,12 @@ def test_fields_that_are_wrong(client: OpenAI, asked: Json, param: str, message:
         (user([{"type": "input_image"}]), "input[0].content[0]"),
         (user([{"type": "input_file", "file_url": "https://example.com/a.csv"}]), "input[0].content[0]"),
         (user([{"type": "input_file", "filename": "a", "file_data": "data:text/csv;base64,!"}]), "input"),
+        (user([{"type": "input_file", "filename": "a", "file_data": "é"}]), "input"),
+        (user([{"type": "input_file", "file_data": "", "file_id": {}}]), "input[0].content[0].file_id"),
+        (user([{"type": "refusal", "refusal": 5}]), "input[0].content[0].refusal"),
+        ([{"type": ["message"]}], "input[0].type"),
+        ([{**user("hi")[0], "id": {"a": 1}}], "input[0].id"),
+        ([{"type": "code_interpreter_call", "id": "x", "outputs": 5}], "input[0].outputs"),
         ([{"type": "item_reference"}], "input[0].id"),
         ([{"type": "code_interpreter_call", "code": "1"}], "input[0].id"),
         ([{"type": "function_call", "name": "f", "arguments": "{}"}], "input[0].call_id"),
@@ -116,6 +122,11 @@ def test_tools_that_are_not_to_be_had(client: OpenAI, tool: Json, param: str, me
         ({"include": ["everything"]}, "include.0"),
         ({"text": {"format": {"type": "xml"}}}, "text.format"),
         ({"text": {"format": 7}}, "text.format"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": 7}}, "tool_choice.tools"),
+        (
+            {"tools": [{"type": "code_interpreter", "container": {"memory_limit": [1]}}]},
+            "tools[0].container.memory_limit",
+        ),
     ],
 )
 def test_what_does_not_go_together_or_is_not_to_be_had(client: OpenAI, asked: Json, param: str) -> None:

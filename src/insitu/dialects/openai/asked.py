@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -97,6 +98,10 @@ class CreateResponse(BaseModel):
             raise BadParameter("previous_response_id", "previous_response_id and conversation exclude each other")
         if self.background and self.store is False:
             raise BadParameter("background", "background needs store: the response is fetched later")
+        try:
+            json.dumps([self.upstream_options(), self.tools], allow_nan=False)
+        except ValueError:
+            raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None
         if weight([value for name, value in self if name != "input"], _REPEATED_BYTES) > _REPEATED_BYTES:
             raise BadParameter(
                 "instructions",
@@ -206,9 +211,11 @@ class Tools:
         return {"type": "function", "function": {"name": name}}
 
     def _allowed(self, choice: Json) -> str:
-        allowed = [tool for tool in choice.get("tools") or () if isinstance(tool, dict)]
-        kinds = {tool.get("type") for tool in allowed}
-        named = {tool.get("name") for tool in allowed}
+        allowed = choice.get("tools")
+        if not isinstance(allowed, list) or not all(isinstance(tool, dict) for tool in allowed):
+            raise BadParameter("tool_choice.tools", "tool_choice.tools must be a list of tools")
+        kinds = {str(tool.get("type")) for tool in allowed}
+        named = {str(tool.get("name")) for tool in allowed}
         self.functions = [function for function in self.functions if function["function"]["name"] in named]
         self.python = self.python if "code_interpreter" in kinds else None
         self.shell = self.shell if "shell" in kinds else None
@@ -257,7 +264,7 @@ def memory_bytes(limit: Any, where: str) -> int | None:
     """A memory limit such as ``4g`` in bytes; None for the default."""
     if limit is None:
         return None
-    if limit not in _MEMORY:
+    if not isinstance(limit, str) or limit not in _MEMORY:
         raise BadParameter(where, f"{where} must be one of: {', '.join(_MEMORY)}")
     return _MEMORY[limit]
 

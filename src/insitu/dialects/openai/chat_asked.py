@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from ...turn.events import Message
 from .asked import Json, container_wish
 from .errors import BadParameter, Unsupported
@@ -105,6 +107,7 @@ class ChatRequest:
         Raises:
             BadParameter: if something is malformed, or does not go together with code.
         """
+        _check_depth(body)
         _refuse(body)
         model = body.get("model")
         if not isinstance(model, str) or not model:
@@ -137,12 +140,23 @@ class ChatRequest:
         return self.tool_choice
 
 
+def _check_depth(body: Json) -> None:
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        # Python's own encoder, which writes what the model server gets, is not sure to come to the end of it.
+        raise BadParameter("body", "the body is nested too deep") from None
+
+
 def _refuse(body: Json) -> None:
     if body.get("n") not in (None, 1):
         raise BadParameter("n", f"n is {str(body['n'])[:32]}, and with code there is one answer", hint=_OFF)
     if body.get("logprobs"):
         raise Unsupported("logprobs", "logprobs are not given together with code", hint=_OFF)
-    if "audio" in (body.get("modalities") or ()):
+    modalities = body.get("modalities") or []
+    if not isinstance(modalities, list):
+        raise BadParameter("modalities", "modalities must be a list")
+    if "audio" in modalities:
         raise Unsupported("modalities", "audio is not given together with code", hint=_OFF)
 
 
@@ -154,7 +168,23 @@ def _messages(messages: Any) -> list[Message]:
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise BadParameter(f"messages[{index}]", f"messages[{index}] must be an object with a role")
+        if not _are_calls(message.get("tool_calls")):
+            where = f"messages[{index}].tool_calls"
+            raise BadParameter(where, f"{where} must be a list of calls, of functions with a name and arguments")
     return messages
+
+
+def _are_calls(calls: Any) -> bool:
+    return calls is None or (isinstance(calls, list) and all(map(_is_call, calls)))
+
+
+def _is_call(call: Any) -> bool:
+    if not isinstance(call, dict) or not isinstance(call.get("id"), str | None):
+        return False
+    function = call.get("function")
+    if function is None:
+        return "type" in call and call["type"] != "function"
+    return isinstance(function, dict) and all(isinstance(function.get(name), str) for name in ("name", "arguments"))
 
 
 def _functions(tools: Any) -> list[Json]:

@@ -29,6 +29,7 @@ PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _LEAST_S, _MOST_S = 3600, 30 * 24 * 3600
 _MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
+_DIGITS = re.compile(r"[0-9]{1,16}")
 _MOST_NAME_BYTES = 255
 _FORM = {
     "file": {"type": "string", "format": "binary"},
@@ -146,7 +147,7 @@ def _expires(form: FileForm) -> float | None:
         return None
     if anchor != "created_at":
         raise BadParameter(_ANCHOR, f"{_ANCHOR} must be 'created_at'")
-    if seconds is None or not seconds.isascii() or not seconds.isdecimal() or not _LEAST_S <= int(seconds) <= _MOST_S:
+    if seconds is None or not _DIGITS.fullmatch(seconds) or not _LEAST_S <= int(seconds) <= _MOST_S:
         raise BadParameter(_SECONDS, f"{_SECONDS} must be a number from {_LEAST_S} to {_MOST_S}")
     return time.time() + int(seconds)
 

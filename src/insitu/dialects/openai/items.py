@@ -28,12 +28,18 @@ _NEEDED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "function_call": {"call_id": str, "name": str, "arguments": str},
     "function_call_output": {"call_id": str, "output": (str, list)},
 }
+# What it need not have, and of which type that is.
+_OPTIONAL: Mapping[str, Mapping[str, type]] = {
+    "code_interpreter_call": {"code": str, "container_id": str, "outputs": list},
+    "shell_call": {"environment": dict},
+}
 _MEANT: Mapping[str, Sequence[str]] = {
     "message": ("role",),
     "code_interpreter_call": ("code",),
     "function_call": ("call_id", "name", "arguments"),
     "function_call_output": ("call_id", "output"),
 }
+_PART_FIELDS = ("image_url", "file_id", "file_data", "filename", "detail")
 _PARTS = ("input_text", "output_text", "text", "input_image", "input_file", "refusal", "summary_text")
 
 
@@ -83,6 +89,7 @@ def new_item_id(kind: str) -> str:
 def _body(item: object, where: str) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise BadParameter(where, f"{where} must be an object")
+    _check_types(item, {"id": str, "type": str}, where)
     kind = item.get("type") or ("message" if "role" in item else None)
     body = {**item, "type": kind}
     if kind == "item_reference":
@@ -95,6 +102,7 @@ def _body(item: object, where: str) -> dict[str, Any]:
     for name, types in _NEEDED.get(str(kind), {}).items():
         if not isinstance(item.get(name), types):
             raise BadParameter(f"{where}.{name}", f"{where}.{name} is missing, or of the wrong type")
+    _check_types(item, _OPTIONAL.get(str(kind), {}), where)
     if kind == "shell_call" and not _strings(item["action"].get("commands")):
         raise BadParameter(f"{where}.action", f"{where}.action.commands must be a list of strings")
     return body
@@ -117,12 +125,21 @@ def _check_part(part: object, where: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or kind not in _PARTS:
         raise Unsupported(where, f"{where}: parts of the type {str(kind)[:64]!r} are not known here")
-    if kind in ("input_text", "output_text", "text", "summary_text") and not isinstance(part.get("text"), str):
-        raise BadParameter(f"{where}.text", f"{where}.text must be a string")
+    said = "refusal" if kind == "refusal" else "text"
+    if kind not in ("input_image", "input_file") and not isinstance(part.get(said), str):
+        raise BadParameter(f"{where}.{said}", f"{where}.{said} must be a string")
+    _check_types(part, {**dict.fromkeys(_PART_FIELDS, str), "annotations": list}, where)
     if kind == "input_image" and not (isinstance(part.get("image_url"), str) or isinstance(part.get("file_id"), str)):
         raise BadParameter(where, f"{where} must have an image_url or a file_id")
     if kind == "input_file" and not any(isinstance(part.get(name), str) for name in ("file_id", "file_data")):
         raise Unsupported(where, f"{where} must have a file_id or file_data; files are not fetched from a file_url")
+
+
+def _check_types(given: Mapping[str, Any], types: Mapping[str, type], where: str) -> None:
+    """Refuse what is there and has the wrong type."""
+    for name, kind in types.items():
+        if given.get(name) is not None and not isinstance(given[name], kind):
+            raise BadParameter(f"{where}.{name}", f"{where}.{name} is of the wrong type")
 
 
 def _strings(value: object) -> bool:

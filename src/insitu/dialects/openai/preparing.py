@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -261,7 +260,7 @@ def _decoded(part: Json) -> bytes:
     _, _, encoded = str(part["file_data"]).rpartition(",")
     try:
         return base64.b64decode(encoded, validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise BadParameter("input", f"the base64 of a file_data cannot be read: {exc}") from None
 
 

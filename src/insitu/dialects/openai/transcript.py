@@ -150,7 +150,7 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
     if part["type"] == "input_file":
         named = {name: part[name] for name in ("file_data", "filename", "file_id") if part.get(name)}
         return {"type": "file", "file": named}
-    return {"type": "text", "text": part.get("text") or part.get("refusal") or ""}
+    return {"type": "text", "text": part["refusal" if part["type"] == "refusal" else "text"]}
 
 
 def one_system(messages: list[Message]) -> list[Message]:
@@ -159,7 +159,8 @@ def one_system(messages: list[Message]) -> list[Message]:
     leading = 0
     while leading < len(messages) and messages[leading]["role"] == "system":
         leading += 1
-    texts = [message["content"] for message in messages[:leading]]
-    if leading < 2 or not all(isinstance(text, str) for text in texts):
+    contents = [message.get("content") for message in messages[:leading]]
+    texts = [content for content in contents if isinstance(content, str)]
+    if leading < 2 or len(texts) < leading:
         return messages
     return [{"role": "system", "content": "\n\n".join(texts)}, *messages[leading:]]
