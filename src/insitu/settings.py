@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=_data_dir, description="folder of what must last: responses, conversations, files"
     )
-    data_bytes_per_owner: int = Field(10 * GIB, gt=0, description="stored files of one key together, in bytes")
+    data_bytes_per_owner: int = Field(10 * GIB, gt=0, description="all that is stored for one key, in bytes")
     retention_s: float = Field(
         30 * 24 * 3600, gt=0, description="seconds after which stored responses and files are deleted"
     )

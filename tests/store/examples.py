@@ -21,11 +21,14 @@ from insitu.store import (
 
 NOW = time.time()
 LIMIT = 1000
+QUOTA = 1_000_000
 
 
-def opened(folder: Path, *, limit: int = LIMIT, retention_s: float = 3600) -> AbstractAsyncContextManager[Store]:
+def opened(
+    folder: Path, *, limit: int = QUOTA, read: int = 1 << 20, retention_s: float = 3600
+) -> AbstractAsyncContextManager[Store]:
     """The store of a folder."""
-    return Store.open(folder, file_bytes_per_owner=limit, retention_s=retention_s)
+    return Store.open(folder, bytes_per_owner=limit, read_bytes=read, retention_s=retention_s)
 
 
 def item(id: str, *, owner: str = "ann", text: str = "", created: float = NOW, **private: Any) -> Item:

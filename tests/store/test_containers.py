@@ -8,7 +8,7 @@ import pytest
 
 from insitu.errors import NotFound, QuotaExceeded, TooLarge
 from insitu.store import Page, Store
-from tests.store.examples import LIMIT, NOW, add, blobs, chunks, container, container_file, content
+from tests.store.examples import LIMIT, NOW, QUOTA, add, blobs, chunks, container, container_file, content
 
 PAGE = Page(10, None, "asc")
 
@@ -133,16 +133,17 @@ async def test_a_file_that_is_deleted_while_it_is_kept_is_gone(store: Store, fol
 
 
 async def test_kept_files_count_against_the_owner(store: Store) -> None:
-    await add(store, "file", b"x" * 600)
+    await add(store, "file", b"x" * 600_000, max_bytes=QUOTA)
     await store.containers.put_file(container_file("f", size=10**9))  # not kept, so not counted
-    await keep(store, "f", b"y" * 300)
-    with pytest.raises(QuotaExceeded, match="would have 1001 bytes; 1000 are allowed"):
-        await add(store, "more", b"z" * 101)
-    assert await keep(store, "f", b"y" * 400) == b"y" * 400  # what it replaces makes room
-    with pytest.raises(QuotaExceeded, match="would have 1001 bytes"):
-        await keep(store, "f", b"y" * 401)
+    await keep(store, "f", b"y" * 300_000, max_bytes=QUOTA)
+    with pytest.raises(QuotaExceeded, match="; 1000000 are allowed"):
+        await add(store, "more", b"z" * 100_000, max_bytes=QUOTA)
+    larger = b"y" * 390_000  # what it replaces makes room
+    assert await keep(store, "f", larger, max_bytes=QUOTA) == larger
+    with pytest.raises(QuotaExceeded, match="; 1000000 are allowed"):
+        await keep(store, "f", b"y" * 400_000, max_bytes=QUOTA)
     await store.containers.delete_file("c", "f", "ann")
-    await add(store, "more", b"z" * 400)
+    await add(store, "more", b"z" * 390_000, max_bytes=QUOTA)
 
 
 async def test_deleting_a_container_deletes_its_files_and_their_content(store: Store, folder: Path) -> None:
@@ -180,7 +181,7 @@ async def test_several_files_are_noted_at_once(store: Store, folder: Path) -> No
 async def test_small_contents_are_kept_at_once(store: Store, folder: Path) -> None:
     await store.containers.put_files("c", "ann", [container_file(id, size=1) for id in "fgh"])
     await keep(store, "f", b"before")
-    await store.containers.keep_small("c", "ann", {"f": b"after", "g": b"", "none": b"x", "h": b"y" * 996})
+    await store.containers.keep_small("c", "ann", {"f": b"after", "g": b"", "none": b"x", "h": b"y" * QUOTA})
     found = await store.containers.files_of("c", "ann", "fgh")
     assert [(file.size, file.blob is None) for file in found.values()] == [(5, False), (0, False), (1, True)]
     assert await content(await store.containers.open(found["f"])) == b"after"

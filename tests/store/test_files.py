@@ -12,7 +12,7 @@ import pytest
 from insitu.errors import InvalidRequest, NotFound, QuotaExceeded, StoreFailed, TooLarge
 from insitu.store import FileDetails, FileRecord, Page, Store
 from insitu.types import MIB
-from tests.store.examples import add, blobs, content, opened
+from tests.store.examples import QUOTA, add, blobs, content, opened
 
 PAGE = Page(10, None, "asc")
 
@@ -108,13 +108,13 @@ async def test_too_many_bytes_leave_nothing(store: Store, folder: Path) -> None:
 
 
 async def test_an_owners_share_is_the_owners_own(store: Store, folder: Path) -> None:
-    await add(store, "f", b"x" * 600)
-    with pytest.raises(QuotaExceeded, match="would have 1001 bytes; 1000 are allowed"):
-        await add(store, "g", b"x" * 401)
-    await add(store, "f", b"x" * 1000, owner="bob")
-    await add(store, "g", b"x" * 400)
+    await add(store, "f", b"x" * 600_000, max_bytes=QUOTA)
+    with pytest.raises(QuotaExceeded, match="would have 1000512 bytes; 1000000 are allowed"):
+        await add(store, "g", b"x" * 400_000, max_bytes=QUOTA)
+    await add(store, "f", b"x" * 900_000, owner="bob", max_bytes=QUOTA)
+    await add(store, "g", b"x" * 300_000, max_bytes=QUOTA)
     await store.files.delete("f", "ann")
-    await add(store, "h", b"x" * 600)
+    await add(store, "h", b"x" * 600_000, max_bytes=QUOTA)
     assert len(blobs(folder)) == 3
 
 
@@ -122,29 +122,29 @@ async def test_uploads_at_the_same_time_share_what_is_left(store: Store, folder:
     first_is_half_there, second_is_refused = anyio.Event(), anyio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
-        yield b"x" * 600
+        yield b"x" * 600_000
         first_is_half_there.set()
         await second_is_refused.wait()
-        yield b"x" * 400
+        yield b"x" * 400_000
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(store.files.add, "slow", "ann", "", "", "", None, slow(), 1000)
+        tasks.start_soon(store.files.add, "slow", "ann", "", "", "", None, slow(), QUOTA)
         await first_is_half_there.wait()
-        with pytest.raises(QuotaExceeded, match="would have 1001 bytes"):
-            await add(store, "quick", b"x" * 401)
+        with pytest.raises(QuotaExceeded, match="would have 1000001 bytes"):
+            await add(store, "quick", b"x" * 400_001, max_bytes=QUOTA)
         second_is_refused.set()
-    assert (await store.files.get("slow", "ann")).size == 1000
+    assert (await store.files.get("slow", "ann")).size == QUOTA
     assert len(blobs(folder)) == 1
 
 
 async def test_two_servers_do_not_store_more_together(store: Store, folder: Path) -> None:
     async def overtaken() -> AsyncIterator[bytes]:
-        yield b"x" * 600
-        await add(other, "quick", b"x" * 600)
+        yield b"x" * 600_000
+        await add(other, "quick", b"x" * 600_000, max_bytes=QUOTA)
 
     async with opened(folder) as other:
-        with pytest.raises(QuotaExceeded, match="would have 1200 bytes"):
-            await store.files.add("slow", "ann", "", "", "", None, overtaken(), 1000)
+        with pytest.raises(QuotaExceeded, match="would have 1200512 bytes"):
+            await store.files.add("slow", "ann", "", "", "", None, overtaken(), QUOTA)
     assert [record.id for record in (await store.files.list("ann", PAGE)).data] == ["quick"]
     assert len(blobs(folder)) == 1
 

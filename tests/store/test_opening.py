@@ -39,7 +39,7 @@ async def test_the_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     async with opened(folder):
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
     private = dict.fromkeys(("insitu.db", "insitu.db-shm", "insitu.db-wal"), 0o600)
-    assert modes == {"b": 0o700, "blobs": 0o700, **private}
+    assert modes == {"b": 0o700, "blobs": 0o700, "servers": 0o700, **private}
 
 
 @pytest.mark.parametrize("name", ["a b", "?x=1&y", "#", "%20", "ü", "file:x", ":memory:"])
@@ -110,7 +110,7 @@ async def test_a_newer_schema_is_left_alone(folder: Path) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     failed = await refused(folder)
-    assert "has schema 99; this insitu knows 1" in failed.message
+    assert "has schema 99; this insitu knows 2" in failed.message
     assert "update insitu" in str(failed.hint)
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from insitu.errors import InvalidRequest, NotFound
-from insitu.store import Item, ResponseRecord, Store
+from insitu.store import EventsRecord, Item, ResponseRecord, Store
 from tests.store.examples import NOW, conversation, item, response
 
 
 async def test_a_response_comes_back_as_it_was_saved(store: Store) -> None:
     body = {"output": [{"text": "ü\0\u2028", "n": [1, 2.5, None, True]}], "usage": {}}
-    record = ResponseRecord("r", "ann", NOW, "in_progress", body, "r0", "conv", b"\x00events\xff")
+    record = ResponseRecord("r", "ann", NOW, "in_progress", body, "r0", "conv")
     await store.responses.save(record, [], [])
     assert await store.responses.get("r", "ann") == record
 
@@ -45,12 +45,23 @@ async def test_the_same_item_may_be_asked_with_twice(store: Store) -> None:
 
 async def test_saving_again_replaces(store: Store) -> None:
     await store.responses.save(replace(response("r"), status="in_progress"), [item("q")], [item("a"), item("gone")])
-    final = replace(response("r"), status="completed", body={"done": True}, events=b"e")
+    final = replace(response("r"), status="completed", body={"done": True})
     await store.responses.save(final, [item("q")], [item("a", text="whole"), item("b")])
     assert await store.responses.get("r", "ann") == final
     assert await store.responses.inputs("r", "ann") == [item("q")]
     assert await store.responses.outputs("r", "ann") == [item("a", text="whole"), item("b")]
     assert await store.responses.items(["gone", "a"], "ann") == {"a": item("a", text="whole")}
+
+
+async def test_a_recorded_stream_is_read_in_parts(store: Store) -> None:
+    parts = [EventsRecord(0, b"one two"), EventsRecord(2, b"\x00three\xff")]
+    await store.responses.save(response("r"), [], [])
+    assert await store.responses.events("r", "ann", 0) is None
+    await store.responses.save(response("r"), [], [], parts)
+    assert [await store.responses.events("r", "ann", number) for number in range(4)] == [parts[0]] * 2 + [parts[1]] * 2
+    assert await store.responses.events("r", "bob", 0) is None
+    await store.responses.delete("r", "ann")
+    assert await store.responses.events("r", "ann", 0) is None
 
 
 async def test_what_a_client_sends_back_does_not_replace_what_the_server_keeps(store: Store) -> None:

@@ -37,7 +37,10 @@ def open_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
         StoreFailed: if the folder cannot be used.
     """
     return Store.open(
-        settings.data_dir, file_bytes_per_owner=settings.data_bytes_per_owner, retention_s=settings.retention_s
+        settings.data_dir,
+        bytes_per_owner=settings.data_bytes_per_owner,
+        read_bytes=settings.max_transcript_bytes,
+        retention_s=settings.retention_s,
     )
 
 

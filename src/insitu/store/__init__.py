@@ -6,6 +6,7 @@ from .blobs import StoredBytes as StoredBytes
 from .records import ContainerFile as ContainerFile
 from .records import ContainerRecord as ContainerRecord
 from .records import Conversation as Conversation
+from .records import EventsRecord as EventsRecord
 from .records import FileDetails as FileDetails
 from .records import FileRecord as FileRecord
 from .records import Item as Item

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, insert, select, update
 
-from .database import Records, Transaction, reads, writes
+from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .items import COLUMNS, add_items, drop_unused
+from .items import COLUMNS, add_items, drop_unused, refuse_large
 from .queries import owned, read_one, read_page
+from .quota import Quota
 from .records import Conversation, Item, Listing, Page
 from .sqlite import insert_new
 from .tables import conversation_items, conversations, items, values
@@ -19,13 +20,27 @@ _LINK = insert_new(conversation_items, "owner", "conversation_id", "item_id")
 
 
 class Conversations(Records):
-    """Stored conversations; look-ups of another owner's raise ``NotFound``, as of those that are not there."""
+    """Stored conversations; look-ups of another owner's raise ``NotFound``, as of those that are not there.
+
+    Args:
+        read_bytes: of items that are read at once.
+    """
+
+    def __init__(self, database: Database, quota: Quota, read_bytes: int) -> None:
+        super().__init__(database)
+        self._quota = quota
+        self._read_bytes = read_bytes
 
     @writes
     def create(self, transaction: Transaction, record: Conversation, items: Sequence[Item]) -> None:
-        """Insert a conversation that begins with some items."""
+        """Insert a conversation that begins with some items.
+
+        Raises:
+            QuotaExceeded: when the owner would store more than may be.
+        """
         transaction.execute(insert(conversations).inline(), [values(record)])
         _append(transaction, record.id, record.owner, items)
+        self._quota.charge(transaction, record.owner)
 
     @reads
     def get(self, transaction: Transaction, id: str, owner: str) -> Conversation:
@@ -47,25 +62,42 @@ class Conversations(Records):
         drop_unused(transaction, ids, owner)
 
     @writes
-    def append(self, transaction: Transaction, id: str, owner: str, items: Sequence[Item]) -> None:
+    def append(
+        self, transaction: Transaction, id: str, owner: str, items: Sequence[Item], *, admitted: bool = False
+    ) -> None:
         """Add items to the end, in their order; those that the conversation has already stay where they are.
 
         An item that is stored already stays as it is.
+
+        Args:
+            admitted: whether it is stored even if the owner has no room for it.
+
+        Raises:
+            QuotaExceeded: when the owner would store more than may be.
         """
         _get(transaction, id, owner)
         _append(transaction, id, owner, items)
+        if not admitted:
+            self._quota.charge(transaction, owner)
 
     @reads
     def items(self, transaction: Transaction, id: str, owner: str, page: Page) -> Listing[Item]:
         """A part of a conversation's items, in the order in which they were added."""
         _get(transaction, id, owner)
-        return read_page(transaction, _items(id, owner), Item, "item", page, [conversation_items.c.seq])
+        keys = [conversation_items.c.seq]
+        return read_page(transaction, _items(id, owner), Item, "item", page, keys, items.c.bytes)
 
     @reads
     def all_items(self, transaction: Transaction, id: str, owner: str) -> list[Item]:
-        """All of a conversation's items, in the order in which they were added."""
+        """All of a conversation's items, in the order in which they were added.
+
+        Raises:
+            TooLarge: if they are more than is read at once.
+        """
         _get(transaction, id, owner)
-        return [Item(*row) for row in transaction.execute(_items(id, owner).order_by(conversation_items.c.seq))]
+        query = _items(id, owner)
+        refuse_large(transaction, [query], self._read_bytes)
+        return [Item(*row) for row in transaction.execute(query.order_by(conversation_items.c.seq))]
 
     @reads
     def item(self, transaction: Transaction, id: str, item_id: str, owner: str) -> Item:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, not_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, not_, select
 
+from ..errors import TooLarge
 from .database import Transaction
 from .queries import pieces
 from .records import Item
@@ -29,11 +31,32 @@ def put_items(transaction: Transaction, put: Sequence[Item]) -> None:
         transaction.execute(_PUT, [values(item) for item in put])
 
 
-def find_items(transaction: Transaction, ids: Collection[str], owner: str) -> dict[str, Item]:
-    """What is there of some items, by their ids."""
+def find_items(transaction: Transaction, ids: Collection[str], owner: str, most: int) -> dict[str, Item]:
+    """What is there of some items, by their ids.
+
+    Raises:
+        TooLarge: if it has more than ``most`` bytes.
+    """
     query = select(*COLUMNS).where(items.c.owner == owner)
-    found = (Item(*row) for some in pieces(ids) for row in transaction.execute(query.where(items.c.id.in_(some))))
+    queries = [query.where(items.c.id.in_(some)) for some in pieces(ids)]
+    refuse_large(transaction, queries, most)
+    found = (Item(*row) for query in queries for row in transaction.execute(query))
     return {item.id: item for item in found}
+
+
+def refuse_large(transaction: Transaction, queries: Sequence[Select[Any]], most: int) -> None:
+    """Refuse to read items that have more than ``most`` bytes together, before any is read.
+
+    Raises:
+        TooLarge: if so.
+    """
+    size = func.coalesce(func.sum(items.c.bytes), 0)
+    total = sum(transaction.execute(query.with_only_columns(size)).scalar_one() for query in queries)
+    if total > most:
+        raise TooLarge(
+            f"the items of the conversation have {total} bytes; at most {most} are read for one answer",
+            hint="go on with fewer items, or have the operator raise max_transcript_bytes",
+        )
 
 
 def drop_unused(transaction: Transaction, ids: Collection[str], owner: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, takewhile
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, Table, and_, select, tuple_
@@ -13,6 +14,8 @@ from .records import Listing, Page
 from .tables import columns
 
 T = TypeVar("T")
+# A page of large rows ends early.
+PAGE_BYTES = 32 << 20
 
 _AT_ONCE = 500
 
@@ -51,6 +54,7 @@ def read_page(
     name: str,
     page: Page,
     keys: Sequence[Column[Any]],
+    size: Column[int] | None = None,
 ) -> Listing[T]:
     """The part of a query's rows that a page asks for.
 
@@ -59,6 +63,7 @@ def read_page(
         kind: what to make of each row.
         name: what to call one that is missing.
         keys: the columns of the order; together they are unique.
+        size: the column of the rows' bytes, where they can be so large that the page ends before its limit.
 
     Raises:
         NotFound: if the listing has no ``page.after``.
@@ -72,5 +77,14 @@ def read_page(
             raise missing(name, page.after)
         behind = tuple_(*keys) < tuple(position) if descending else tuple_(*keys) > tuple(position)
         rows = rows.where(behind)
-    found = transaction.execute(rows).all()
-    return Listing([kind(*row) for row in found[: page.limit]], len(found) > page.limit)
+    limit = page.limit
+    if size is not None:
+        limit = min(limit, _fitting(transaction.execute(rows.with_only_columns(size)).scalars()))
+    found = transaction.execute(rows.limit(limit + 1)).all()
+    return Listing([kind(*row) for row in found[:limit]], len(found) > limit)
+
+
+def _fitting(sizes: Iterable[int]) -> int:
+    """How many rows have room in a page: at least one."""
+    totals = accumulate(sizes)
+    return max(1, sum(1 for _ in takewhile(lambda total: total <= PAGE_BYTES, totals)))

@@ -36,7 +36,6 @@ class ResponseRecord:
 
     Args:
         previous_id: the response that this one goes on from.
-        events: the recorded stream, from which a client can resume.
     """
 
     id: str
@@ -46,7 +45,18 @@ class ResponseRecord:
     body: dict[str, Any]
     previous_id: str | None = None
     conversation_id: str | None = None
-    events: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsRecord:
+    """A part of a recorded stream, from which a client can resume.
+
+    Args:
+        first: the number of its first event.
+    """
+
+    first: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

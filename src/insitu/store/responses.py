@@ -7,29 +7,43 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
 
-from .database import Records, Transaction, reads, writes
+from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .items import COLUMNS, add_items, drop_unused, find_items, put_items
+from .items import COLUMNS, add_items, drop_unused, find_items, put_items, refuse_large
 from .queries import owned, read_one
-from .records import Item, ResponseRecord
+from .records import EventsRecord, Item, ResponseRecord
 from .sqlite import insert_or_replace
-from .tables import items, response_items, responses, values
+from .tables import columns, items, response_events, response_items, responses, values
 
 _PUT = insert_or_replace(responses, "owner", "id")
 _LINK = insert(response_items).inline()
+_RECORD = insert(response_events).inline()
 _LINKED = response_items.join(
     items, (items.c.owner == response_items.c.owner) & (items.c.id == response_items.c.item_id)
 )
 
 
 class Responses(Records):
-    """Stored responses; look-ups of another owner's raise ``NotFound``, as of those that are not there."""
+    """Stored responses; look-ups of another owner's raise ``NotFound``, as of those that are not there.
+
+    Args:
+        read_bytes: of items that are read at once.
+    """
+
+    def __init__(self, database: Database, read_bytes: int) -> None:
+        super().__init__(database)
+        self._read_bytes = read_bytes
 
     @writes
     def save(
-        self, transaction: Transaction, record: ResponseRecord, inputs: Sequence[Item], outputs: Sequence[Item]
+        self,
+        transaction: Transaction,
+        record: ResponseRecord,
+        inputs: Sequence[Item],
+        outputs: Sequence[Item],
+        events: Sequence[EventsRecord] = (),
     ) -> None:
-        """Insert or replace a response and its items.
+        """Insert or replace a response and its items, and add to its recorded stream.
 
         An input that is stored already stays as it is: clients send back what they were given, without what the
         server alone keeps of it.
@@ -42,12 +56,24 @@ class Responses(Records):
         put_items(transaction, outputs)
         if links := _links(record, inputs, outputs):
             transaction.execute(_LINK, links)
+        if events:
+            transaction.execute(
+                _RECORD, [{"owner": record.owner, "response_id": record.id, **values(each)} for each in events]
+            )
         drop_unused(transaction, before - {item.id for item in (*inputs, *outputs)}, record.owner)
 
     @reads
     def get(self, transaction: Transaction, id: str, owner: str) -> ResponseRecord:
         """One response, without its items."""
         return read_one(transaction, responses, ResponseRecord, "response", id, owner)
+
+    @reads
+    def events(self, transaction: Transaction, id: str, owner: str, number: int) -> EventsRecord | None:
+        """The part of a response's recorded stream that an event of this number is in, or would be."""
+        mine = and_(response_events.c.owner == owner, response_events.c.response_id == id)
+        query = select(*columns(response_events, EventsRecord)).where(mine, response_events.c.first <= number)
+        row = transaction.execute(query.order_by(response_events.c.first.desc()).limit(1)).one_or_none()
+        return EventsRecord(*row) if row else None
 
     @reads
     def inputs(self, transaction: Transaction, id: str, owner: str) -> list[Item]:
@@ -65,6 +91,7 @@ class Responses(Records):
 
         Raises:
             NotFound: naming the response of the chain that is gone.
+            TooLarge: if they are more than is read at once.
         """
         ends_here = select(responses.c.id, responses.c.previous_id).where(responses.c.owner == owner)
         chain = ends_here.where(responses.c.id == id).cte("chain", recursive=True)
@@ -75,6 +102,7 @@ class Responses(Records):
         linked = _LINKED.join(chain, chain.c.id == response_items.c.response_id)
         query = select(response_items.c.response_id, *COLUMNS).select_from(linked)
         query = query.where(response_items.c.owner == owner)
+        refuse_large(transaction, [query], self._read_bytes)
         by_response = defaultdict(list)
         for response_id, *item in transaction.execute(
             query.order_by(response_items.c.output, response_items.c.position)
@@ -84,8 +112,12 @@ class Responses(Records):
 
     @reads
     def items(self, transaction: Transaction, ids: Collection[str], owner: str) -> dict[str, Item]:
-        """What is there of some items, by their ids."""
-        return find_items(transaction, ids, owner)
+        """What is there of some items, by their ids.
+
+        Raises:
+            TooLarge: if they are more than is read at once.
+        """
+        return find_items(transaction, ids, owner, self._read_bytes)
 
     @writes
     def put_items(self, transaction: Transaction, items: Sequence[Item]) -> None:

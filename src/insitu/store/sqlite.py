@@ -16,7 +16,7 @@ from ..errors import StoreFailed
 from .tables import metadata
 
 FILE = "insitu.db"
-SCHEMA = 1
+SCHEMA = 2
 _BUSY_S = 10
 _SETTINGS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
@@ -62,7 +62,8 @@ def insert_or_replace(table: Table, *key: str) -> Insert:
     """An insert that replaces what has the same key; Postgres reads it as well."""
     statement = insert(table).inline()
     rest = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
-    rest.pop("seq", None)
+    for name in ("seq", "bytes"):
+        rest.pop(name, None)
     return statement.on_conflict_do_update(index_elements=key, set_=rest)
 
 
@@ -92,10 +93,33 @@ def _make_tables(connection: Connection, folder: Path) -> None:
             f"the database in the folder {str(folder)!r} has schema {version}; this insitu knows {SCHEMA}",
             hint="update insitu, or name another folder by the setting data_dir",
         )
+    if 0 < version < SCHEMA:
+        raise StoreFailed(
+            f"the database in the folder {str(folder)!r} has schema {version}, of before the first release",
+            hint="move the folder away to begin with an empty one, or name another by the setting data_dir",
+        )
     if version == 0:
         metadata.create_all(connection, checkfirst=False)
+        _count_bytes(connection)
     # In any case: this is where a database that cannot be written is noticed.
     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _count_bytes(connection: Connection) -> None:
+    row = "INSERT INTO stored VALUES (new.owner, new.bytes)"
+    add = f"{row} ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
+    change = "UPDATE stored SET bytes = bytes + {} WHERE owner = old.owner"
+    for table in metadata.sorted_tables:
+        if "bytes" in table.c and table.name != "stored":
+            for event, work in (
+                ("INSERT", add),
+                ("DELETE", change.format("-old.bytes")),
+                ("UPDATE", change.format("new.bytes - old.bytes")),
+            ):
+                name = f"stored_{table.name}_{event.lower()}"
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER {name} AFTER {event} ON {table.name} FOR EACH ROW BEGIN {work}; END"
+                )
 
 
 def _configure(connection: Any, _: object) -> None:

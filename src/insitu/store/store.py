@@ -15,6 +15,7 @@ from .conversations import Conversations
 from .database import Database, Records, Transaction, reads
 from .files import Files
 from .purge import Purge
+from .quota import Quota
 from .responses import Responses
 from .servers import Servers
 from .tables import container_files, files
@@ -27,12 +28,15 @@ class Store(Records):
     Every look-up names the owner; what is someone else's is not there.
     """
 
-    def __init__(self, database: Database, servers: Servers, *, file_bytes_per_owner: int, retention_s: float) -> None:
+    def __init__(
+        self, database: Database, servers: Servers, *, bytes_per_owner: int, read_bytes: int, retention_s: float
+    ) -> None:
         super().__init__(database)
         self.servers = servers
-        uploads = Uploads(database, file_bytes_per_owner)
-        self.responses = Responses(database)
-        self.conversations = Conversations(database)
+        self.quota = Quota(database, bytes_per_owner)
+        uploads = Uploads(database, self.quota)
+        self.responses = Responses(database, read_bytes)
+        self.conversations = Conversations(database, self.quota, read_bytes)
         self.containers = Containers(database, uploads)
         self.files = Files(database, uploads)
         self._purge = Purge(database)
@@ -40,11 +44,14 @@ class Store(Records):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, *, file_bytes_per_owner: int, retention_s: float) -> AsyncIterator[Store]:
+    async def open(
+        cls, folder: Path, *, bytes_per_owner: int, read_bytes: int, retention_s: float
+    ) -> AsyncIterator[Store]:
         """Open a folder's store, or make one; what a crash has left behind is deleted.
 
         Args:
-            file_bytes_per_owner: bytes of content that one owner may store.
+            bytes_per_owner: bytes of records and content that one owner may store.
+            read_bytes: bytes of items that are read for one answer.
             retention_s: seconds after which :meth:`purge` deletes what has no time of its own.
 
         Raises:
@@ -54,7 +61,9 @@ class Store(Records):
         try:
             servers = await database.beside(Servers.join, folder / "servers")
             try:
-                store = cls(database, servers, file_bytes_per_owner=file_bytes_per_owner, retention_s=retention_s)
+                store = cls(
+                    database, servers, bytes_per_owner=bytes_per_owner, read_bytes=read_bytes, retention_s=retention_s
+                )
                 await store._sweep()
                 yield store
             finally:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     Dialect,
     Double,
     ForeignKeyConstraint,
@@ -69,23 +70,61 @@ def _sequence() -> Column[int]:
     return Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
+# What a record and a content take on the disk, however small they are.
+_ROW_BYTES, _BLOCK_BYTES = 512, 4096
+
+
+def _bytes(expression: str) -> Column[int]:
+    # Before what is large: to read what stands behind that, SQLite would read all of it.
+    return Column("bytes", BigInteger, Computed(f"{_ROW_BYTES} + {expression}", persisted=True), nullable=False)
+
+
+def _length(column: str) -> str:
+    return f"length(CAST({column} AS BLOB))"
+
+
+def _blocks(size: str) -> str:
+    return f"CASE WHEN {size} < {_BLOCK_BYTES} THEN {_BLOCK_BYTES} ELSE {size} END"
+
+
+# What is stored for each owner, counted from the column `bytes` of all other tables.
+stored = Table(
+    "stored",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+)
+
 responses = Table(
     "responses",
     metadata,
     Column("id", Text, nullable=False),
+    _bytes(_length("body")),
     Column("owner", Text, nullable=False),
     Column("created", Double, nullable=False, index=True),
     Column("status", Text, nullable=False),
     Column("body", Json, nullable=False),
     Column("previous_id", Text),
     Column("conversation_id", Text),
-    Column("events", LargeBinary),
     PrimaryKeyConstraint("owner", "id"),
+)
+
+response_events = Table(
+    "response_events",
+    metadata,
+    _bytes(_length("data")),
+    Column("owner", Text, nullable=False),
+    Column("response_id", Text, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("owner", "response_id", "first"),
+    ForeignKeyConstraint(["owner", "response_id"], ["responses.owner", "responses.id"], ondelete="CASCADE"),
 )
 
 items = Table(
     "items",
     metadata,
+    _bytes(f"{_length('body')} + {_length('private')}"),
     Column("id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("body", Json, nullable=False),
@@ -111,6 +150,7 @@ response_items = Table(
 conversations = Table(
     "conversations",
     metadata,
+    _bytes(_length("metadata")),
     Column("id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("created", Double, nullable=False),
@@ -135,6 +175,7 @@ containers = Table(
     "containers",
     metadata,
     _sequence(),
+    _bytes(_length("file_ids")),
     Column("id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("created", Double, nullable=False),
@@ -152,6 +193,7 @@ container_files = Table(
     "container_files",
     metadata,
     _sequence(),
+    _bytes(f"{_length('path')} + CASE WHEN blob IS NULL THEN 0 ELSE {_blocks('size')} END"),
     Column("id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("container_id", Text, nullable=False),
@@ -169,6 +211,7 @@ files = Table(
     "files",
     metadata,
     _sequence(),
+    _bytes(_blocks("size")),
     Column("id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("created", Double, nullable=False, index=True),

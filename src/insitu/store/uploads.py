@@ -7,12 +7,11 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import CancelScope
-from sqlalchemy import func, select
 
-from ..errors import QuotaExceeded, TooLarge
+from ..errors import TooLarge
 from .blobs import Upload
-from .database import Database, Records, Transaction, reads
-from .tables import container_files, files
+from .database import Database, Records, Transaction
+from .quota import Quota
 
 _PIECE = 1 << 20
 
@@ -20,9 +19,9 @@ _PIECE = 1 << 20
 class Uploads(Records):
     """Counts the bytes of each owner: those that are stored, and those that are still coming."""
 
-    def __init__(self, database: Database, bytes_per_owner: int) -> None:
+    def __init__(self, database: Database, quota: Quota) -> None:
         super().__init__(database)
-        self._bytes_per_owner = bytes_per_owner
+        self._quota = quota
         self._coming: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -38,7 +37,7 @@ class Uploads(Records):
             TooLarge: after ``max_bytes``.
             QuotaExceeded: when the owner would store more than may be.
         """
-        room = self._bytes_per_owner - await self._stored(owner) + replaced
+        room = await self._quota.left(owner) + replaced
         upload = await self._database.beside(self._database.blobs.begin)
         try:
             piece = bytearray()
@@ -58,7 +57,7 @@ class Uploads(Records):
 
     def room(self, transaction: Transaction, owner: str) -> int:
         """How many bytes more the owner may store."""
-        return self._bytes_per_owner - _stored(transaction, owner)
+        return self._quota.room(transaction, owner)
 
     def charge(self, transaction: Transaction, owner: str, size: int, *, replaced: int = 0) -> None:
         """Make sure that the owner may store so many bytes more.
@@ -66,11 +65,7 @@ class Uploads(Records):
         Raises:
             QuotaExceeded: if not.
         """
-        self._refuse_over(_stored(transaction, owner) - replaced + size, self._bytes_per_owner)
-
-    @reads
-    def _stored(self, transaction: Transaction, owner: str) -> int:
-        return _stored(transaction, owner)
+        self._quota.charge(transaction, owner, size - replaced)
 
     def _count(self, upload: Upload, owner: str, size: int, max_bytes: int, room: int) -> None:
         upload.size += size
@@ -80,20 +75,4 @@ class Uploads(Records):
                 f"the file has more than {max_bytes} bytes",
                 hint="send a smaller one, or have the operator raise upload_bytes",
             )
-        self._refuse_over(self._coming[owner], room)
-
-    def _refuse_over(self, size: int, room: int) -> None:
-        if size > room:
-            raise QuotaExceeded(
-                f"the stored files of this key would have {size + self._bytes_per_owner - room} bytes; "
-                f"{self._bytes_per_owner} are allowed",
-                hint="delete files, or have the operator raise data_bytes_per_owner",
-            )
-
-
-def _stored(transaction: Transaction, owner: str) -> int:
-    uploaded = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.owner == owner)
-    kept = select(func.coalesce(func.sum(container_files.c.size), 0)).where(
-        container_files.c.owner == owner, container_files.c.blob.is_not(None)
-    )
-    return int(sum(transaction.execute(query).scalar_one() for query in (uploaded, kept)))
+        self._quota.refuse_over(self._coming[owner], room)

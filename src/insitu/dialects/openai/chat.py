@@ -78,6 +78,9 @@ class _Chat:
     @classmethod
     async def prepare(cls, service: Service, owner: str, caller_key: str, asked: ChatRequest, body: Body) -> _Chat:
         history = await recall(service.store, owner, asked.messages)
+        if asked.functions:
+            # What a client's function makes a turn wait for is stored in any case.
+            await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
         tool = service.turns.python(container, asked.names)

@@ -26,6 +26,7 @@ from .asked import CreateResponse
 from .citations import cite, known_files
 from .emitter import Emitter
 from .preparing import Prepared
+from .recording import recorded
 
 _log = logging.getLogger("insitu.dialects.openai")
 # The names that OpenAI has for why an answer is not complete; the others are this server's own.
@@ -167,15 +168,15 @@ class Making:
             body={**response, "include": list(self._asked.include or ())},
             previous_id=self._asked.previous_response_id,
             conversation_id=self._asked.conversation_id,
-            events=b"".join([*job.log.entries, last]) if self._asked.background and last is not None else None,
         )
         outputs = self._emitter.items if ended else []
         store = self._service.store
-        await store.responses.save(record, self._prepared.inputs, outputs)
+        events = recorded([*job.log.entries, last]) if self._asked.background and last is not None else []
+        await store.responses.save(record, self._prepared.inputs, outputs, events)
         if ended and record.conversation_id is not None:
             try:
                 items = [*self._prepared.inputs, *outputs]
-                await store.conversations.append(record.conversation_id, self._owner, items)
+                await store.conversations.append(record.conversation_id, self._owner, items, admitted=True)
             except NotFound:
                 pass  # deleted meanwhile: the answer is there all the same
 

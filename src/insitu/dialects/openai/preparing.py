@@ -19,7 +19,7 @@ from .errors import BadParameter
 from .files import base_name
 from .items import normalize_input
 from .transcript import to_messages
-from .weight import Holding
+from .weight import Holding, weight
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 _FILES = "[The user's files: {}]"
@@ -51,6 +51,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
 
     Raises:
         TooLarge: if the transcript is longer than one may be.
+        QuotaExceeded: if the owner may not store more.
         BadParameter: if something is malformed, or does not go together.
         NotFound: if something that it names is not there.
     """
@@ -60,6 +61,9 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     inputs = await normalize_input(service.store, owner, asked.input)
     items = [*await _history(service, owner, asked), *inputs]
     holding.take_all([value for item in items for value in (item.body, item.private)])
+    if asked.store is not False:
+        # At its end it is stored in any case: its tokens are paid by then.
+        await service.store.quota.admit(owner, sum(weight(item.body, holding.most) for item in inputs))
     if not items and asked.instructions is None:
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
     containers = _containers_of(items)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ...errors import NotFound
 from ...store import Item, ResponseRecord
 from ...turn.jobs import Job
+from ...web.bodies import Body
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import Service, key_of, owner_of
@@ -23,6 +24,7 @@ from .items import shown
 from .making import Making, start
 from .paging import listed
 from .preparing import prepare
+from .recording import replay
 
 Include = Annotated[list[str] | None, Query(alias="include[]")]
 
@@ -45,7 +47,10 @@ def routes(service: Service) -> APIRouter:
         starting_after: Annotated[int, Query(ge=-1)] = -1,
     ) -> Response:
         """A response as it is now; or its stream, from after an event on."""
-        return await _retrieve(service, owner_of(request), response_id, include, starting_after + 1 if stream else None)
+        owner = owner_of(request)
+        if stream:
+            return await _follow_again(service, owner, response_id, starting_after + 1, body_of(request))
+        return await _retrieve(service, owner, response_id, include)
 
     @router.delete("/{response_id}", **answers(None))
     async def delete_response(request: Request, response_id: str) -> Response:
@@ -105,22 +110,25 @@ async def _create(service: Service, request: Request) -> Response:
     return json_answer(_making(job).snapshot())
 
 
-async def _retrieve(
-    service: Service, owner: str, response_id: str, include: list[str] | None, stream_from: int | None
-) -> Response:
+async def _retrieve(service: Service, owner: str, response_id: str, include: list[str] | None) -> Response:
     job = service.turns.jobs.get(response_id, owner)
     if job is not None and _making(job).stored:
-        if stream_from is not None:
-            return _stream(service, _follow(job, stream_from, cancel=False), job.log)
         return json_answer(_making(job).snapshot(include))
     record = await service.store.responses.get(response_id, owner)
-    if stream_from is None:
-        return json_answer(await _stored(service, record, owner, include))
-    if record.events is None:
+    return json_answer(await _stored(service, record, owner, include))
+
+
+async def _follow_again(service: Service, owner: str, response_id: str, after: int, body: Body) -> Response:
+    job = service.turns.jobs.get(response_id, owner)
+    if job is not None and _making(job).stored:
+        return _stream(service, _follow(job, after, cancel=False), job.log)
+    store = service.store
+    record = await store.responses.get(response_id, owner)
+    if not record.body["background"] or record.status in ("queued", "in_progress"):
         lost = "its events went with the server that made it"
         other = "only responses that were made with background can be streamed again"
         raise BadParameter("stream", lost if record.body["background"] else other)
-    return _stream(service, _recorded(record.events, stream_from))
+    return _stream(service, replay(store, response_id, owner, after, body))
 
 
 async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:
@@ -172,11 +180,6 @@ async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[by
     finally:
         if cancel:
             job.cancel()
-
-
-async def _recorded(events: bytes, after: int) -> AsyncIterator[bytes]:
-    for event in events.split(b"\n\n")[after:-1]:
-        yield event + b"\n\n"
 
 
 async def _stored(
