@@ -34,9 +34,18 @@ _OF_THE_CONNECTION = frozenset(
     }
 )
 _KEYS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie"})
+# Whose the key is: the operator's own belongs to none of the caller's.
+_ABOUT_KEYS = frozenset({b"openai-organization", b"openai-project"})
 _NOT_UP = _OF_THE_CONNECTION | _KEYS | {b"host", b"expect"}
+# A page or a script from there must not act as one of this server, however a browser comes by it.
+_HARMLESS = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox; default-src 'none'")]
 # What a browser would take as said of this server, and the headers that this server sets itself.
-_NOT_DOWN = _OF_THE_CONNECTION | {b"set-cookie", b"alt-svc", b"strict-transport-security", b"date"}
+_NOT_DOWN = (
+    _OF_THE_CONNECTION
+    | {b"alt-svc", b"clear-site-data", b"service-worker-allowed", b"set-cookie", b"strict-transport-security", b"date"}
+    | {name for name, _ in _HARMLESS}
+)
+_CORS = b"access-control-"
 _RENAMED = {b"x-request-id": b"x-upstream-request-id"}
 _MOST_ENCODINGS = 4
 
@@ -64,7 +73,7 @@ class PassThrough(Response):
         upstream = self.service.turns.upstream
         async with _answer(upstream, self._upstream_request(upstream)) as answer:
             self._uploaded.set()  # it need not have wanted all of it
-            await send({"type": "http.response.start", "status": answer.status_code, "headers": _down(answer.headers)})
+            await send({"type": "http.response.start", "status": _status(answer), "headers": _down(answer)})
             async for chunk in answer.aiter_raw():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
@@ -72,7 +81,8 @@ class PassThrough(Response):
     def _upstream_request(self, upstream: Upstream) -> httpx2.Request:
         if not upstream.url:
             raise NoUpstream
-        headers = list(_up(self.request.headers.raw, replaced=self.content is not None))
+        dropped = _NOT_UP if self.service.settings.upstream_forward_key else _NOT_UP | _ABOUT_KEYS
+        headers = list(_up(self.request.headers.raw, dropped, replaced=self.content is not None))
         if key := upstream.key_for(key_of(self.request)):
             headers.append((b"authorization", f"Bearer {key}".encode("latin-1", "replace")))
         target = upstream_target(upstream.url, self.request.scope)
@@ -152,18 +162,30 @@ async def _answer(upstream: Upstream, request: httpx2.Request) -> AsyncIterator[
         ) from None
 
 
-def _up(headers: Headers, *, replaced: bool) -> Iterable[tuple[bytes, bytes]]:
+def _up(headers: Headers, dropped: frozenset[bytes], *, replaced: bool) -> Iterable[tuple[bytes, bytes]]:
     headers = list(headers)
-    dropped = _NOT_UP | _named_by_connection(headers)
+    dropped |= _named_by_connection(headers)
     if replaced:
         dropped |= {b"content-length"}
     return [(name, value) for name, value in headers if name not in dropped]
 
 
-def _down(headers: httpx2.Headers) -> list[tuple[bytes, bytes]]:
+def _status(answer: httpx2.Response) -> int:
+    if not 200 <= answer.status_code <= 599:
+        raise UpstreamFailed(
+            f"the model server answered with the status {answer.status_code}, which HTTP does not have"
+        )
+    return answer.status_code
+
+
+def _down(answer: httpx2.Response) -> list[tuple[bytes, bytes]]:
+    headers = answer.headers
     named = [(name.lower(), value) for name, value in headers.raw]
     dropped = _NOT_DOWN | _named_by_connection(named)
-    return [(_RENAMED.get(name, name), value) for name, value in named if name not in dropped]
+    if "transfer-encoding" in headers or answer.status_code == 204:
+        dropped |= {b"content-length"}  # of a body that is of another length, or not there (RFC 9112, section 6)
+    kept = [each for each in named if each[0] not in dropped and not each[0].startswith(_CORS)]
+    return [*((_RENAMED.get(name, name), value) for name, value in kept), *_HARMLESS]
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import re
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import anyio
@@ -109,33 +111,102 @@ def test_only_the_key_and_what_belongs_to_the_connection_is_another(
         "trailer": "x",
         "proxy-authorization": "Basic x",
         "openai-organization": "org",
+        "openai-project": "project",
     }
     with serving(settings(upstream_api_key="the-operators")) as url:
         httpx2.post(f"{url}/v1/embeddings", content=b"x", headers=sent)
     received = model.requests[0].headers
     assert received["authorization"] == "Bearer the-operators"
     assert received["host"] == httpx2.URL(model.url).netloc.decode()
-    assert (received["x-own"], received["user-agent"], received["openai-organization"]) == ("kept", "odd/1", "org")
+    assert (received["x-own"], received["user-agent"]) == ("kept", "odd/1")
     assert not {"cookie", "trailer", "proxy-authorization", "x-of-the-connection"} & received.keys()
+    assert not {"openai-organization", "openai-project"} & received.keys()
 
 
-@pytest.mark.parametrize(("forward", "key"), [(False, None), (True, "Bearer one")])
+@pytest.mark.parametrize(("forward", "key", "project"), [(False, None, None), (True, "Bearer one", "mine")])
 def test_the_callers_key_goes_upstream_only_if_the_operator_says_so(
-    settings: Callable[..., Settings], model: ScriptedModel, forward: bool, key: str | None
+    settings: Callable[..., Settings], model: ScriptedModel, forward: bool, key: str | None, project: str | None
 ) -> None:
     with serving(settings(upstream_forward_key=forward)) as url:
-        httpx2.post(f"{url}/v1/embeddings", content=b"x", headers={"x-api-key": "one"})
-    assert model.requests[0].headers.get("authorization") == key
-    assert "x-api-key" not in model.requests[0].headers
+        httpx2.post(f"{url}/v1/embeddings", content=b"x", headers={"x-api-key": "one", "openai-project": "mine"})
+    received = model.requests[0].headers
+    assert (received.get("authorization"), received.get("openai-project")) == (key, project)
+    assert "x-api-key" not in received
 
 
 def test_what_the_model_server_says_to_browsers_is_left_out(http: httpx2.Client, model: ScriptedModel) -> None:
-    said = {"set-cookie": "a=b", "strict-transport-security": "max-age=1", "alt-svc": "clear", "x-request-id": "theirs"}
-    model.script(fail(200, "x", said))
+    said = {
+        "set-cookie": "a=b",
+        "strict-transport-security": "max-age=1",
+        "alt-svc": "clear",
+        "clear-site-data": '"*"',
+        "service-worker-allowed": "/",
+        "access-control-allow-origin": "*",
+        "access-control-allow-credentials": "true",
+    }
+    model.script(fail(200, "x", {**said, "x-request-id": "theirs"}))
     headers = http.post(CHAT, json=PLAIN).headers
-    assert not {"set-cookie", "strict-transport-security", "alt-svc"} & headers.keys()
+    assert not said.keys() & headers.keys()
     assert (headers["x-request-id"][:4], headers["x-upstream-request-id"]) == ("req_", "theirs")
     assert len(headers.get_list("date")) == 1
+
+
+def test_a_page_of_the_model_server_cannot_act_as_one_of_this_server(http: httpx2.Client, model: ScriptedModel) -> None:
+    page = "<script>fetch('/v1/sessions')</script>"
+    model.script(fail(200, page, {"content-type": "text/html", "content-security-policy": "default-src *"}))
+    answer = http.post(CHAT, json=PLAIN)
+    assert (answer.text, answer.headers["content-type"]) == (page, "text/html")
+    assert answer.headers.get_list("content-security-policy") == ["sandbox; default-src 'none'"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"999 X\r\ncontent-length: 1", "the model server answered with the status 999, which HTTP does not have"),
+        (b"600 X\r\ncontent-length: 1", "the model server answered with the status 600, which HTTP does not have"),
+        (b"200 X\r\ncontent-length: 1\r\ncontent-length: 2", "conflicting Content-Length headers"),
+    ],
+)
+def test_an_answer_that_is_no_http_is_a_failure_there(serve: Callable[..., str], head: bytes, message: str) -> None:
+    with answering(b"HTTP/1.1 " + head + b"\r\n\r\nx") as address:
+        answer = httpx2.post(f"{serve(upstream=address)}/v1/embeddings", headers=KEY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
+    assert message in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "read"),
+    [
+        (b"200 OK\r\ncontent-length: 99\r\ntransfer-encoding: chunked", b"1\r\nx\r\n0\r\n\r\n", (200, "x")),
+        (b"204 No Content\r\ncontent-length: 1", b"x", (204, "")),
+    ],
+)
+def test_a_length_that_does_not_count_is_left_out(
+    serve: Callable[..., str], head: bytes, body: bytes, read: tuple[int, str]
+) -> None:
+    with answering(b"HTTP/1.1 " + head + b"\r\n\r\n" + body) as address:
+        with httpx2.Client(base_url=serve(upstream=address), headers=KEY) as client:
+            answer = client.post("/v1/embeddings")
+            assert client.get("/healthz").status_code == 200
+    assert (answer.status_code, answer.text, "content-length" in answer.headers) == (*read, False)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that answers one request, with exactly these bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        thread.join()
 
 
 def test_no_cookie_of_the_model_server_is_kept(http: httpx2.Client, client: OpenAI, model: ScriptedModel) -> None:
