@@ -98,6 +98,33 @@ def test_a_server_can_run_code_by_default(
         client.post("/chat/completions", cast_to=object, content=b"[nonsense", options={"headers": {}})
 
 
+@pytest.mark.parametrize("others", [[], [WEATHER]])
+def test_code_that_is_switched_off_is_off_whatever_the_tools_say(
+    client: OpenAI, model: ScriptedModel, others: list[Any]
+) -> None:
+    model.script(say("off"))
+    completion = ask(client, tools=[*others, PYTHON], extra_body={"code_interpreter": False})
+    assert (said(completion), completion.choices[0].message.model_extra) == ("off", {})
+    assert model.requests[0].body == (PLAIN | {"tools": others} if others else PLAIN)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_files_of_messages_are_put_where_code_runs(client: OpenAI, model: ScriptedModel, by_id: bool) -> None:
+    if by_id:
+        file = {"file_id": client.files.create(file=("a.csv", b"1,2"), purpose="user_data").id}
+    else:
+        file = {"filename": "a.csv", "file_data": "data:text/csv;base64,MSwy"}
+    content = [{"type": "text", "text": "Read it."}, {"type": "file", "file": file}]
+    model.script(run("open('a.csv').read()"), say("Read."))
+    [step] = steps(ask(client, messages=[{"role": "user", "content": content}]))
+    assert step["results"] == ["'1,2'"]
+    [message] = model.requests[0].body["messages"]
+    assert message["content"] == [
+        {"type": "text", "text": "Read it."},
+        {"type": "text", "text": "[the user's file a.csv is /mnt/data/a.csv]"},
+    ]
+
+
 def test_what_only_this_server_knows_never_goes_upstream(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7"), say("42"), say("off"), say("off"))
     first = ask(client).choices[0].message
@@ -251,6 +278,10 @@ def test_arguments_that_are_no_json_are_a_failed_step(client: OpenAI, model: Scr
     [
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
+        ({"functions": [WEATHER["function"]]}, "functions"),
+        ({"function_call": "auto"}, "function_call"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "%"}}]}]}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": ["hi"]}, "messages[0]"),
         ({"model": ""}, "model"),

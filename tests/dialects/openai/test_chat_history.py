@@ -81,7 +81,7 @@ def test_a_function_alone_is_streamed_as_openai_streams_it(client: OpenAI, model
     model.script(call(("weather", '{"city": "Paris"}')))
     chunks = stream(client, tools=TOOLS)
     first, second, *others = deltas(chunks)
-    assert first == {"role": "assistant", "content": None, "refusal": None}
+    assert first == {"role": "assistant", "content": "", "refusal": None}
     [begun] = second["tool_calls"]
     assert begun.pop("id").startswith("call_")
     assert begun == {"index": 0, "type": "function", "function": {"name": "weather", "arguments": ""}}
@@ -89,6 +89,15 @@ def test_a_function_alone_is_streamed_as_openai_streams_it(client: OpenAI, model
     assert written[0] == {"index": 0, "function": {"arguments": '{"city":'}}
     assert "".join(each["function"]["arguments"] for each in written) == '{"city": "Paris"}'
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
+
+
+def test_what_is_hidden_is_no_item_of_responses(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(call(("python", {"code": "6*7"}), IN_PARIS))
+    [hidden] = calls_of(ask(client, tools=TOOLS))
+    with pytest.raises(openai.NotFoundError, match="not found"):
+        client.responses.create(model="m", input=[{"type": "item_reference", "id": hidden.id}])
+    with pytest.raises(openai.NotFoundError, match="not found"):
+        client.conversations.create(items=[{"type": "item_reference", "id": hidden.id}])
 
 
 def test_what_is_hidden_is_the_owners_alone(client: OpenAI, stranger: OpenAI, model: ScriptedModel) -> None:

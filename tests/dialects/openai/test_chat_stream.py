@@ -126,6 +126,19 @@ def test_a_turn_at_its_guard_closes_what_is_open(
     assert chunks[-1].choices[0].finish_reason == "length"
 
 
+async def test_a_stream_begins_when_the_model_server_does(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
+    model.script(hang(say("Well."), 0))
+    chunks = await async_client.chat.completions.create(**ASKED, stream=True)
+    first = await anext(aiter(chunks))
+    assert first.choices[0].delta.model_dump(exclude_unset=True) == {
+        "role": "assistant",
+        "content": "",
+        "refusal": None,
+    }
+    await chunks.close()
+    await model.wait_closed(0)
+
+
 def test_before_anything_was_said_a_failure_is_an_http_error(client: OpenAI, model: ScriptedModel) -> None:
     model.script(fail(429, None, {**FINAL, "retry-after": "7"}))
     with pytest.raises(openai.RateLimitError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from ...errors import InsituError
 from ...turn.containers import Container
-from ...turn.events import TurnEvent, TurnResult
+from ...turn.events import Message, StepStarted, TurnEvent, TurnResult
 from ...turn.guard import TurnFailed
 from ...turn.jobs import Job
 from ...turn.request import TurnRequest
@@ -26,6 +27,7 @@ from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.sse import EventStream
 from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from .asked import Json
+from .attachments import attach
 from .chat_answer import ChatAnswer, finish_reason, usage
 from .chat_asked import ChatRequest, code_wish, without_ours
 from .chat_history import recall, remember, with_note_of_loss
@@ -83,11 +85,12 @@ class _Chat:
             await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
+        messages = await _with_files(service, owner, history.messages, container)
         tool = service.turns.python(container, asked.names)
         turn = TurnRequest(
             owner=owner,
             model=asked.model,
-            messages=with_note_of_loss(history.messages) if expired else history.messages,
+            messages=with_note_of_loss(messages) if expired else messages,
             tools=[tool],
             client_tools=asked.functions,
             tool_choice=asked.choice(tool.name),
@@ -107,6 +110,23 @@ class _Chat:
             ids = [call["id"] for call in self.answer.calls]
             await remember(service.store, self.turn.owner, ids, result.messages, self.answer.container_id)
         return result
+
+
+async def _with_files(service: Service, owner: str, messages: list[Message], container: Container) -> list[Message]:
+    """The messages with words on where their files are, which are put into the container."""
+
+    async def readable(part: Any) -> Any:
+        if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
+            return part
+        said = await attach(container, part["file"], "messages", partial(service.store.files.get, owner=owner))
+        return {"type": "text", "text": said}
+
+    return [
+        {**message, "content": [await readable(part) for part in content]}
+        if isinstance(content := message.get("content"), list)
+        else message
+        for message in messages
+    ]
 
 
 def _parsed(content: bytes) -> Any:
@@ -192,13 +212,14 @@ class _Stream:
 
     def hear(self, event: TurnEvent) -> None:
         """Send what there is to tell of an event."""
+        if isinstance(event, StepStarted):
+            self._begin()
         if (delta := self._answer.hear(event)) is not None:
-            self._begin(None if "tool_calls" in delta else "")
             self._chunk([_choice(delta)])
 
     def end(self, result: TurnResult) -> None:
         """Send the end."""
-        self._begin("")
+        self._begin()
         for delta in self._answer.end(result):
             self._chunk([_choice(delta)])
         self._chunk([_choice({}, finish_reason(result.reason))])
@@ -206,11 +227,11 @@ class _Stream:
             self._chunk([], usage(result.usage))
         self._send(_DONE)
 
-    def _begin(self, content: str | None) -> None:
-        # Not before there is something to tell: until then a failure is a plain HTTP error.
+    def _begin(self) -> None:
+        # Not before the model server has begun: until then a failure is a plain HTTP error.
         if not self._begun:
             self._begun = True
-            self._chunk([_choice({"role": "assistant", "content": content, "refusal": None})])
+            self._chunk([_choice({"role": "assistant", "content": "", "refusal": None})])
 
     def _chunk(self, choices: list[Json], used: Json | None = None) -> None:
         answer = self._answer

@@ -84,7 +84,7 @@ class ChatAnswer:
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
-            "model": result.model or self.model,
+            "model": self.model,
             "choices": [{**choice, "finish_reason": finish_reason(result.reason)}],
             "usage": usage(result.usage),
         }

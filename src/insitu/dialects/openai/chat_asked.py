@@ -43,6 +43,8 @@ def code_wish(body: Any, *, by_default: bool) -> Json | None:
             raise BadParameter("body", "the body must be a JSON object")
         return None
     tools = body.get("tools")
+    if body.get(SWITCH) is False:
+        return None
     for index, tool in enumerate(tools if isinstance(tools, list) else ()):
         if isinstance(tool, dict) and tool.get("type") == SWITCH:
             return _wish(tool, f"tools[{index}]")
@@ -66,12 +68,26 @@ def without_ours(body: Any) -> Any:
         return body
     messages = body.get("messages")
     said = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
-    if not any(name in body for name in _OURS) and not any("insitu" in message for message in said):
+    tools = _without_switch(body.get("tools"))
+    ours = any(name in body for name in _OURS) or any("insitu" in message for message in said)
+    if not ours and tools is body.get("tools"):
         return body
     cleaned = {name: value for name, value in body.items() if name not in _OURS}
+    if tools is not body.get("tools"):
+        cleaned["tools"] = tools
+    if tools == []:
+        # Without tools many a server takes neither the member nor a choice.
+        cleaned = {name: value for name, value in cleaned.items() if name not in ("tools", "tool_choice")}
     if isinstance(messages, list):
         cleaned["messages"] = [stripped(m) if isinstance(m, dict) else m for m in messages]
     return cleaned
+
+
+def _without_switch(tools: Any) -> Any:
+    if not isinstance(tools, list):
+        return tools
+    others = [tool for tool in tools if not (isinstance(tool, dict) and tool.get("type") == SWITCH)]
+    return others if len(others) < len(tools) else tools
 
 
 def stripped(message: Message) -> Message:
@@ -151,6 +167,9 @@ def _check_depth(body: Json) -> None:
 def _refuse(body: Json) -> None:
     if body.get("n") not in (None, 1):
         raise BadParameter("n", f"n is {str(body['n'])[:32]}, and with code there is one answer", hint=_OFF)
+    for name in ("functions", "function_call"):
+        if body.get(name) is not None:
+            raise Unsupported(name, f"{name} is not taken together with code; write it as tools", hint=_OFF)
     if body.get("logprobs"):
         raise Unsupported("logprobs", "logprobs are not given together with code", hint=_OFF)
     modalities = body.get("modalities") or []

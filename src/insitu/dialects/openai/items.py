@@ -65,7 +65,8 @@ async def normalize_input(store: Store, owner: str, given: object) -> list[Item]
 def _item(body: dict[str, Any], known: Mapping[str, Item], owner: str) -> Item:
     found = known.get(body.get("id", ""))
     if body["type"] == "item_reference":
-        if found is None:
+        # What is kept for chat completions is no item of a response.
+        if found is None or found.body.get("type") not in _PREFIXES:
             raise ItemMissing(str(body["id"]))
         return found
     if found is not None and _meaning(found.body) == _meaning(body):

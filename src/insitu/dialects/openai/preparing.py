@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import NotFound, OverCeiling
+from ...guest.lockdown import WORKSPACE
 from ...store import FileRecord, Item, Page
 from ...turn.containers import Container, ContainerExpired
 from ...turn.events import MadeFile
@@ -15,8 +16,8 @@ from ...turn.tools import ServerTool
 from ...web.bodies import Body
 from ...web.service import Service
 from .asked import CreateResponse, Json, Tools
+from .attachments import attach
 from .errors import BadParameter
-from .files import base_name
 from .items import normalize_input
 from .transcript import to_messages
 from .weight import Holding, weight
@@ -141,7 +142,7 @@ async def _own_tools(
             container = shared
             files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
             container.bring(asked["file_ids"])
-        notes += [_FILES.format(", ".join(f"/mnt/data/{name}" for name in files))] if files else []
+        notes += [_FILES.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
         make = turns.python if kind == "python" else turns.shell
         own[kind] = make(container, tools.names)
     return own, notes
@@ -239,14 +240,7 @@ async def _readable(stored: _StoredFiles, part: Json, container: Container | Non
         return part
     if container is None:
         return await _as_file(stored, part) if part.get("file_id") else part
-    if part.get("file_id"):
-        record = await stored.get(part["file_id"])
-        container.bring([record.id])
-        name = record.filename
-    else:
-        name = base_name(str(part.get("filename") or "file"), "input")
-        container.bring_content(name, _decoded(part))
-    return {"type": "input_text", "text": f"[the user's file {name} is /mnt/data/{name}]"}
+    return {"type": "input_text", "text": await attach(container, part, "input", stored.get)}
 
 
 async def _as_image(stored: _StoredFiles, part: Json) -> Json:
@@ -258,14 +252,6 @@ async def _as_file(stored: _StoredFiles, part: Json) -> Json:
     """A stored file for a model without a sandbox; its server knows nothing of files here."""
     record, url = await stored.inline(part["file_id"])
     return {"type": "input_file", "filename": record.filename, "file_data": url}
-
-
-def _decoded(part: Json) -> bytes:
-    _, _, encoded = str(part["file_data"]).rpartition(",")
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError as exc:
-        raise BadParameter("input", f"the base64 of a file_data cannot be read: {exc}") from None
 
 
 def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:
@@ -281,5 +267,5 @@ def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:
 
 def _without_cited(made: dict[str, MadeFile], parts: Sequence[Json]) -> dict[str, MadeFile]:
     annotations = [each for part in parts for each in part.get("annotations") or () if isinstance(each, dict)]
-    cited = {annotation.get("file_id") for annotation in annotations}
+    cited = {str(annotation.get("file_id")) for annotation in annotations}
     return {path: file for path, file in made.items() if file.id not in cited}

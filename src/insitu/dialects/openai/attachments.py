@@ -1,0 +1,49 @@
+"""Files that come with a message: they are put where code runs, and the model is told where they are."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ...guest.lockdown import WORKSPACE
+from ...store import FileRecord
+from ...turn.containers import Container
+from .errors import BadParameter
+from .files import base_name
+
+
+async def attach(
+    container: Container, file: Mapping[str, Any], param: str, find: Callable[[str], Awaitable[FileRecord]]
+) -> str:
+    """Have a file in the workspace when code next runs.
+
+    Args:
+        file: its ``file_id``; or its ``filename`` and, in base64, its ``file_data``.
+        param: where it stands in the request.
+        find: finds a stored file by its id.
+
+    Returns:
+        What the model is told of it.
+
+    Raises:
+        BadParameter: if it is malformed.
+        NotFound: if there is no such file.
+    """
+    if file.get("file_id"):
+        record = await find(str(file["file_id"]))
+        container.bring([record.id])
+        name = record.filename
+    else:
+        name = base_name(str(file.get("filename") or "file"), param)
+        container.bring_content(name, _decoded(file.get("file_data"), param))
+    return f"[the user's file {name} is {WORKSPACE}/{name}]"
+
+
+def _decoded(data: object, param: str) -> bytes:
+    if not isinstance(data, str):
+        raise BadParameter(param, "a file has neither a file_id nor file_data", code="missing_required_parameter")
+    try:
+        return base64.b64decode(data.rpartition(",")[2], validate=True)
+    except ValueError as exc:
+        raise BadParameter(param, f"the base64 of a file_data cannot be read: {exc}") from None
