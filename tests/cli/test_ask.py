@@ -83,17 +83,29 @@ def test_the_answer_is_on_standard_output_and_its_steps_on_standard_error(
 def test_files_go_in_and_come_out_under_new_names(either: Commands, model: ScriptedModel) -> None:
     (either.folder / "a.txt").write_text("ha", "utf-8")
     (either.folder / "out.txt").write_text("mine", "utf-8")
-    code = "open('out.txt', 'w').write(open('in.txt').read() * 2)\nopen('.new', 'w').write('new')\nNone"
+    code = "open('out.txt', 'w').write(open('in.txt').read() * 2)\nopen('.new.csv', 'w').write('new')\nNone"
     model.script(run(code), say("Made."), run("open('out.txt', 'w').write('again'); None"), say("Made."))
     ended = either("ask", "Double it.", "-f", "a.txt:in.txt")
     assert (ended.exit_code, ended.out) == (0, "Made.\n")
     assert ended.err.splitlines()[3:] == [
-        "wrote new, 3 B (the code named it '.new')",
+        "wrote new.csv, 3 B (the code named it '.new.csv')",
         "wrote out-1.txt, 4 B (the code named it 'out.txt')",
     ]
     assert either("ask", "Again.", "-o", "deep/er").err.endswith("wrote deep/er/out.txt, 5 B\n")
-    names = ("out.txt", "out-1.txt", "new", "deep/er/out.txt")
+    names = ("out.txt", "out-1.txt", "new.csv", "deep/er/out.txt")
     assert [(either.folder / name).read_text("utf-8") for name in names] == ["mine", "haha", "new", "again"]
+
+
+def test_programs_do_not_come_to_stand_beside_the_users_own(remote: Commands, model: ScriptedModel) -> None:
+    names = ["Makefile", "conftest.py", "package.json", "x\\CMakeLists.txt", "-rf", "data.CSV"]
+    code = f"for name in {names!r}: _ = open(name, 'w').write('x')"
+    model.script(run(code), say("Made."), run("open('made.py', 'w').write('1'); None"), say("Made."))
+    assert remote("ask", "Make files.").exit_code == 0
+    assert [name for name in left_in(remote.folder) if not name.startswith(".")] == [
+        "data.CSV",
+        *(f"insitu-files/{name}" for name in ("CMakeLists.txt", "Makefile", "conftest.py", "package.json", "rf")),
+    ]
+    assert remote("ask", "Make one.", "--out", ".").err.endswith("wrote made.py, 1 B\n")
 
 
 def test_json_is_the_whole_answer_and_nothing_else(either: Commands, model: ScriptedModel) -> None:

@@ -223,12 +223,12 @@ def test_saving_writes_over_nothing_and_downloading_where_it_is_told(
 def test_no_name_leads_out_of_the_folder_or_is_read_by_a_shell(
     client: insitu.Client, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    names = ["..\\..\\up.txt", ".bashrc", "C:evil.txt", "\x1b[2Jscreen.txt", "..."]
+    names = ["..\\..\\up.txt", ".bashrc", "C:evil.txt", "\x1b[2Jscreen.txt", "...", "-rf", "--"]
     model.script(run(f"for name in {names!r}: open(name, 'w').write(name)"), say("Made."))
     answer = client.ask("Make files.")
     assert sorted(file.name for file in answer.files) == sorted(names)
     saved = [path.relative_to(tmp_path / "in") for path in answer.save(tmp_path / "in")]
-    assert sorted(map(str, saved)) == ["[2Jscreen.txt", "bashrc", "evil.txt", "file", "up.txt"]
+    assert sorted(map(str, saved)) == ["[2Jscreen.txt", "bashrc", "evil.txt", "file", "file-1", "rf", "up.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -38,6 +39,13 @@ _HINTS = {
     "max_tokens": "the server's setting max_turn_tokens is the bound",
     "repeated_error": "the model made the same mistake again and again",
 }
+# Programs that stand beside the user's own would be run or read by other programs, without being asked for.
+OTHERS = "insitu-files"
+_DATA = re.compile(
+    r"\.(avif|bmp|csv|db|docx|feather|gif|gz|html|jpe?g|md|mp3|mp4|npy|npz|parquet|pdf|png|pptx|sqlite|svg|tiff?|tsv"
+    r"|txt|wav|webp|xlsx|zip)"
+)
+_READ_BY_TOOLS = ("cmakelists.txt", "constraints.txt", "requirements.txt")
 
 Saved = list[dict[str, object]]
 
@@ -61,8 +69,14 @@ def ask(
         bool, typer.Option("--continue", "-c", help="Follow the last answer of the server that --url names.")
     ] = False,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="The folder for files that the code makes.")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help=f"The folder for files that the code makes; by default this one, or {OTHERS} in it for all but data.",
+        ),
+    ] = None,
     upstream: Annotated[
         str | None,
         typer.Option(
@@ -85,7 +99,7 @@ def ask(
     means that you asked for what cannot be, 125 that insitu failed.
     """
     text, files = _read_question(question), uploads(file)
-    if out.exists() and not out.is_dir():
+    if out and out.exists() and not out.is_dir():
         raise WrongUsage(f"--out {str(out)!r} is no folder")
     url = url.rstrip("/") if url else _nearby(upstream)
     options: AskOptions = {"model": model, "instructions": instructions, "max_steps": max_steps}
@@ -184,13 +198,13 @@ def _follow(
     return answer
 
 
-def _save(answer: ClientAnswer, folder: Path, *, quiet: bool) -> Saved:
-    """Copy the answer's files into the folder; what could not be saved has no path."""
+def _save(answer: ClientAnswer, out: Path | None, *, quiet: bool) -> Saved:
+    """Copy the answer's files into their folders; what could not be saved has no path."""
     saved: Saved = []
     for file, about in zip(answer.files, answer.to_dict()["files"], strict=True):
         path = None
         try:
-            path = answer.save_file(file, folder)
+            path = answer.save_file(file, out or _folder_of(file.name))
         except (InsituError, OSError) as error:
             print_error(f"{file.name!r} was not saved: {error}")
         saved.append({**about, "path": path and str(path)})
@@ -200,13 +214,20 @@ def _save(answer: ClientAnswer, folder: Path, *, quiet: bool) -> Saved:
     return saved
 
 
-def _save_figures(answer: ClientAnswer, folder: Path, saved: Saved) -> None:
+def _folder_of(name: str) -> Path:
+    from insitu.client.made import plain_name
+
+    plain = Path(plain_name(name).lower())
+    return Path() if _DATA.fullmatch(plain.suffix) and plain.name not in _READ_BY_TOOLS else Path(OTHERS)
+
+
+def _save_figures(answer: ClientAnswer, out: Path | None, saved: Saved) -> None:
     """Write the figures that are none of the files, because the workspace had no room for them."""
     from insitu.client.made import free_path
 
     files = {Path(str(file["path"])).read_bytes() for file in saved if file["path"]}
     for png in answer.images:
         if png not in files:
-            path = free_path(folder, "figure.png")
+            path = free_path(out or Path(), "figure.png")
             path.write_bytes(png)
             note(f"wrote {path}, {size(len(png))}")

@@ -52,7 +52,7 @@ class ClientAnswer(_FromServer):
     def download(self, file: AnswerFile | str, to: str | PathLike[str] | None = None) -> Path:
         """Copies a file to this machine, by default into the working directory; returns where it is."""
         found = self._find(file)
-        with download_target(_plain_name(found.name), to) as (target, part):
+        with download_target(plain_name(found.name), to) as (target, part):
             with part.open("wb") as local:
                 local.writelines(self._transport.download(self._call(found)))
         return target
@@ -84,7 +84,7 @@ class AsyncClientAnswer(_FromServer):
     async def download(self, file: AnswerFile | str, to: str | PathLike[str] | None = None) -> Path:
         """Copies a file to this machine, by default into the working directory; returns where it is."""
         found = self._find(file)
-        with download_target(_plain_name(found.name), to) as (target, part):
+        with download_target(plain_name(found.name), to) as (target, part):
             async with await anyio.open_file(part, "wb") as local:
                 async for chunk in self._transport.download(self._call(found)):
                     await local.write(chunk)
@@ -107,7 +107,7 @@ class AsyncClientAnswer(_FromServer):
 def free_path(folder: Path, name: str) -> Path:
     """A new, empty file of this name in the folder, or of one like it: ``plot-1.png``."""
     folder.mkdir(parents=True, exist_ok=True)
-    plain = Path(_plain_name(name))
+    plain = Path(plain_name(name))
     number = 0
     while True:
         path = folder / (f"{plain.stem}-{number}{plain.suffix}" if number else plain)
@@ -118,9 +118,12 @@ def free_path(folder: Path, name: str) -> Path:
             number += 1
 
 
-def _plain_name(name: str) -> str:
-    # Code in a sandbox chose it: it may name no place elsewhere, and no file that a shell reads by itself.
-    last = PureWindowsPath(name).name.lstrip(".")
+def plain_name(name: str) -> str:
+    """A file's name as it may be used here, though code in a sandbox chose it.
+
+    It names no place elsewhere, no file that a shell reads by itself, and what begins with a dash would be an option.
+    """
+    last = PureWindowsPath(name).name.lstrip(".-")
     return "".join(c for c in last if c.isprintable()) or "file"
 
 
