@@ -81,6 +81,7 @@ def _measure(keys: Sequence[str], effort: Effort, console: Console) -> list[dict
 
 
 def _write(run: dict[str, Any], folder: Path, console: Console) -> None:
+    run = report.with_earlier(run, folder / _RESULTS, list(ROWS))
     report.write_json(folder / _RESULTS, run)
     report.write_page(folder / _PAGE, run)
     chart.draw(run, folder / _LATENCY)

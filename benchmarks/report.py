@@ -31,6 +31,17 @@ def as_json(machine: dict[str, Any], rows: Sequence[dict[str, Any]], scale: floa
     return {"machine": machine, "scale": scale, "rows": list(rows), "published": list(PUBLISHED)}
 
 
+def with_earlier(run: dict[str, Any], path: Path, order: Sequence[str]) -> dict[str, Any]:
+    """A run, and of the results that are there the rows that it has not measured, which say when they were."""
+    if not path.exists():
+        return run
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    facts = {name: earlier["machine"][name] for name in ("date", "commit", "load_before", "load_after")}
+    rows = {row["key"]: {"measured": facts, **row} for row in earlier["rows"] if row["key"] in order}
+    rows |= {row["key"]: row for row in run["rows"]}
+    return {**run, "rows": [rows[key] for key in order if key in rows]}
+
+
 def show(row: dict[str, Any], console: Console) -> None:
     """Print one row: its table, its goals, and under which layers it was measured."""
     console.print(f"\n{row['title']}", style="bold", highlight=False)
@@ -127,6 +138,10 @@ def _layers(row: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {value}" for name, value in row["layers"].items())
 
 
+def _loads(machine: dict[str, Any]) -> str:
+    return f"load {machine['load_before'][0]:g} before, {machine['load_after'][0]:g} after"
+
+
 def write_json(path: Path, run: dict[str, Any]) -> None:
     """Write all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +164,8 @@ def as_markdown(run: dict[str, Any]) -> str:
     for row in run["rows"]:
         heads, body = _table(row)
         lines += [f"### {row['title']}", "", row["about"], ""]
+        if earlier := row.get("measured"):
+            lines += [f"Of an earlier run: {earlier['date'][:10]} ({earlier['commit']}), {_loads(earlier)}.", ""]
         lines += [f"| {' | '.join(heads)} |".replace("|  |", "| |"), f"|---|{'---:|' * (len(heads) - 1)}"]
         lines += [f"| {' | '.join(cells)} |" for cells in body]
         lines += ["", *(f"- {text}" for text, _ in _goals(row))]
