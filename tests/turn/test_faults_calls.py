@@ -90,7 +90,7 @@ async def test_odd_wishes_of_a_shell_call_do_no_harm(place: Place, model: Script
     assert set(call_item.action.to_dict()) == {"commands", "timeout_ms", "max_output_length"}
 
 
-@pytest.mark.parametrize("name", ["", "pyton", "my tool!", "x" * 300, "weather.now"])
+@pytest.mark.parametrize("name", ["", "python3", "my tool!", "x" * 300, "weather.now"])
 async def test_a_tool_that_nobody_has_is_told_to_the_model(place: Place, model: ScriptedModel, name: str) -> None:
     model.script(call((name, {"code": "1"}), ("python", {"code": "6 * 7"})), say("Done."))
     response = await place.ask()
