@@ -110,6 +110,9 @@ def test_what_the_request_says_reaches_the_models_server(client: OpenAI, model: 
         user="u",
         service_tier="flex",
         prompt_cache_key="k",
+        prompt_cache_retention="24h",
+        safety_identifier="s",
+        extra_body={"prompt_cache_options": {"mode": "explicit"}},
         reasoning={"effort": "low"},
         text={"verbosity": "low", "format": {"type": "text"}},
     )
@@ -125,6 +128,9 @@ def test_what_the_request_says_reaches_the_models_server(client: OpenAI, model: 
             "user": "u",
             "service_tier": "flex",
             "prompt_cache_key": "k",
+            "prompt_cache_retention": "24h",
+            "prompt_cache_options": {"mode": "explicit"},
+            "safety_identifier": "s",
             "reasoning_effort": "low",
             "verbosity": "low",
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 
 from tests.support.model import ScriptedModel
 from tests.support.responses import ask
@@ -33,6 +33,10 @@ def unheard(model: ScriptedModel) -> Any:
         ({"max_tool_calls": -1}, "max_tool_calls", "greater than or equal to 0"),
         ({"max_output_tokens": "many"}, "max_output_tokens", "should be a valid integer"),
         ({"metadata": {"a": 1}}, "metadata.a", "should be a valid string"),
+        ({"metadata": {"a" * 65: "1"}}, f"metadata.{'a' * 65}.[key]", "at most 64 characters"),
+        ({"metadata": {"a": "1" * 513}}, "metadata.a", "at most 512 characters"),
+        ({"metadata": {str(n): "1" for n in range(17)}}, "metadata", "at most 16 items"),
+        ({"extra_body": {"stream_options": {"include_usage": True}}}, "stream_options.include_usage", "no such field"),
         ({"truncation": "maybe"}, "truncation", "should be 'auto' or 'disabled'"),
         ({"tools": [7]}, "tools.0", "it should be an object"),
         ({"extra_body": {"heat": 1}}, "heat", "heat: there is no such field"),
@@ -113,6 +117,7 @@ def test_tools_that_are_not_to_be_had(client: OpenAI, tool: Json, param: str, me
         ({"background": True, "store": False}, "background"),
         ({"input": []}, "input"),
         ({"top_logprobs": 3}, "top_logprobs"),
+        ({"truncation": "auto"}, "truncation"),
         ({"include": ["message.output_text.logprobs"]}, "top_logprobs"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"context_management": [{"type": "compaction"}]}, "context_management"),
@@ -142,6 +147,20 @@ def test_bodies_that_are_no_requests(url: str, body: bytes) -> None:
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "code", "param", "request_id"}
     assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", ["resp_1", "resp_1/input_items", "resp_1?stream=true"])
+def test_what_is_to_be_shown_besides_is_known(client: OpenAI, path: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        client.get(f"/responses/{path}", cast_to=object, options={"params": {"include[]": "everything"}})
+    assert caught.value.param == "include[].0"
+
+
+def test_routes_that_only_openai_has_say_so(client: OpenAI) -> None:
+    for ask_for in (client.responses.input_tokens.count, client.responses.compact):
+        with pytest.raises(NotFoundError, match="is not supported") as caught:
+            ask_for(model="m", input="Hi")  # type: ignore[operator]
+        assert caught.value.code == "unsupported"
 
 
 def test_streams_are_refused_like_all_else(client: OpenAI) -> None:

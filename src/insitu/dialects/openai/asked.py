@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from openai.types.responses import ResponseIncludable
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from .errors import BadParameter, Unsupported
 from .weight import weight
@@ -31,7 +31,23 @@ Choice = Annotated[str | Json, _either(str, dict, "tool_choice must be a string 
 ConversationId = Annotated[str | Json, _either(str, dict, "conversation must be an id, or an object with the id")]
 # Each response repeats it, and so do the events of its beginning and of its end.
 _REPEATED_BYTES = 2 << 20
-_MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
+Metadata = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
+    Field(max_length=16),
+]
+MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
+# What the model server gets as it is.
+_PASSED_ON = (
+    "temperature",
+    "top_p",
+    "parallel_tool_calls",
+    "user",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+)
 JAVASCRIPT = (
     "programmatic tool calling runs JavaScript, and this server runs Python: "
     "give the model the code_interpreter tool instead"
@@ -57,7 +73,7 @@ class CreateResponse(BaseModel):
     max_output_tokens: int | None = Field(None, ge=1)
     max_tool_calls: int | None = Field(None, ge=0)
     parallel_tool_calls: bool | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_logprobs: int | None = None
@@ -70,7 +86,7 @@ class CreateResponse(BaseModel):
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     prompt_cache_options: Json | None = None
-    stream_options: Json | None = None
+    stream_options: StreamOptions | None = None
     prompt: Json | None = None
     context_management: list[Json] | None = None
     moderation: Json | None = None
@@ -90,6 +106,8 @@ class CreateResponse(BaseModel):
         for name in ("prompt", "context_management", "moderation"):
             if getattr(self, name):
                 raise Unsupported(name, f"{name} is not supported: it is kept by OpenAI's own servers")
+        if self.truncation == "auto":
+            raise Unsupported("truncation", "truncation is not supported: what is too long is refused; leave it out")
         if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
             raise Unsupported("top_logprobs", "logprobs are not supported; leave top_logprobs and their include out")
         if self.conversation is not None and not isinstance(self.conversation_id, str):
@@ -111,11 +129,7 @@ class CreateResponse(BaseModel):
 
     def upstream_options(self) -> dict[str, Any]:
         """What the model server is told, under the names that chat completions have for it."""
-        options: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("temperature", "top_p", "parallel_tool_calls", "user", "service_tier", "prompt_cache_key")
-            if getattr(self, name) is not None
-        }
+        options: dict[str, Any] = {name: getattr(self, name) for name in _PASSED_ON if getattr(self, name) is not None}
         if not self.tools:
             options.pop("parallel_tool_calls", None)
         if self.reasoning and self.reasoning.get("effort"):
@@ -126,6 +140,14 @@ class CreateResponse(BaseModel):
         if (form := _response_format(text.get("format"))) is not None:
             options["response_format"] = form
         return options
+
+
+class StreamOptions(BaseModel):
+    """What a stream is to be like; there is no padding to leave out here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include_obfuscation: bool | None = None
 
 
 class InsituOptions(BaseModel):
@@ -245,28 +267,32 @@ def _environment(environment: Any, where: str) -> Json:
 
 
 def _auto(asked: Json, where: str) -> Json:
-    check_network(asked.get("network_policy"), where)
-    if asked.get("skills"):
-        raise Unsupported(f"{where}.skills", "skills are not supported; put files into the container instead")
+    refuse_unsupported(asked.get("network_policy"), asked.get("skills"), f"{where}.")
     file_ids = asked.get("file_ids") or []
     if not isinstance(file_ids, list) or not all(isinstance(each, str) for each in file_ids):
         raise BadParameter(f"{where}.file_ids", f"{where}.file_ids must be a list of file ids")
     return {"file_ids": file_ids, "memory_bytes": memory_bytes(asked.get("memory_limit"), f"{where}.memory_limit")}
 
 
-def check_network(policy: Any, where: str) -> None:
-    """Refuse a network: there is none in a sandbox."""
-    if isinstance(policy, dict) and policy.get("type") not in (None, "disabled"):
-        raise Unsupported(f"{where}.network_policy", "sandboxes here have no network; leave network_policy out")
+def refuse_unsupported(network_policy: Any, skills: Any, within: str = "") -> None:
+    """Refuse what no container here has.
+
+    Raises:
+        Unsupported: if it is asked for.
+    """
+    if network_policy is not None and network_policy != {"type": "disabled"}:
+        raise Unsupported(f"{within}network_policy", "sandboxes here have no network; leave network_policy out")
+    if skills:
+        raise Unsupported(f"{within}skills", "skills are not supported; put files into the container instead")
 
 
 def memory_bytes(limit: Any, where: str) -> int | None:
     """A memory limit such as ``4g`` in bytes; None for the default."""
     if limit is None:
         return None
-    if not isinstance(limit, str) or limit not in _MEMORY:
-        raise BadParameter(where, f"{where} must be one of: {', '.join(_MEMORY)}")
-    return _MEMORY[limit]
+    if not isinstance(limit, str) or limit not in MEMORY:
+        raise BadParameter(where, f"{where} must be one of: {', '.join(MEMORY)}")
+    return MEMORY[limit]
 
 
 def _function(tool: Json, where: str) -> Json:

@@ -16,12 +16,12 @@ from ...turn.containers import DEFAULT_EXPIRY_S, Container
 from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
-from .asked import memory_bytes
-from .errors import BadParameter, Unsupported
+from .asked import MEMORY, memory_bytes, refuse_unsupported
+from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
 from .preparing import check_files
 
-_SIZES = {1 << 30: "1g", 4 << 30: "4g", 16 << 30: "16g", 64 << 30: "64g"}
+_SIZES = {size: name for name, size in MEMORY.items()}
 
 
 class Expiry(BaseModel):
@@ -99,7 +99,7 @@ def routes(service: Service) -> APIRouter:
 
 
 async def _create(service: Service, asked: CreateContainer, owner: str) -> Container:
-    _refuse_unsupported(asked)
+    refuse_unsupported(asked.network_policy, asked.skills)
     memory = memory_bytes(asked.memory_limit, "memory_limit")
     expires_after_s = _expiry(asked.expires_after, service.settings)
     file_ids = tuple(dict.fromkeys(asked.file_ids or ()))
@@ -117,13 +117,6 @@ async def _create(service: Service, asked: CreateContainer, owner: str) -> Conta
         ) from None
     await container.save()
     return container
-
-
-def _refuse_unsupported(asked: CreateContainer) -> None:
-    if (asked.network_policy or {"type": "disabled"}).get("type") != "disabled":
-        raise Unsupported("network_policy", "sandboxes here have no network; leave network_policy out")
-    if asked.skills:
-        raise Unsupported("skills", "skills are not supported; put files into the container instead")
 
 
 def _expiry(asked: Expiry | None, settings: Settings) -> float:

@@ -6,7 +6,8 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from openai.types.responses import ResponseIncludable
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,16 +15,13 @@ from ...store import Conversation, Item, Store, new_id
 from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
+from .asked import Metadata
 from .errors import BadParameter
 from .items import normalize_input, shown
 from .paging import Deleted, Include, ListObject, PageQuery, listed
 
 _MOST_ITEMS = 20
 
-Metadata = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
-    Field(max_length=16),
-]
 Items = Annotated[list[Any], Field(max_length=_MOST_ITEMS, description="items of the kinds that responses take")]
 
 
@@ -55,7 +53,9 @@ class AddItems(Strict):
 class ItemsQuery(PageQuery):
     """Which of the items are asked for, and what is to be shown of them."""
 
-    include: tuple[str, ...] = Field((), alias="include[]", description="what to show beside what always is")
+    include: tuple[ResponseIncludable, ...] = Field(
+        (), alias="include[]", description="what to show beside what always is"
+    )
 
 
 class ConversationObject(BaseModel):

@@ -27,6 +27,12 @@ class Unsupported(BadParameter):
         super().__init__(param, message, hint=hint, code="unsupported")
 
 
+class RouteUnsupported(NotFound):
+    """Raised for a route that OpenAI has and this server has not."""
+
+    code = "unsupported"
+
+
 class ItemMissing(NotFound):
     """Raised when an item of a conversation or of an input is not there."""
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
+from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...store import Page
 
 T = TypeVar("T")
-Include = Annotated[list[str] | None, Query(alias="include[]", description="what to show beside what always is")]
+Include = Annotated[
+    list[ResponseIncludable] | None, Query(alias="include[]", description="what to show beside what always is")
+]
 
 
 class PageQuery(BaseModel):

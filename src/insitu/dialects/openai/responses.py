@@ -19,14 +19,12 @@ from ...web.service import Service, key_of, owner_of
 from ...web.sse import EventStream, encode
 from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from .asked import CreateResponse
-from .errors import BadParameter, openai_error_body
+from .errors import BadParameter, RouteUnsupported, openai_error_body
 from .items import shown
 from .making import Making, start
-from .paging import listed
+from .paging import Include, listed
 from .preparing import prepare
 from .recording import replay
-
-Include = Annotated[list[str] | None, Query(alias="include[]")]
 
 
 def routes(service: Service) -> APIRouter:
@@ -37,6 +35,12 @@ def routes(service: Service) -> APIRouter:
     async def create_response(request: Request) -> Response:
         """Answer an input, running the code that the model writes on the way."""
         return await _create(service, request)
+
+    @router.post("/input_tokens", include_in_schema=False)
+    @router.post("/compact", include_in_schema=False)
+    async def unsupported(request: Request) -> Response:
+        """Refuse what is done by OpenAI's own servers, and would be taken for a response's id."""
+        raise RouteUnsupported(f"POST {request.url.path} is not supported: only OpenAI's own servers do it")
 
     @router.get("/{response_id}", **answers(None))
     async def retrieve_response(
@@ -110,7 +114,7 @@ async def _create(service: Service, request: Request) -> Response:
     return json_answer(_making(job).snapshot())
 
 
-async def _retrieve(service: Service, owner: str, response_id: str, include: list[str] | None) -> Response:
+async def _retrieve(service: Service, owner: str, response_id: str, include: Sequence[str] | None) -> Response:
     job = service.turns.jobs.get(response_id, owner)
     if job is not None and _making(job).stored:
         return json_answer(_making(job).snapshot(include))
@@ -183,7 +187,7 @@ async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[by
 
 
 async def _stored(
-    service: Service, record: ResponseRecord, owner: str, include: list[str] | None = None
+    service: Service, record: ResponseRecord, owner: str, include: Sequence[str] | None = None
 ) -> dict[str, Any]:
     outputs = await service.store.responses.outputs(record.id, owner)
     wanted = record.body.get("include") if include is None else include
