@@ -165,7 +165,7 @@ class Making:
             owner=self._owner,
             created=self._created,
             status=response["status"],
-            body={**response, "include": list(self._asked.include or ())},
+            body={**response, "include": list(self._asked.include or ()), "server": self._service.store.servers.id},
             previous_id=self._asked.previous_response_id,
             conversation_id=self._asked.conversation_id,
         )

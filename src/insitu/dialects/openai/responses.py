@@ -191,9 +191,8 @@ async def _stored(
 ) -> dict[str, Any]:
     outputs = await service.store.responses.outputs(record.id, owner)
     wanted = record.body.get("include") if include is None else include
-    body = {name: value for name, value in record.body.items() if name != "include"}
-    if record.status in ("queued", "in_progress"):
-        # Nobody makes it any more: the server that did has ended.
+    body = {name: value for name, value in record.body.items() if name not in ("include", "server")}
+    if record.status in ("queued", "in_progress") and not service.store.servers.alive(record.body.get("server", "")):
         error = {"code": "server_error", "message": "the server stopped before the response had ended"}
         body |= {"status": "failed", "error": error}
     return {**body, "output": [shown(item, wanted or ()) for item in outputs]}
