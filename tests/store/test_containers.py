@@ -146,6 +146,18 @@ async def test_kept_files_count_against_the_owner(store: Store) -> None:
     await add(store, "more", b"z" * 390_000, max_bytes=QUOTA)
 
 
+async def test_an_owner_has_so_many_living_containers(store: Store) -> None:
+    for id in "de":  # beside "c"
+        await store.containers.add(container(id), 3)
+    with pytest.raises(QuotaExceeded, match="you have 3 containers, the most for one key"):
+        await store.containers.add(container("f"), 3)
+    await store.containers.add(container("f", owner="bob"), 3)
+    await store.containers.save(replace(container("e"), status="expired"))
+    await store.containers.save(replace(container("d"), last_active=NOW - 1201))
+    await store.containers.add(container("f"), 2)
+    assert {record.id for record in (await store.containers.list("ann", Page())).data} == set("cdef")
+
+
 async def test_deleting_a_container_deletes_its_files_and_their_content(store: Store, folder: Path) -> None:
     await store.containers.save(container("d"))
     for file in (container_file("f"), container_file("g"), replace(container_file("h"), container_id="d")):

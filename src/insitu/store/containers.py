@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Column, ColumnElement, and_, delete, select, update
+from sqlalchemy import Column, ColumnElement, and_, delete, func, select, update
 
+from ..errors import QuotaExceeded
 from .blobs import StoredBytes, Upload
 from .database import Database, Records, Transaction, reads, writes
 from .failures import gone, missing
@@ -31,6 +32,25 @@ class Containers(Records):
     def save(self, transaction: Transaction, record: ContainerRecord) -> None:
         """Insert or replace a container's record."""
         transaction.execute(_PUT, [values(record)])
+
+    @writes
+    def add(self, transaction: Transaction, record: ContainerRecord, most: int) -> None:
+        """Insert a container's record.
+
+        Raises:
+            QuotaExceeded: when the owner has ``most`` that have not expired, or would store more than may be.
+        """
+        living = and_(
+            containers.c.owner == record.owner,
+            containers.c.status == "running",
+            containers.c.last_active + containers.c.expires_after_s > record.last_active,
+        )
+        if transaction.execute(select(func.count()).where(living)).scalar_one() >= most:
+            raise QuotaExceeded(
+                f"you have {most} containers, the most for one key", hint="delete some that you do not need"
+            )
+        transaction.execute(_PUT, [values(record)])
+        self._uploads.charge(transaction, record.owner, 0)
 
     @reads
     def get(self, transaction: Transaction, id: str, owner: str) -> ContainerRecord:

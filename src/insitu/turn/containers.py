@@ -23,6 +23,8 @@ DEFAULT_EXPIRY_S = 20 * 60.0
 # A folder of the server's own making, and no business of clients.
 HIDDEN = ".insitu/"
 _DEPTH = 8
+# Of one owner's.
+_MOST_LIVING = 1000
 
 
 class ContainerExpired(NotFound):
@@ -186,12 +188,16 @@ class Container:
         return session
 
     async def save(self) -> None:
-        """Store it, so that it is found again."""
-        self._parts.hold(self)
+        """Store it, so that it is found again.
+
+        Raises:
+            QuotaExceeded: if its owner has too many.
+        """
         if not self._stored:
-            self._stored = True
             self.record = replace(self.record, last_active=time.time())
-            await self._parts.store.containers.save(self.record)
+            await self._parts.store.containers.add(self.record, _MOST_LIVING)
+            self._stored = True
+        self._parts.hold(self)
 
     async def renew_if_lost(self) -> bool:
         """Become another container if it can no longer be used; whether it has."""

@@ -19,11 +19,13 @@ def output_of(execution: Execution) -> str:
     return "\n".join(part.rstrip("\n") for part in parts if part.strip())
 
 
-def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int) -> list[str]:
+def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int, not_shown: int = 0) -> list[str]:
     """What the model should know besides: files, figures, lost state."""
     notes = []
     if figures:
         notes.append(f"[{figures} figure{'s' if figures > 1 else ''} shown to the user]")
+    if not_shown:
+        notes.append(f"[{not_shown} figure{'s' if not_shown > 1 else ''} not shown: too many, or too large]")
     if files:
         named = ", ".join(f"{WORKSPACE}/{file.path} ({file.size} bytes)" for file in files[:_MOST_FILES])
         more = f", and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""

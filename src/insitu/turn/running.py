@@ -18,6 +18,7 @@ from .arguments import parse_arguments, whole_number
 from .containers import HIDDEN, Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
+from .showing import Showing
 from .step import Emit, ModelCall
 
 # Hidden, so that it is none of the files that code has made.
@@ -52,6 +53,7 @@ class CallRunner:
         self._engine = engine
         self._emit = emit
         self._shown_chars = shown_chars
+        self._showing = Showing()
 
     async def run(self, call: ModelCall) -> Run:
         """Run a call to its end; whatever goes wrong is in what the model is told."""
@@ -89,11 +91,14 @@ class CallRunner:
         self._emit(CallRunning(call.id, container.id))
         execution = await self._follow(call, self._engine.start(session, code))
         pngs = [png for png in execution.images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
-        shown = [figure for png in pngs if (figure := await container.save_figure(png))]
-        files = await container.made([*_by_path(execution.files), *shown])
-        told = await self._tell(call, session, output_of(execution), notes_on(execution, files, len(pngs)))
+        pngs = [png for png in pngs if self._showing.admits_figure(png)]
+        saved = [figure for png in pngs if (figure := await container.save_figure(png))]
+        files = await container.made([*_by_path(execution.files), *saved])
+        notes = notes_on(execution, files, len(pngs), len(execution.images) - len(pngs))
+        told = await self._tell(call, session, output_of(execution), notes)
         figures = tuple(base64.b64encode(png).decode() for png in pngs)
-        return self._done(call, CallDone(call.id, arguments, told, (execution,), tuple(files), figures))
+        shown = self._showing.ended(execution)
+        return self._done(call, CallDone(call.id, arguments, told, (shown,), tuple(files), figures))
 
     async def _shell(
         self, call: ModelCall, container: Container, arguments: Mapping[str, Any], commands: Sequence[str]
@@ -108,7 +113,7 @@ class CallRunner:
         most = whole_number(arguments.get("max_output_length"))
         texts = [_command_report(execution, max(_LEAST_OUTPUT, most) if most else None) for execution in executions]
         told = await self._tell(call, session, "\n".join(texts), notes_on(executions[-1], files, 0))
-        done = CallDone(call.id, arguments, told, tuple(executions), tuple(files))
+        done = CallDone(call.id, arguments, told, tuple(map(self._showing.ended, executions)), tuple(files))
         # Many a command fails as a matter of course: it is the same error only if it is the same command.
         return self._done(call, done, "\n".join(commands))
 
@@ -140,8 +145,8 @@ class CallRunner:
         async with start as running:
             call.ran = True
             async for event in running.events():
-                if event.kind == "stdout" or event.kind == "stderr":
-                    self._emit(OutputDelta(call.id, event.kind, event.text, index))
+                if (event.kind == "stdout" or event.kind == "stderr") and (text := self._showing.live(event.text)):
+                    self._emit(OutputDelta(call.id, event.kind, text, index))
             return await running.result()
 
     async def _tell(self, call: ModelCall, session: Session, output: str, notes: Sequence[str]) -> str:
