@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from openai import OpenAI
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
 
 from tests.support.steps import Json, Step, call
+
+_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 PYTHON: Json = {"type": "code_interpreter", "container": {"type": "auto"}}
 SHELL: Json = {"type": "shell", "environment": {"type": "container_auto"}}
@@ -20,6 +23,7 @@ WEATHER: Json = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     "strict": False,
 }
+GUARDS = ("max_steps", "max_time", "max_tokens", "repeated_error")
 OUTPUTS = ["code_interpreter_call.outputs"]
 ASKED: Json = {"model": "m", "input": "How much is it?", "tools": [PYTHON], "include": OUTPUTS}
 
@@ -39,7 +43,25 @@ def streaming(client: OpenAI, **asked: Any) -> Iterator[Iterator[Any]]:
 def stream(client: OpenAI, **asked: Any) -> list[Any]:
     """The same as events."""
     with streaming(client, **asked) as events:
-        return list(events)
+        found = list(events)
+    for event in found:
+        check(event.to_dict())
+    return found
+
+
+def check(event: Json) -> None:
+    """See that an event is one of OpenAI's, whole and to the letter; those of this server's own are another matter.
+
+    Raises:
+        ValidationError: if not.
+    """
+    if event["type"].startswith("insitu."):
+        return
+    if isinstance(event.get("response"), dict):
+        reason = (event["response"].get("incomplete_details") or {}).get("reason")
+        # Of the guards OpenAI knows nothing.
+        event = event | {"response": event["response"] | ({"incomplete_details": None} if reason in GUARDS else {})}
+    _EVENT.validate_python(event)
 
 
 def run(*codes: str, text: str | None = None) -> Step:
