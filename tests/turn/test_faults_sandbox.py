@@ -56,6 +56,16 @@ async def test_files_that_came_with_the_request_are_in_the_next_sandbox(place: P
     assert (last.response.output_text, logs(last.response)[0], logs(last.response)[2]) == ("Again.", "'1,2'", "'1,2'")
 
 
+async def test_files_that_no_code_has_asked_for_go_with_their_request(place: Place, model: ScriptedModel) -> None:
+    container = await place.container()
+    tools = [{"type": "code_interpreter", "container": container.id}]
+    attached = {"type": "input_file", "filename": "a.csv", "file_data": base64.b64encode(b"1,2").decode()}
+    model.script(say("Fine."), run("import os; os.listdir()"), say("None."))
+    await place.ask(input=[{"role": "user", "content": [attached]}], tools=tools)
+    assert container.empty
+    assert logs(await place.ask(tools=tools)) == ["[]"]
+
+
 async def test_a_sandbox_that_dies_while_code_runs_is_replaced(place: Place, model: ScriptedModel) -> None:
     model.script(run(ENDLESS), run("'x' in globals()"), say("Sorry."))
     last = (await events_of_a_death(place))[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -67,7 +68,7 @@ class Container:
         self._session: Session | None = None
         self._opening = anyio.Lock()
         self._brought: set[str] = set()
-        self._contents: dict[str, tuple[str, bytes]] = {}
+        self._contents: list[Mapping[str, tuple[str, bytes]]] = []
         self._figures = 0
 
     @property
@@ -119,7 +120,7 @@ class Container:
     @property
     def empty(self) -> bool:
         """Whether nothing was ever put into it: there is no need of a sandbox to look."""
-        return self._session is None and not self.record.file_ids and not self._contents
+        return self._session is None and not self.record.file_ids and not any(self._contents)
 
     @property
     def living_session(self) -> Session | None:
@@ -150,22 +151,29 @@ class Container:
         new = tuple(file_id for file_id in dict.fromkeys(file_ids) if file_id not in self.record.file_ids)
         self.record = replace(self.record, file_ids=(*self.record.file_ids, *new))
 
-    def bring_content(self, name: str, content: bytes) -> None:
-        """Have a file in the workspace that is stored nowhere; once, however often the client sends it again."""
-        digest = hashlib.sha256(b"%b\0%b" % (name.encode("utf-8", "replace"), content)).hexdigest()
-        if digest not in self._brought:
-            self._contents[digest] = (name, content)
+    @contextmanager
+    def bringing(self, contents: Sequence[tuple[str, bytes]]) -> Iterator[None]:
+        """For one turn, have files in the workspace that are stored nowhere, if it is used at all.
 
-    def let_go_of_contents(self) -> None:
-        """Forget the contents that were brought, which a turn holds for the case that its sandbox dies."""
-        self._contents = {digest: each for digest, each in self._contents.items() if digest not in self._brought}
+        Each is put there once, however often the client sends it again; and again if another sandbox takes the place
+        of one that died.
+
+        Args:
+            contents: names and bytes.
+        """
+        held = {_digest(name, content): (name, content) for name, content in contents}
+        self._contents.append(held)
+        try:
+            yield
+        finally:
+            self._contents = [each for each in self._contents if each is not held]
 
     async def _bring_in(self, session: Session) -> None:
         for file_id in self.record.file_ids:
             if file_id not in self._brought:
                 await self._copy_in(session, await self._parts.store.files.get(file_id, self.record.owner))
                 self._brought.add(file_id)
-        for digest, (name, content) in list(self._contents.items()):
+        for digest, (name, content) in [item for held in self._contents for item in held.items()]:
             if digest not in self._brought:
                 await self._write(session, name, _once(content), len(content))
                 self._brought.add(digest)
@@ -374,6 +382,10 @@ class Containers:
             if record != container.record:
                 container.record = record
                 await self.store.containers.save(record)
+
+
+def _digest(name: str, content: bytes) -> str:
+    return hashlib.sha256(b"%b\0%b" % (name.encode("utf-8", "replace"), content)).hexdigest()
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ class TurnRequest:
         owner: whose it is.
         messages: the transcript so far.
         tools: the tools that run here.
+        contents: names and bytes of files to be put where the first of them runs.
         client_tools: the client's own functions, as chat completions have them.
         tool_choice: as chat completions have it; it binds the first model call alone.
         options: what goes to the model server as it is, such as ``temperature``.
@@ -32,6 +33,7 @@ class TurnRequest:
     model: str
     messages: Sequence[Message]
     tools: Sequence[ServerTool] = ()
+    contents: Sequence[tuple[str, bytes]] = ()
     client_tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import anyio
 
@@ -103,13 +103,12 @@ class Turns:
 
     async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:
         """The same as :meth:`run`, for whoever has the room already."""
-        try:
+        with ExitStack() as stack:
+            if request.contents:
+                stack.enter_context(request.tools[0].container.bringing(request.contents))
             if not request.keep_files:
                 return await self._loop(request, emit).run()
             return await self._run_and_keep(request, emit)
-        finally:
-            for tool in request.tools:
-                tool.container.let_go_of_contents()
 
     async def _run_and_keep(self, request: TurnRequest, emit: Emit) -> TurnResult:
         async with keeping(self.containers, request.owner) as keeper:

@@ -13,6 +13,7 @@ from openai import OpenAI
 from insitu.types import MIB
 from insitu.web import bodies
 from tests.support.model import ScriptedModel, hang, say
+from tests.support.responses import cited
 
 ROOM = 4 * MIB
 Serve = Callable[..., str]
@@ -117,3 +118,10 @@ def test_chats_have_a_bounded_number_of_messages_and_calls(client: OpenAI) -> No
             client.chat.completions.create(
                 model="m", messages=cast("Any", messages), extra_body={"code_interpreter": True}
             )
+
+
+def test_containers_and_links_that_never_were_cost_little(client: OpenAI, model: ScriptedModel) -> None:
+    named = [{"type": "code_interpreter_call", "id": f"ci_{n}", "container_id": f"cntr_{n}"} for n in range(2000)]
+    model.script(say(" ".join(f"sandbox:/mnt/data/f{n}" for n in range(2000))))
+    asked = cast("Any", [*named, {"role": "user", "content": "x"}])
+    assert cited(client.responses.create(model="m", input=asked)) == []

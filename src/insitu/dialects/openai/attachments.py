@@ -12,9 +12,15 @@ from ...turn.containers import Container
 from .errors import BadParameter
 from .files import base_name
 
+Contents = list[tuple[str, bytes]]
+
 
 async def attach(
-    container: Container, file: Mapping[str, Any], param: str, find: Callable[[str], Awaitable[FileRecord]]
+    container: Container,
+    file: Mapping[str, Any],
+    param: str,
+    find: Callable[[str], Awaitable[FileRecord]],
+    contents: Contents,
 ) -> str:
     """Have a file in the workspace when code next runs.
 
@@ -22,6 +28,7 @@ async def attach(
         file: its ``file_id``; or its ``filename`` and, in base64, its ``file_data``.
         param: where it stands in the request.
         find: finds a stored file by its id.
+        contents: what the turn is to put there; a file that is stored nowhere is added.
 
     Returns:
         What the model is told of it.
@@ -36,7 +43,7 @@ async def attach(
         name = record.filename
     else:
         name = base_name(str(file.get("filename") or "file"), param)
-        container.bring_content(name, _decoded(file.get("file_data"), param))
+        contents.append((name, _decoded(file.get("file_data"), param)))
     return f"[the user's file {name} is {WORKSPACE}/{name}]"
 
 

@@ -27,7 +27,7 @@ from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.sse import EventStream
 from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from .asked import Json
-from .attachments import attach
+from .attachments import Contents, attach
 from .chat_answer import ChatAnswer, finish_reason, usage
 from .chat_asked import ChatRequest, code_wish, without_ours
 from .chat_history import recall, remember, with_note_of_loss
@@ -85,13 +85,15 @@ class _Chat:
             await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
-        messages = await _with_files(service, owner, history.messages, container)
+        contents: Contents = []
+        messages = await _with_files(service, owner, history.messages, container, contents)
         tool = service.turns.python(container, asked.names)
         turn = TurnRequest(
             owner=owner,
             model=asked.model,
             messages=with_note_of_loss(messages) if expired else messages,
             tools=[tool],
+            contents=contents,
             client_tools=asked.functions,
             tool_choice=asked.choice(tool.name),
             options=asked.options,
@@ -112,13 +114,16 @@ class _Chat:
         return result
 
 
-async def _with_files(service: Service, owner: str, messages: list[Message], container: Container) -> list[Message]:
+async def _with_files(
+    service: Service, owner: str, messages: list[Message], container: Container, contents: Contents
+) -> list[Message]:
     """The messages with words on where their files are, which are put into the container."""
 
     async def readable(part: Any) -> Any:
         if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
             return part
-        said = await attach(container, part["file"], "messages", partial(service.store.files.get, owner=owner))
+        find = partial(service.store.files.get, owner=owner)
+        said = await attach(container, part["file"], "messages", find, contents)
         return {"type": "text", "text": said}
 
     return [

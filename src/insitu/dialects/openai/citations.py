@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +18,8 @@ _LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")
 # What may follow a link that stands alone, and be a part of its name as well.
 _MARKS = ".,;:!?*_"
 _MOST_CONTAINERS, _MOST_KNOWN = 4, 1000
+# Looked at in one text, whether they lead to a file or not.
+_MOST_LINKS = 500
 
 
 async def known_files(store: Store, owner: str, containers: Sequence[str]) -> dict[str, MadeFile]:
@@ -34,7 +37,7 @@ async def known_files(store: Store, owner: str, containers: Sequence[str]) -> di
 def cite_links(text: str, known: Mapping[str, MadeFile]) -> list[dict[str, Any]]:
     """The annotations of a text's links to files, a hundred at the most."""
     annotations = []
-    for match in _LINK.finditer(text):
+    for match in _links(text):
         for link, path in _readings(match[1]):
             if path in known:
                 annotations.append(_annotation(known[path], match.start(), match.start(1) + len(link)))
@@ -53,7 +56,7 @@ async def cite(
         containers: where links lead to, the latest first.
     """
     by_path = {file.path: file for file in made}
-    paths = {path for match in _LINK.finditer(text) for _, path in _readings(match[1])} - by_path.keys()
+    paths = {path for match in _links(text) for _, path in _readings(match[1])} - by_path.keys()
     cited = cite_links(text, await _linked(store, owner, paths, containers) | by_path)
     linked = {annotation["file_id"] for annotation in cited}
     rest = [file for file in by_path.values() if file.id not in linked]
@@ -62,7 +65,7 @@ async def cite(
 
 async def _linked(store: Store, owner: str, paths: set[str], containers: Sequence[str]) -> dict[str, MadeFile]:
     linked: dict[str, MadeFile] = {}
-    for container_id in containers:
+    for container_id in containers[:_MOST_CONTAINERS]:
         if not paths - linked.keys():
             break
         try:
@@ -71,6 +74,10 @@ async def _linked(store: Store, owner: str, paths: set[str], containers: Sequenc
             continue  # the container was never used, or is gone
         linked |= {path: _made(file) for path, file in found.items()}
     return linked
+
+
+def _links(text: str) -> Iterator[re.Match[str]]:
+    return islice(_LINK.finditer(text), _MOST_LINKS)
 
 
 def _readings(link: str) -> Iterator[tuple[str, str]]:

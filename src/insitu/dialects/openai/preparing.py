@@ -16,7 +16,7 @@ from ...turn.tools import ServerTool
 from ...web.bodies import Body
 from ...web.service import Service
 from .asked import CreateResponse, Json, Tools
-from .attachments import attach
+from .attachments import Contents, attach
 from .errors import BadParameter
 from .items import normalize_input
 from .transcript import to_messages
@@ -26,6 +26,8 @@ EXPIRED = "[The sandbox of the earlier code has expired: its variables and files
 _FILES = "[The user's files: {}]"
 _INLINE_BYTES = 20 << 20
 _MOST_FILES = 100
+# Clients can name any number that never were.
+_MOST_CONTAINERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         await service.store.quota.admit(owner, sum(weight(item.body, holding.most) for item in inputs))
     if not items and asked.instructions is None:
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
-    containers = _containers_of(items)
+    containers = _containers_of(items)[:_MOST_CONTAINERS]
     own, notes = await _own_tools(service, owner, tools, containers)
     names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}
     choice = tools.choice(asked.tool_choice, names)
@@ -81,6 +83,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         model=asked.model,
         messages=to_messages(readable, instructions, names),
         tools=server_tools,
+        contents=stored.contents,
         client_tools=tools.functions,
         tool_choice=choice,
         options=asked.upstream_options(),
@@ -199,6 +202,7 @@ class _StoredFiles:
         self._holding = holding
         self._records: dict[str, FileRecord] = {}
         self._urls: dict[str, str] = {}
+        self.contents: Contents = []
 
     async def get(self, file_id: str) -> FileRecord:
         """The record of a file."""
@@ -240,7 +244,7 @@ async def _readable(stored: _StoredFiles, part: Json, container: Container | Non
         return part
     if container is None:
         return await _as_file(stored, part) if part.get("file_id") else part
-    return {"type": "input_text", "text": await attach(container, part, "input", stored.get)}
+    return {"type": "input_text", "text": await attach(container, part, "input", stored.get, stored.contents)}
 
 
 async def _as_image(stored: _StoredFiles, part: Json) -> Json:
