@@ -6,13 +6,15 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import chat, container_files, containers, conversations, files, models, responses
-from .asked import CreateResponse
+from . import container_files, containers, conversations, files, models
+from .chat import routes as chat
 from .container_files import AddFile
 from .containers import CreateContainer
 from .conversations import AddItems, CreateConversation, UpdateConversation
 from .elsewhere import Elsewhere as Elsewhere
 from .errors import openai_error
+from .responses import routes as responses
+from .responses.asked import CreateResponse
 
 
 def _routes(service: Service) -> APIRouter:

@@ -16,10 +16,10 @@ from ...turn.containers import DEFAULT_EXPIRY_S, Container
 from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
-from .asked import MEMORY, memory_bytes, refuse_unsupported
 from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
-from .preparing import check_files
+from .responses.asked import MEMORY, memory_bytes, refuse_unsupported
+from .responses.preparing import check_files
 
 _SIZES = {size: name for name, size in MEMORY.items()}
 

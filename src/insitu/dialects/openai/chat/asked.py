@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from ...turn.events import Message
-from .asked import Json, container_wish
-from .errors import BadParameter, Unsupported
+from ....turn.events import Message
+from ..errors import BadParameter, Unsupported
+from ..responses.asked import Json, container_wish
 
 SWITCH = "code_interpreter"
 MOST_MESSAGES = 10_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...turn import events as on
-from ...turn.arguments import whole_number
-from ...turn.report import output_of
-from ...types import Execution
+from ....turn import events as on
+from ....turn.arguments import whole_number
+from ....turn.report import output_of
+from ....types import Execution
 from .outputs import Output, Outputs
 
 CallEvent = on.CodeDelta | on.CallWritten | on.CallRunning | on.OutputDelta | on.CallDone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,28 +13,28 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import InsituError
-from ...turn.containers import Container
-from ...turn.events import Message, StepStarted, TurnEvent, TurnResult
-from ...turn.guard import TurnFailed
-from ...turn.jobs import Job
-from ...turn.request import TurnRequest
-from ...web.bodies import Body
-from ...web.encoding import dumps
-from ...web.errors import ServerStopped
-from ...web.openapi import answers
-from ...web.passthrough import PassThrough
-from ...web.service import PlainRoute, Service, key_of, owner_of
-from ...web.sse import EventStream
-from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
-from .asked import Json
-from .attachments import Contents, attach
-from .chat_answer import ChatAnswer, finish_reason, usage
-from .chat_asked import ChatRequest, code_wish, without_ours
-from .chat_history import recall, remember, with_note_of_loss
-from .errors import openai_error, openai_error_body
-from .preparing import automatic_container, check_files
-from .weight import Holding
+from ....errors import InsituError
+from ....turn.containers import Container
+from ....turn.events import Message, StepStarted, TurnEvent, TurnResult
+from ....turn.guard import TurnFailed
+from ....turn.jobs import Job
+from ....turn.request import TurnRequest
+from ....web.bodies import Body
+from ....web.encoding import dumps
+from ....web.errors import ServerStopped
+from ....web.openapi import answers
+from ....web.passthrough import PassThrough
+from ....web.service import PlainRoute, Service, key_of, owner_of
+from ....web.sse import EventStream
+from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
+from ..errors import openai_error, openai_error_body
+from ..responses.asked import Json
+from ..responses.attachments import Contents, attach
+from ..responses.preparing import automatic_container, check_files
+from ..weight import Holding
+from .answer import ChatAnswer, finish_reason, usage
+from .asked import ChatRequest, code_wish, without_ours
+from .history import recall, remember, with_note_of_loss
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 _DONE = b"data: [DONE]\n\n"
@@ -187,13 +188,14 @@ async def _stream(service: Service, request: Request, chat: _Chat) -> Response:
             job.failure = exc
 
     job = service.turns.jobs.start(chat.answer.id, chat.turn.owner, work, found=False)
-    return EventStream(service, _follow(job), on_error=_error_event)
+    return EventStream(service, _follow(job), on_error=_error_event, cut=job.forgotten)
 
 
 async def _follow(job: Job) -> AsyncIterator[bytes]:
     try:
-        async for chunk in job.log.read():
-            yield chunk
+        async with aclosing(job.read()) as chunks:
+            async for chunk in chunks:
+                yield chunk
         if job.failure is not None:
             raise job.failure
         if job.cancelled_by_server:

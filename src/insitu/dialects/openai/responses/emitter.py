@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...turn import events as on
+from ....turn import events as on
 from .citations import cite_links
 from .outputs import Output, Outputs, Send
 from .server_calls import CodeCall, ShellCall

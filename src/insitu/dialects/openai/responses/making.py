@@ -10,18 +10,18 @@ from typing import Any
 
 import anyio
 
-from ...errors import InsituError, NotFound
-from ...store import ResponseRecord, new_id
-from ...turn.container_files import fetchable
-from ...turn.events import CallRunning, TurnEvent, TurnUsage
-from ...turn.guard import TurnFailed
-from ...turn.jobs import Job
-from ...turn.turns import server_stopping
-from ...web.bodies import Body
-from ...web.encoding import dumps
-from ...web.errors import ServerStopped
-from ...web.service import Service
-from ...web.sse import encode
+from ....errors import InsituError, NotFound
+from ....store import ResponseRecord, new_id
+from ....turn.container_files import fetchable
+from ....turn.events import CallRunning, TurnEvent, TurnUsage
+from ....turn.guard import TurnFailed
+from ....turn.jobs import Job
+from ....turn.turns import server_stopping
+from ....web.bodies import Body
+from ....web.encoding import dumps
+from ....web.errors import ServerStopped
+from ....web.service import Service
+from ....web.sse import encode
 from .asked import CreateResponse
 from .citations import cite, known_files
 from .emitter import Emitter

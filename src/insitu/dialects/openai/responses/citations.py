@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from ...errors import NotFound
-from ...guest.lockdown import WORKSPACE
-from ...store import ContainerFile, Page, Store
-from ...turn.events import MOST_FILES, MadeFile
+from ....errors import NotFound
+from ....guest.lockdown import WORKSPACE
+from ....store import ContainerFile, Page, Store
+from ....turn.events import MOST_FILES, MadeFile
 
 # As models link files: [Download](sandbox:/mnt/data/report.csv)
 _LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")

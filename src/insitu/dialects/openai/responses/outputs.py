@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...store import Item
-from ...turn import events as on
+from ....store import Item
+from ....turn import events as on
 from .items import new_item_id, shown
 
 Send = Callable[[dict[str, Any]], None]

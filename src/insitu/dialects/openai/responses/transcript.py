@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...store import Item
-from ...turn.arguments import valid_arguments
-from ...turn.events import Message
-from .errors import BadParameter
+from ....store import Item
+from ....turn.arguments import valid_arguments
+from ....turn.events import Message
+from ..errors import BadParameter
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...store import Item, Store
-from ...turn.events import Message
-from .chat_asked import MOST_MESSAGES, stripped
-from .errors import BadParameter
-from .preparing import EXPIRED
-from .transcript import one_system
+from ....store import Item, Store
+from ....turn.events import Message
+from ..errors import BadParameter
+from ..responses.preparing import EXPIRED
+from ..responses.transcript import one_system
+from .asked import MOST_MESSAGES, stripped
 
 _HIDDEN = "insitu.hidden"
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from .errors import BadParameter, Unsupported
-from .weight import weight
+from ..errors import BadParameter, Unsupported
+from ..weight import weight
 
 Json = dict[str, Any]
 

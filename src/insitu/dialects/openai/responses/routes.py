@@ -9,20 +9,20 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import NotFound
-from ...store import Item, ResponseRecord
-from ...turn.jobs import Job
-from ...web.bodies import Body
-from ...web.encoding import dumps
-from ...web.openapi import answers, takes
-from ...web.service import Service, key_of, owner_of
-from ...web.sse import EventStream, encode
-from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from ....errors import NotFound
+from ....store import Item, ResponseRecord
+from ....turn.jobs import Job
+from ....web.bodies import Body
+from ....web.encoding import dumps
+from ....web.openapi import answers, takes
+from ....web.service import Service, key_of, owner_of
+from ....web.sse import EventStream, encode
+from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from ..errors import BadParameter, RouteUnsupported, openai_error_body
+from ..paging import Include, listed
 from .asked import CreateResponse
-from .errors import BadParameter, RouteUnsupported, openai_error_body
 from .items import shown
 from .making import Making, start
-from .paging import Include, listed
 from .preparing import prepare
 from .recording import replay
 
@@ -177,8 +177,9 @@ def _stream(service: Service, events: AsyncIterator[bytes], sent: Sized = ()) ->
 
 async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
     try:
-        async for event in job.log.read(after):
-            yield event
+        async with aclosing(job.read(after)) as events:
+            async for event in events:
+                yield event
         if job.failure is not None:
             raise job.failure
     finally:

@@ -6,21 +6,21 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...errors import NotFound, OverCeiling
-from ...guest.lockdown import WORKSPACE
-from ...store import FileRecord, Item, Page
-from ...turn.containers import Container, ContainerExpired
-from ...turn.events import MadeFile
-from ...turn.request import TurnRequest
-from ...turn.tools import ServerTool
-from ...web.bodies import Body
-from ...web.service import Service
+from ....errors import NotFound, OverCeiling
+from ....guest.lockdown import WORKSPACE
+from ....store import FileRecord, Item, Page
+from ....turn.containers import Container, ContainerExpired
+from ....turn.events import MadeFile
+from ....turn.request import TurnRequest
+from ....turn.tools import ServerTool
+from ....web.bodies import Body
+from ....web.service import Service
+from ..errors import BadParameter
+from ..weight import Holding, weight
 from .asked import CreateResponse, Json, Tools
 from .attachments import Contents, attach
-from .errors import BadParameter
 from .items import normalize_input
 from .transcript import to_messages
-from .weight import Holding, weight
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 _FILES = "[The user's files: {}]"

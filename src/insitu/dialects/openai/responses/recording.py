@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-from ...store import EventsRecord, Store
-from ...web.bodies import Body
+from ....store import EventsRecord, Store
+from ....web.bodies import Body
 
 _PART_BYTES = 256 * 1024
 _END = b"\n\n"
