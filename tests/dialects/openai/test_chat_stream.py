@@ -89,7 +89,7 @@ def test_the_stream_helper_adds_the_deltas_up(client: OpenAI, model: ScriptedMod
 async def test_the_asynchronous_client_gets_the_same(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7"), say("42"))
     async with async_client.chat.completions.with_streaming_response.create(**ASKED, stream=True) as answer:
-        lines = [line async for line in answer.iter_lines() if line]
+        lines = [line async for line in answer.iter_lines() if line.startswith("data: ")]
     assert lines[-1] == "data: [DONE]"
     told = [json.loads(line.removeprefix("data: "))["choices"][0]["delta"] for line in lines[:-1]]
     assert told[-3:-1] == [{"content": "42"}, {"insitu": {**told[-2]["insitu"], "type": "turn.done"}}]
