@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -50,7 +50,7 @@ class Log(Generic[Entry]):
             self._more.set()
             self._more = None
 
-    async def read(self, after: int = 0) -> AsyncIterator[Entry]:
+    async def read(self, after: int = 0) -> AsyncGenerator[Entry]:
         """Yield entries from number ``after`` on, until the last."""
         while True:
             while after < len(self._entries):

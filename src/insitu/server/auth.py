@@ -17,6 +17,7 @@ from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
 from ..web.errors import ClientGone, error_answer
 from ..web.metrics import Metrics
+from .sending import Sending
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -98,7 +99,7 @@ class Gate:
         try:
             if scope["path"] not in OPEN_PATHS:
                 scope["insitu.owner"] = self.keys.owner(scope["headers"])
-            await self.app(scope, receive, send_named)
+            await self.app(scope, receive, Sending(send_named, body))
         except ClientGone:
             self.metrics.requests[scope["method"], 499] += 1
         except Exception as exc:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..engine.log import Log
+from ..types import MIB
 
 _log = logging.getLogger("insitu.turn")
 
 Work = Callable[["Job"], Awaitable[None]]
+# Of the logs of jobs that have ended and are still read.
+_UNREAD_BYTES = 256 * MIB
 
 
 class Job:
@@ -23,15 +26,19 @@ class Job:
         id: what readers know it by.
         owner: whoever may read it.
 
-    Its ``failure`` is for whoever waits for it, and its ``state`` whatever the work keeps there for readers.
+    Its ``failure`` is for whoever waits for it, and its ``state`` whatever the work keeps there for readers. It is
+    ``forgotten`` when it has ended and its readers take too long: they must let go of it.
     """
 
-    def __init__(self, job_id: str, owner: str, state: object) -> None:
+    def __init__(self, job_id: str, owner: str, state: object, unread: Unread) -> None:
         self.id = job_id
         self.owner = owner
         self.state = state
         self.log: Log[bytes] = Log()
         self.failure: Exception | None = None
+        self.forgotten = anyio.Event()
+        self._unread = unread
+        self._readers = 0
         self._cut = False
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
@@ -45,6 +52,24 @@ class Job:
     def cancelled_by_server(self) -> bool:
         """Whether it was cancelled because the server stops."""
         return self._cut
+
+    async def read(self, after: int = 0) -> AsyncGenerator[bytes]:
+        """Yield the entries of its log from a number on, until the last."""
+        self._readers += 1
+        self._note_readers()
+        try:
+            async with aclosing(self.log.read(after)) as entries:
+                async for entry in entries:
+                    yield entry
+        finally:
+            self._readers -= 1
+            self._note_readers()
+
+    def _note_readers(self) -> None:
+        if not self._readers:
+            self._unread.discard(self)
+        elif self.done:
+            self._unread.add(self)
 
     def cancel(self) -> None:
         """Have it end; nothing happens if it has."""
@@ -69,7 +94,34 @@ class Job:
             self.failure = exc
         finally:
             self._done.set()
+            self._note_readers()
             self.log.end()
+
+
+class Unread:
+    """The jobs that have ended and are still read; when they hold too much, the first is forgotten."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Job, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._sizes))
+
+    def add(self, job: Job) -> None:
+        """Add one, if it is not there."""
+        if job not in self._sizes and not job.forgotten.is_set():
+            self._sizes[job] = sum(map(len, job.log.entries))
+        while len(self._sizes) > 1 and sum(self._sizes.values()) > _UNREAD_BYTES:
+            first = next(iter(self._sizes))
+            del self._sizes[first]
+            first.forgotten.set()
+
+    def discard(self, job: Job) -> None:
+        """Take one out."""
+        self._sizes.pop(job, None)
 
 
 class Jobs:
@@ -79,6 +131,7 @@ class Jobs:
         self._tasks = tasks
         self._running: set[Job] = set()
         self._found: dict[str, Job] = {}
+        self.unread = Unread()
 
     def start(self, job_id: str, owner: str, work: Work, state: object = None, *, found: bool = True) -> Job:
         """Start a job.
@@ -86,7 +139,7 @@ class Jobs:
         Args:
             found: whether it is found by its id while it is under way.
         """
-        job = Job(job_id, owner, state)
+        job = Job(job_id, owner, state, self.unread)
         self._running.add(job)
         if found:
             self._found[job_id] = job

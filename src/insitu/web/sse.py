@@ -44,6 +44,7 @@ class EventStream(Response):
         events: what to send; closed at the end, and when the client goes away.
         on_error: an exception and the request's id as the last event.
         keep_alive: what is sent when nothing else was for a while.
+        cut: once it is set, the client is cut off, whatever it has read.
     """
 
     def __init__(
@@ -53,18 +54,21 @@ class EventStream(Response):
         *,
         on_error: Callable[[Exception, str], bytes] = encode_error,
         keep_alive: bytes = KEEP_ALIVE,
+        cut: anyio.Event | None = None,
     ) -> None:
         super().__init__()
         self.service = service
         self.events = cast("AsyncGenerator[bytes]", events)
         self.on_error = on_error
         self.keep_alive = keep_alive
+        self.cut = cut or anyio.Event()
+        self._reading = anyio.CancelScope()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = Writer(send)
         keep_alive = partial(writer.keep_alive, self.service.settings.keepalive_s, self.keep_alive)
         try:
-            await self.service.while_connected(receive, partial(self._pump, writer), keep_alive)
+            await self.service.while_connected(receive, partial(self._pump, writer), keep_alive, self._wait_for_cut)
         except ClientGone:
             raise
         except Exception as exc:
@@ -74,9 +78,16 @@ class EventStream(Response):
         await writer.end()
 
     async def _pump(self, writer: Writer) -> None:
-        async with aclosing(self.events) as events:
-            async for event in events:
-                await writer.write(event)
+        with self._reading:
+            async with aclosing(self.events) as events:
+                async for event in events:
+                    await writer.write(event)
+        if self._reading.cancelled_caught:
+            raise ClientGone
+
+    async def _wait_for_cut(self) -> None:
+        await self.cut.wait()
+        self._reading.cancel()
 
 
 class Writer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence, Sized
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -102,7 +103,7 @@ async def _create(service: Service, request: Request) -> Response:
 
     job = await service.while_connected(request.receive, begin)
     if asked.stream:
-        return _stream(service, _follow(job, cancel=not asked.background), job.log)
+        return _stream(service, _follow(job, cancel=not asked.background), job)
     if asked.background:
         return json_answer(_making(job).snapshot())
     try:
@@ -125,7 +126,7 @@ async def _retrieve(service: Service, owner: str, response_id: str, include: Seq
 async def _follow_again(service: Service, owner: str, response_id: str, after: int, body: Body) -> Response:
     job = service.turns.jobs.get(response_id, owner)
     if job is not None and _making(job).stored:
-        return _stream(service, _follow(job, after, cancel=False), job.log)
+        return _stream(service, _follow(job, after, cancel=False), job)
     store = service.store
     record = await store.responses.get(response_id, owner)
     if not record.body["background"] or record.status in ("queued", "in_progress"):
@@ -166,13 +167,15 @@ def _making(job: Job) -> Making:
     return job.state
 
 
-def _stream(service: Service, events: AsyncIterator[bytes], sent: Sized = ()) -> EventStream:
+def _stream(service: Service, events: AsyncIterator[bytes], job: Job | None = None) -> EventStream:
+    sent: Sized = job.log if job else ()
+
     def on_error(exc: Exception, request_id: str) -> bytes:
         body = openai_error_body(exc, request_id)
         said = {name: body.get(name) for name in ("code", "message", "param")}
         return encode("error", dumps({"type": "error", "sequence_number": len(sent), **said}))
 
-    return EventStream(service, events, on_error=on_error)
+    return EventStream(service, events, on_error=on_error, cut=job.forgotten if job else None)
 
 
 async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
