@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 from collections.abc import Iterator
@@ -76,3 +77,22 @@ async def test_a_stream_that_nobody_reads_is_cut_off_for_the_next(
             await eventually(first.forgotten.is_set)
             await eventually(lambda: len(all_jobs.unread) == 1 and first not in all_jobs.unread)
     await eventually(lambda: len(all_jobs.unread) == 0)
+
+
+async def test_a_response_that_is_over_is_gone_at_once(place: Place, model: ScriptedModel) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = living()
+        model.script(run("1"), say("x"), run("1"), say("x"))
+        await place.ask()
+        await place.events()
+        await place.idle()
+        await eventually(lambda: living() == before)
+    finally:
+        gc.enable()
+
+
+def living() -> int:
+    """How many jobs there are in memory."""
+    return sum(isinstance(each, Job) for each in gc.get_objects())

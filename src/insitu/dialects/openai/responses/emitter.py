@@ -28,6 +28,10 @@ _REASONING = _Thoughts("reasoning_text", "reasoning_text", "content", "content_i
 _SUMMARY = _Thoughts("reasoning_summary_text", "summary_text", "summary", "summary_index")
 
 
+def _to_nobody(event: dict[str, Any]) -> None:
+    pass
+
+
 class Emitter(Outputs):
     """Hears what happens in a turn, and sends the response's events; it sets the response's status."""
 
@@ -45,6 +49,12 @@ class Emitter(Outputs):
     def text(self) -> str | None:
         """The text of the message that is being written."""
         return None if self._text is None else str(self._text.body["content"][0]["text"])
+
+    def release(self) -> None:
+        """Let go of all that is not needed once the last event is sent."""
+        self._calls.clear()
+        self._client_calls.clear()
+        self._send = _to_nobody
 
     def begin(self, *, queued: bool = False) -> None:
         """Say that there is a response."""

@@ -82,8 +82,13 @@ class Making:
 
     async def work(self, job: Job) -> None:
         """Run the turn, send its events, store what came of it."""
-        with self._room:
-            await self._work(job)
+        try:
+            with self._room:
+                await self._work(job)
+        finally:
+            # What it holds can be large, and in circles it would wait for the garbage collector.
+            self._job = None
+            self._emitter.release()
 
     async def _work(self, job: Job) -> None:
         self._job = job
