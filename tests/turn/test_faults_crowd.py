@@ -93,6 +93,27 @@ async def test_a_reader_that_does_not_read_stalls_nobody_and_misses_nothing(plac
         model.script(*[by_the_question] * 10)
         assert await answers(place, [{"input": "6 * 7"}] * 5) == ["42"] * 5
         received = await anyio.to_thread.run_sync(lambda: b"".join(iter(lambda: slow.recv(1 << 20), b"")))
-    events = [json.loads(line[6:]) for line in received.splitlines() if line.startswith(b"data: ")]
+    stream = dechunked(received.partition(b"\r\n\r\n")[2])
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith(b"data: ")]
     assert events[-1]["type"] == "response.completed"
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def dechunked(body: bytes) -> bytes:
+    """A body without the sizes of its chunks: a large event comes in several."""
+    parts = []
+    while size := int(body[: body.index(b"\r\n")], 16):
+        begin = body.index(b"\r\n") + 2
+        parts.append(body[begin : begin + size])
+        body = body[begin + size + 2 :]
+    return b"".join(parts)
+
+
+def unchunked(answer: bytes) -> bytes:
+    """The body of an answer that came in chunks."""
+    body, rest = b"", answer.partition(b"\r\n\r\n")[2]
+    while rest:
+        length, _, rest = rest.partition(b"\r\n")
+        body += rest[: int(length, 16)]
+        rest = rest[int(length, 16) + 2 :]
+    return body
