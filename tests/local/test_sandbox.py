@@ -166,7 +166,9 @@ def test_sandboxes_left_open_end_with_the_process() -> None:
         assert process.stderr.read() == ""
         assert process.wait(20) == 0
     for pidfd in watched:
-        assert select.select([pidfd], [], [], 10)[0] == [pidfd]
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        assert poll.poll(10_000) == [(pidfd, select.POLLIN)]
         os.close(pidfd)
 
 

@@ -28,6 +28,12 @@ STATUSES = {
     errors.StoreFailed("x"): 500,
     errors.ServerUnreachable("x"): 500,
     errors.EngineClosed("x"): 503,
+    errors.UpstreamRefused("x"): 400,
+    errors.NoUpstream(): 501,
+    errors.UpstreamFailed("x"): 502,
+    errors.UpstreamBusy("x"): 429,
+    errors.UpstreamTimeout("x"): 504,
+    errors.AnswerFailed("x"): 500,
 }
 
 

@@ -193,7 +193,7 @@ def test_arguments_that_hold_no_commands(client: OpenAI, model: ScriptedModel) -
     assert {other.partition("\n")[0] for other in others} == {
         '[not run: the argument "commands" must be a list of at least one string]'
     }
-    assert last == "[not run: 17 commands at once; 16 is the most]"
+    assert last == "[not run: 17 commands at once; 16 is the most: send several calls]"
 
 
 def test_commands_are_bounded_like_any_call(client: OpenAI, model: ScriptedModel) -> None:
