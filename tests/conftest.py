@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.model import ScriptedModel
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -28,3 +30,18 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
             threading.Event().wait(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def the_model() -> Iterator[ScriptedModel]:
+    """The model server behind all servers that have one."""
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
+    """The same, which has heard nothing yet; the test uses up what it scripts."""
+    the_model.forget()
+    yield the_model
+    assert not the_model.left, "the script has steps that nobody has taken"

@@ -33,20 +33,6 @@ ZeroDivisionError: division by zero
 
 
 @pytest.fixture(scope="module")
-def the_model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The model, which has heard nothing yet."""
-    the_model.forget()
-    yield the_model
-    assert not the_model.left, "the script has steps that nobody has taken"
-
-
-@pytest.fixture(scope="module")
 def url(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with that model behind it."""
     with serving(tmp_path_factory.mktemp("server"), "--upstream", the_model.url) as (address, _):

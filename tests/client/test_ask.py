@@ -24,20 +24,6 @@ Figure()
 
 
 @pytest.fixture(scope="module")
-def the_model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The model behind the server, which has heard nothing yet."""
-    the_model.forget()
-    yield the_model
-    assert not the_model.left, "the script has steps that nobody has taken"
-
-
-@pytest.fixture(scope="module")
 def asked(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a model."""
     others = {"data_dir": tmp_path_factory.mktemp("data"), "upstream": the_model.url}

@@ -16,21 +16,6 @@ KEYS = ("one", "two")
 
 
 @pytest.fixture(scope="session")
-def the_model() -> Iterator[ScriptedModel]:
-    """The upstream of all servers."""
-    with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The upstream, which has heard nothing yet; the test uses up what it scripts."""
-    the_model.forget()
-    yield the_model
-    assert not the_model.left, "the script has steps that nobody has taken"
-
-
-@pytest.fixture(scope="session")
 def settings(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
     """Makes settings of a server; importing packages ahead would only make the tests slower."""
 

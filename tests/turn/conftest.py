@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -19,21 +19,6 @@ async def engine() -> AsyncIterator[Engine]:
     """The engine under all servers of a module."""
     async with Engine(SMALL) as engine:
         yield engine
-
-
-@pytest.fixture(scope="module")
-def the_model() -> Iterator[ScriptedModel]:
-    """The upstream of all servers of a module."""
-    with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture
-def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The upstream, which has heard nothing yet; the test uses up what it scripts."""
-    the_model.forget()
-    yield the_model
-    assert not the_model.left, "the script has steps that nobody has taken"
 
 
 @pytest.fixture(scope="module")
