@@ -54,12 +54,6 @@ class Refusing(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as model:
-        yield model
-
-
 @pytest.fixture
 def refusing() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:

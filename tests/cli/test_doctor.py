@@ -126,7 +126,7 @@ def test_a_taken_port_is_a_warning_unless_insitu_has_it(insitu: Commands, url: s
     assert port_check(port) == ["ok", f"an insitu server answers at 127.0.0.1:{port}"]
 
 
-def test_the_data_folder_and_the_model_server_are_looked_at(insitu: Commands) -> None:
+def test_the_data_folder_and_the_model_server_are_looked_at(insitu: Commands, model: ScriptedModel) -> None:
     (insitu.folder / "file").touch()
     env = {"INSITU_PORT": "0", "INSITU_DATA_DIR": "file/data", "INSITU_UPSTREAM": "http://127.0.0.1:9/v1"}
     ended = insitu("doctor", "--json", env=env)
@@ -134,9 +134,8 @@ def test_the_data_folder_and_the_model_server_are_looked_at(insitu: Commands) ->
     assert (ended.exit_code, checks["data folder"]["status"], checks["model server"]["status"]) == (1, "fail", "warn")
     assert checks["data folder"]["found"] == f"{insitu.folder}/file is no folder"
     assert checks["model server"]["found"] == "http://127.0.0.1:9/v1 does not answer now"
-    with ScriptedModel() as model:
-        env = {"INSITU_PORT": "0", "INSITU_DATA_DIR": "not/there/yet", "INSITU_UPSTREAM": model.url}
-        ended = insitu("doctor", env=env)
+    env = {"INSITU_PORT": "0", "INSITU_DATA_DIR": "not/there/yet", "INSITU_UPSTREAM": model.url}
+    ended = insitu("doctor", env=env)
     found = status(ended.out)
     assert (ended.exit_code, found["data folder"], found["model server"]) == (0, "ok", "ok")
     assert not (insitu.folder / "not").exists()

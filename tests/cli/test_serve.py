@@ -64,15 +64,14 @@ def test_every_address_is_told_as_the_name_of_the_machine(tmp_path: Path) -> Non
         assert f"  base_url     http://{socket.gethostname()}:{port}/v1 for OpenAI's clients\n" in said
 
 
-def test_what_is_wrong_with_the_model_server_is_told(tmp_path: Path) -> None:
-    with ScriptedModel() as model:
-        for upstream, state in (
-            (model.url, ""),
-            (model.url.removesuffix("/v1"), " (answers 404 to /models: its base URL usually ends in /v1)"),
-            (DEAD, " (does not answer now)"),
-        ):
-            with serving(tmp_path, "--upstream", upstream) as (_, said):
-                assert f"  model        {upstream}{state}\n" in said
+def test_what_is_wrong_with_the_model_server_is_told(tmp_path: Path, model: ScriptedModel) -> None:
+    for upstream, state in (
+        (model.url, ""),
+        (model.url.removesuffix("/v1"), " (answers 404 to /models: its base URL usually ends in /v1)"),
+        (DEAD, " (does not answer now)"),
+    ):
+        with serving(tmp_path, "--upstream", upstream) as (_, said):
+            assert f"  model        {upstream}{state}\n" in said
 
 
 def test_a_second_server_of_a_folder_warns_and_a_killed_one_is_none(tmp_path: Path) -> None:
