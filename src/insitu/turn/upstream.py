@@ -90,11 +90,16 @@ class Upstream:
     async def _post(self, body: Mapping[str, Any], caller_key: str) -> openai.AsyncStream[object]:
         if self._client is None:
             raise NoUpstream
-        client = self._client.with_options(api_key=self.key_for(caller_key) or "none")
         # By the client's own `post`: its method for chat completions walks through the transcript key by key, which
-        # takes longer with every step, and through every chunk, which is half of what a token costs here.
-        return await client.post(
-            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+        # takes longer with every step, and through every chunk, which is half of what a token costs here. A client of
+        # each key's own would ask a thread for the platform's name before its first request.
+        return await self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=body,
+            options={"headers": {"Authorization": f"Bearer {self.key_for(caller_key) or 'none'}"}},
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
         )
 
     async def _read(self, response: openai.AsyncStream[object]) -> AsyncIterator[Piece]:

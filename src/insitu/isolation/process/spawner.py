@@ -77,11 +77,8 @@ class Spawner:
         control, control_theirs = packets.pair()
         self._lifeline = lifeline
         try:
-            self._process = _popen_supervisor(lifeline_theirs, control_theirs, self._log)
-        finally:
-            lifeline_theirs.close()
-            control_theirs.close()
-        try:
+            with lifeline_theirs, control_theirs:
+                self._process = _popen_supervisor(lifeline_theirs, control_theirs, self._log)
             await self._greet(control, rootfs.plan(_packages(probe), str(_GUEST)))
         except BaseException:
             control.close()
@@ -150,12 +147,10 @@ class Spawner:
             ours, theirs = packets.pair()
             argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
             try:
-                request = {"do": "zygote", "argv": argv, "env": _environment()}
-                _, (pidfd,) = await self._init.call(request, [theirs.fileno()])
+                with theirs:
+                    request = {"do": "zygote", "argv": argv, "env": _environment()}
+                    _, (pidfd,) = await self._init.call(request, [theirs.fileno()])
                 os.close(pidfd)
-            finally:
-                theirs.close()
-            try:
                 self.about = await self._introduce(ours)
             except BaseException:
                 ours.close()
