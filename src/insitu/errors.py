@@ -34,14 +34,21 @@ from __future__ import annotations
 
 
 class InsituError(Exception):
-    """The root: catch this for everything that insitu raises on purpose."""
+    """The root: catch this for everything that insitu raises on purpose.
+
+    Args:
+        retry_after_s: seconds after which trying again makes sense; None where it makes none.
+    """
 
     code = "internal"
+    retry_after_s: float | None = None
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
@@ -146,17 +153,10 @@ class WorkspaceFull(CallerError):
 
 
 class QuotaExceeded(CallerError):
-    """Raised when the caller's own share is used up.
-
-    Args:
-        retry_after_s: seconds after which trying again makes sense.
-    """
+    """Raised when the caller's own share is used up."""
 
     code = "quota_exceeded"
-
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
+    retry_after_s: float = 1.0
 
 
 class UpstreamRefused(CallerError):
@@ -178,17 +178,10 @@ class ServiceError(InsituError):
 
 
 class ServerFull(ServiceError):
-    """Raised when there is no room for more work now.
-
-    Args:
-        retry_after_s: seconds after which trying again makes sense.
-    """
+    """Raised when there is no room for more work now."""
 
     code = "server_full"
-
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
+    retry_after_s: float = 1.0
 
 
 class SandboxFailed(ServiceError):
@@ -236,17 +229,10 @@ class UpstreamFailed(ServiceError):
 
 
 class UpstreamBusy(UpstreamFailed):
-    """Raised when the model server has no room, or the operator's share of it is used up.
-
-    Args:
-        retry_after_s: seconds after which trying again makes sense.
-    """
+    """Raised when the model server has no room, or the operator's share of it is used up."""
 
     code = "upstream_busy"
-
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
+    retry_after_s: float = 1.0
 
 
 class UpstreamTimeout(UpstreamFailed):

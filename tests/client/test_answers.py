@@ -82,6 +82,7 @@ def test_every_code_comes_back_as_its_class(cls: type[insitu.InsituError]) -> No
     exc = rebuilt({**ERROR, "code": cls.code})
     assert exc.code == cls.code
     assert isinstance(exc, cls)
+    assert exc.retry_after_s == cls.retry_after_s
     assert str(exc) == "no room\n  hint: wait"
     assert exc.__notes__ == ["request id: req_1"]
 

@@ -21,7 +21,6 @@ from insitu.errors import (
     ServiceError,
     TooLarge,
     Unauthorized,
-    UpstreamBusy,
 )
 from insitu.types import Event, EventKind
 
@@ -46,7 +45,7 @@ def failure(response: httpx2.Response) -> InsituError:
         error = rebuilt(details, response.status_code)
     except UNREADABLE:
         error = _by_status(response.status_code)(unlike_insitu(response))
-    if isinstance(error, QuotaExceeded | ServerFull | UpstreamBusy):
+    if error.retry_after_s is not None:
         error.retry_after_s = _seconds(response.headers.get("retry-after"))
     return error
 

@@ -182,7 +182,7 @@ def _body(family: str, code: str, message: str, hint: str | None) -> dict[str, s
 def _headers(exc: Exception) -> dict[str, str]:
     if isinstance(exc, HTTPException):
         return dict(exc.headers or {})
-    if isinstance(exc, errors.QuotaExceeded | errors.ServerFull | errors.UpstreamBusy):
+    if isinstance(exc, errors.InsituError) and exc.retry_after_s is not None:
         return {"retry-after": str(max(1, math.ceil(exc.retry_after_s)))}
     if isinstance(exc, errors.Unauthorized):
         return {"www-authenticate": "Bearer"}
