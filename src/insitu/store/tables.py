@@ -87,6 +87,10 @@ def _blocks(size: str) -> str:
     return f"CASE WHEN {size} < {_BLOCK_BYTES} THEN {_BLOCK_BYTES} ELSE {size} END"
 
 
+def _link(column: str, table: str, ondelete: str | None = None) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["owner", column], [f"{table}.owner", f"{table}.id"], ondelete=ondelete)
+
+
 # What is stored for each owner, counted from the column `bytes` of all other tables.
 stored = Table(
     "stored",
@@ -118,7 +122,7 @@ response_events = Table(
     Column("first", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
     PrimaryKeyConstraint("owner", "response_id", "first"),
-    ForeignKeyConstraint(["owner", "response_id"], ["responses.owner", "responses.id"], ondelete="CASCADE"),
+    _link("response_id", "responses", ondelete="CASCADE"),
 )
 
 items = Table(
@@ -142,8 +146,8 @@ response_items = Table(
     Column("position", Integer, nullable=False),
     Column("item_id", Text, nullable=False),
     PrimaryKeyConstraint("owner", "response_id", "output", "position"),
-    ForeignKeyConstraint(["owner", "response_id"], ["responses.owner", "responses.id"], ondelete="CASCADE"),
-    ForeignKeyConstraint(["owner", "item_id"], ["items.owner", "items.id"]),
+    _link("response_id", "responses", ondelete="CASCADE"),
+    _link("item_id", "items"),
     Index("ix_response_items_item", "owner", "item_id"),
 )
 
@@ -166,8 +170,8 @@ conversation_items = Table(
     Column("conversation_id", Text, nullable=False),
     Column("item_id", Text, nullable=False),
     UniqueConstraint("owner", "conversation_id", "item_id"),
-    ForeignKeyConstraint(["owner", "conversation_id"], ["conversations.owner", "conversations.id"], ondelete="CASCADE"),
-    ForeignKeyConstraint(["owner", "item_id"], ["items.owner", "items.id"]),
+    _link("conversation_id", "conversations", ondelete="CASCADE"),
+    _link("item_id", "items"),
     Index("ix_conversation_items_item", "owner", "item_id"),
 )
 
@@ -204,7 +208,7 @@ container_files = Table(
     Column("blob", Text, unique=True),
     UniqueConstraint("owner", "id"),
     UniqueConstraint("owner", "container_id", "path"),
-    ForeignKeyConstraint(["owner", "container_id"], ["containers.owner", "containers.id"], ondelete="CASCADE"),
+    _link("container_id", "containers", ondelete="CASCADE"),
 )
 
 files = Table(
