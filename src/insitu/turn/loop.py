@@ -217,7 +217,11 @@ class Loop:
 
 
 def _reason(finish: str | None) -> Reason:
-    return finish if finish in ("length", "content_filter") else "stop"  # type: ignore[return-value]
+    match finish:
+        case "length" | "content_filter":
+            return finish
+        case _:
+            return "stop"
 
 
 def matches(model: str, patterns: Sequence[str]) -> bool:
