@@ -162,8 +162,9 @@ class Process:
 
     async def _await_death(self) -> None:
         # The agent's descriptors close some milliseconds before the kernel calls it dead, and then others ask.
+        # Its pidfd tells of that, but an event loop has one waiter for a descriptor: whoever closes the sandbox.
         with anyio.move_on_after(_DYING_S):
-            while self._sandbox.alive:  # noqa: ASYNC110 - the kernel sets no event of ours
+            while self._sandbox.alive:  # noqa: ASYNC110
                 await anyio.sleep(_POLL_S)
 
     async def _kill(self, pid: object) -> None:

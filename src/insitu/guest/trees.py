@@ -34,6 +34,7 @@ def kill_tree(root: int) -> None:
         if not found:
             if root not in processes or processes[root].state in _STOPPED:
                 break
+            # Of a stop nothing tells that could also be given up: no descriptor does, and waitid() has no time-out.
             time.sleep(0.001)
     _signal(root, signal.SIGKILL)
 
