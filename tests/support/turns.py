@@ -19,7 +19,7 @@ from insitu.engine import Engine, Session
 from insitu.server.app import create_app
 from insitu.server.run import listen
 from insitu.settings import Settings
-from insitu.turn.containers import Container
+from insitu.turn.container import Container
 from insitu.web.service import Service
 from tests.cli.commands import INSITU, clean_environment
 from tests.support.guest import content, eventually

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,12 +11,12 @@ from ..engine import Session
 from ..errors import FileMissing, NotFound, PathRefused, SandboxFailed, SessionNotFound
 from ..store import ContainerFile, Listing, Page, Store, new_id
 from ..types import FileInfo
-from .containers import Container, ContainerExpired, Containers
-from .events import MadeFile
+from .container import Container
+from .expiry import ContainerExpired
 
 _MANY = 1000
 # However it is told, there is no workspace to look into.
-_GONE = (ContainerExpired, SandboxFailed, SessionNotFound)
+GONE = (ContainerExpired, SandboxFailed, SessionNotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class ContainerFiles:
         session = await self._living_session()
         if session is None:
             return file
-        if (info := await _look(session, file.path)) is not None:
+        if (info := await look(session, file.path)) is not None:
             return file if file.size == info.size else (await self._note([info], {file.path: file}))[0]
         if file.blob is None:
             await self._store.containers.delete_file(self._container.id, file_id, self._owner)
@@ -71,7 +70,7 @@ class ContainerFiles:
         """
         file = await self._stored(file_id)
         session = await self._living_session()
-        if session is not None and await _look(session, file.path) is not None:
+        if session is not None and await look(session, file.path) is not None:
             await session.files.delete(file.path)
         await self._store.containers.delete_file(self._container.id, file_id, self._owner)
 
@@ -84,7 +83,7 @@ class ContainerFiles:
         """
         file = await self._stored(file_id)
         session = await self._living_session()
-        if session is not None and (info := await _look(session, file.path)) is not None:
+        if session is not None and (info := await look(session, file.path)) is not None:
             return Content(file.path, info.size, partial(session.files.read, file.path))
         if file.blob is not None:
             kept = await self._store.containers.open(file)
@@ -97,7 +96,7 @@ class ContainerFiles:
         try:
             found = await self._container.files()
             session = await self._living_session()
-        except _GONE:
+        except GONE:
             return
         known = await self._known()
         changed = [info for path, info in found.items() if path not in known or known[path].size != info.size]
@@ -105,7 +104,7 @@ class ContainerFiles:
         if session is not None:
             for path in known.keys() - found.keys():
                 # A listing is bounded in number and in depth: what is not in it may be there.
-                if known[path].blob is None and await _look(session, path) is None:
+                if known[path].blob is None and await look(session, path) is None:
                     await self._store.containers.delete_file(self._container.id, known[path].id, self._owner)
 
     async def _note(self, files: Iterable[FileInfo], known: Mapping[str, ContainerFile]) -> Sequence[ContainerFile]:
@@ -140,48 +139,11 @@ class ContainerFiles:
             return None
 
 
-async def fetchable(containers: Containers, owner: str, files: Iterable[MadeFile]) -> list[MadeFile]:
-    """Those files that can be fetched: code has not deleted them again, and they did not go with their container."""
-    by_container = defaultdict(list)
-    for file in files:
-        by_container[file.container_id].append(file)
-    gone = {id for some in by_container.values() for id in await _not_fetchable(containers, owner, some)}
-    return [file for some in by_container.values() for file in some if file.id not in gone]
-
-
-async def _not_fetchable(containers: Containers, owner: str, files: Sequence[MadeFile]) -> list[str]:
-    container_id = files[0].container_id
-    try:
-        container = await containers.get(container_id, owner)
-    except NotFound:
-        return [file.id for file in files]
-    stored = await containers.store.containers.files_of(container_id, owner, [file.id for file in files])
-    not_kept = [file for file in files if file.id not in stored or stored[file.id].blob is None]
-    if container.living_session is None:
-        return [file.id for file in not_kept]
-    lost = [file.id for file in not_kept if file.id not in stored]
-    return [*lost, *await deleted_of(container, [file for file in not_kept if file.id in stored])]
-
-
-async def deleted_of(container: Container, files: Sequence[MadeFile]) -> list[str]:
-    """The ids of those files that are no longer in the workspace of a living container."""
-    session = container.living_session
-    if session is None or not files:
-        return []
-    try:
-        found = await container.files()
-    except _GONE:
-        return []
-    missing = [file for file in files if file.path not in found]
-    deleted = [file.id for file in missing if await _look(session, file.path) is None]
-    # A sandbox that has died meanwhile says nothing of its files.
-    return [] if container.expired else deleted
-
-
-async def _look(session: Session, path: str) -> FileInfo | None:
+async def look(session: Session, path: str) -> FileInfo | None:
+    """A file of a workspace as it is now; None if there is none."""
     try:
         info = await session.files.stat(path)
-    except (FileMissing, PathRefused, *_GONE):
+    except (FileMissing, PathRefused, *GONE):
         return None
     return info if info.kind == "file" else None
 

@@ -12,9 +12,9 @@ from anyio.abc import TaskGroup
 from ..engine import Session
 from ..errors import InsituError, NotFound, QuotaExceeded, TooLarge
 from ..types import MIB
-from .container_files import deleted_of
 from .containers import Containers
 from .events import MOST_FILES, CallDone, MadeFile, TurnEvent
+from .fetchable import deleted_of
 
 _log = logging.getLogger("insitu.turn")
 

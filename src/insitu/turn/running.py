@@ -15,11 +15,12 @@ from ..errors import InsituError
 from ..guest.lockdown import WORKSPACE
 from ..types import MIB, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
-from .containers import HIDDEN, Container
+from .container import Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
 from .showing import Showing
 from .step import Emit, ModelCall
+from .workspace import HIDDEN
 
 # Hidden, so that it is none of the files that code has made.
 _FULL_OUTPUT = HIDDEN + "output-{id}.txt"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..guest.lockdown import WORKSPACE
 from ..types import MIB, EnvironmentInfo, Limits
-from .containers import Container
+from .container import Container
 
 Kind = Literal["python", "shell"]
 

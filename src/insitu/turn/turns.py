@@ -14,7 +14,8 @@ from ..errors import QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..store import Store
 from ..types import EnvironmentInfo
-from .containers import Container, Containers
+from .container import Container
+from .containers import Containers
 from .events import TurnEvent, TurnResult
 from .jobs import Jobs, open_jobs
 from .keeping import keeping

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from ...guest.lockdown import WORKSPACE
 from ...store import ContainerFile
+from ...turn.container import Container
 from ...turn.container_files import ContainerFiles
-from ...turn.containers import Container
 from ...web.downloads import download
 from ...web.openapi import answers, answers_bytes, takes_form
 from ...web.service import Service, owner_of

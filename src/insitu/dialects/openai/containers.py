@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from ...errors import OverCeiling
 from ...settings import Settings
-from ...turn.containers import DEFAULT_EXPIRY_S, Container
+from ...turn.container import Container
+from ...turn.containers import DEFAULT_EXPIRY_S
 from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....errors import InsituError
-from ....turn.containers import Container
+from ....turn.container import Container
 from ....turn.events import Message, StepStarted, TurnEvent, TurnResult
 from ....turn.guard import TurnFailed
 from ....turn.jobs import Job

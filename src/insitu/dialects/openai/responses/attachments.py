@@ -8,7 +8,7 @@ from typing import Any
 
 from ....guest.lockdown import WORKSPACE
 from ....store import FileRecord
-from ....turn.containers import Container
+from ....turn.container import Container
 from ..errors import BadParameter
 from ..files import base_name
 

@@ -12,8 +12,8 @@ import anyio
 
 from ....errors import InsituError, NotFound
 from ....store import ResponseRecord, new_id
-from ....turn.container_files import fetchable
 from ....turn.events import CallRunning, TurnEvent, TurnUsage
+from ....turn.fetchable import fetchable
 from ....turn.guard import TurnFailed
 from ....turn.jobs import Job
 from ....turn.turns import server_stopping

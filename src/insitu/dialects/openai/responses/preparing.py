@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from ....errors import NotFound, OverCeiling
 from ....guest.lockdown import WORKSPACE
 from ....store import FileRecord, Item, Page
-from ....turn.containers import Container, ContainerExpired
+from ....turn.container import Container
 from ....turn.events import MadeFile
+from ....turn.expiry import ContainerExpired
 from ....turn.request import TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body

@@ -1,0 +1,66 @@
+"""Bringing files of the user's into a container's workspace: at once, or when its session is next used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from ..engine import Session
+from ..store import ContainerFile, ContainerRecord, FileRecord, Store
+from .workspace import note, once
+
+
+class Bringing:
+    """Brings each file into a container's workspace once, and again if another sandbox takes the place of the first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._brought: set[str] = set()
+        self._contents: list[Mapping[str, tuple[str, bytes]]] = []
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether there are files to bring that are stored nowhere."""
+        return any(self._contents)
+
+    @contextmanager
+    def holding(self, contents: Sequence[tuple[str, bytes]]) -> Iterator[None]:
+        """Have files to bring that are stored nowhere; see :meth:`.Container.bringing`."""
+        held = {_digest(name, content): (name, content) for name, content in contents}
+        self._contents.append(held)
+        try:
+            yield
+        finally:
+            self._contents = [each for each in self._contents if each is not held]
+
+    async def bring_in(self, session: Session, record: ContainerRecord) -> None:
+        """Bring what is not there yet: the stored files of a container, and those that are held."""
+        for file_id in record.file_ids:
+            if file_id not in self._brought:
+                await self.copy(session, record, await self._store.files.get(file_id, record.owner))
+                self._brought.add(file_id)
+        for digest, (name, content) in [item for held in self._contents for item in held.items()]:
+            if digest not in self._brought:
+                await self.write(session, record, name, once(content), len(content))
+                self._brought.add(digest)
+
+    async def copy(self, session: Session, record: ContainerRecord, file: FileRecord) -> ContainerFile:
+        """Copy a stored file into the workspace."""
+        stored = await self._store.files.open(file)
+        return await self.write(session, record, file.filename, stored.read(), file.size)
+
+    async def write(
+        self, session: Session, record: ContainerRecord, path: str, chunks: AsyncIterator[bytes], max_bytes: int
+    ) -> ContainerFile:
+        """Write a file into the workspace."""
+        info = await session.files.write(path, chunks, max_bytes=max_bytes)
+        return (await note(self._store, record, [info], "user"))[0]
+
+    def start_over(self) -> None:
+        """Take note that the sandbox is gone, with all that was brought."""
+        self._brought.clear()
+
+
+def _digest(name: str, content: bytes) -> str:
+    return hashlib.sha256(b"%b\0%b" % (name.encode("utf-8", "replace"), content)).hexdigest()
