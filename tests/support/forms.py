@@ -1,10 +1,12 @@
-"""Forms written out by hand, for what no client would send."""
+"""Forms written out by hand, for what no client would send, and the errors that answer them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
+import pytest
 from openai import APIStatusError
 
 BOUNDARY = "between-two-parts"
@@ -39,3 +41,11 @@ def error_of(answer: httpx2.Response | APIStatusError) -> dict[str, Any]:
     assert set(error) == {"message", "type", "param", "code", "request_id"}
     assert error["request_id"] == response.headers["x-request-id"]
     return error
+
+
+def refused(call: Callable[[], object], status: int = 400) -> dict[str, Any]:
+    """The error that a call of OpenAI's client ends with, in an answer of that status."""
+    with pytest.raises(APIStatusError) as answer:
+        call()
+    assert answer.value.status_code == status
+    return error_of(answer.value)

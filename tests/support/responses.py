@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from openai import OpenAI
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response, ResponseIncludable, ResponseOutputMessage, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.support.steps import Json, Step, call
@@ -24,7 +24,7 @@ WEATHER: Json = {
     "strict": False,
 }
 GUARDS = ("max_steps", "max_time", "max_tokens", "repeated_error")
-OUTPUTS = ["code_interpreter_call.outputs"]
+OUTPUTS: list[ResponseIncludable] = ["code_interpreter_call.outputs"]
 ASKED: Json = {"model": "m", "input": "How much is it?", "tools": [PYTHON], "include": OUTPUTS}
 
 
@@ -91,7 +91,12 @@ def told(body: Json) -> list[str]:
 
 def cited(response: Response) -> list[Json]:
     """The annotations of its last message."""
-    [part] = [item for item in response.output if item.type == "message"][-1].content
+    return cited_by([item for item in response.output if item.type == "message"][-1])
+
+
+def cited_by(message: ResponseOutputMessage) -> list[Json]:
+    """What a message of one part cites."""
+    [part] = message.content
     return [annotation.model_dump() for annotation in getattr(part, "annotations", [])]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import httpx2
 import pytest
-from openai import APIStatusError, NotFoundError, OpenAI
+from openai import NotFoundError, OpenAI
 
 from insitu.settings import Settings
 from tests.support.containers import content, execute, listed, session_of
-from tests.support.forms import HEADERS, error_of, field, file_part, form
+from tests.support.forms import HEADERS, error_of, field, file_part, form, refused
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import ask, run
 from tests.support.serving import serving
@@ -45,13 +45,6 @@ def post(url: str, container: str) -> Iterator[Callable[..., httpx2.Response]]:
             return raw.post(f"/v1/containers/{container}/files", content=body, headers=headers)
 
         yield send
-
-
-def refused(call: Callable[[], object], status: int = 400) -> dict[str, Any]:
-    with pytest.raises(APIStatusError) as answer:
-        call()
-    assert answer.value.status_code == status
-    return error_of(answer.value)
 
 
 def test_a_file_is_put_where_code_finds_it(client: OpenAI, container: str) -> None:
@@ -239,7 +232,7 @@ def test_a_file_that_does_not_fit_is_413_and_leaves_nothing(
         container = client.containers.create(name="small").id
         create = client.containers.files.create
         for size in (MIB + 1, 3 * MIB):
-            too_large = refused(lambda size=size: create(container, file=("a", bytes(size))), 413)  # type: ignore[misc]
+            too_large = refused(partial(create, container, file=("a", bytes(size))), 413)
             assert too_large["code"] == "too_large"
         assert create(container, file=("fits", bytes(MIB))).bytes == MIB
         execute(client, container, "open('most of the rest', 'wb').write(bytes(900_000))")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
+from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
 from insitu.settings import Settings
 from insitu.types import GIB
 from tests.support.containers import content, execute, kill_sandbox, listed, session_of
-from tests.support.forms import error_of
+from tests.support.forms import error_of, refused
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import ask, run
 from tests.support.serving import serving
@@ -28,13 +29,6 @@ def container(client: OpenAI) -> Iterator[str]:
         client.containers.delete(made.id)
     except NotFoundError:
         pass
-
-
-def refused(call: Callable[[], object], status: int = 400) -> dict[str, Any]:
-    with pytest.raises(APIStatusError) as answer:
-        call()
-    assert answer.value.status_code == status
-    return error_of(answer.value)
 
 
 def test_a_container_is_made_without_a_sandbox(client: OpenAI) -> None:
@@ -123,7 +117,7 @@ def test_what_a_container_cannot_be_is_told(client: OpenAI, asked: dict[str, Any
 def test_a_file_that_is_not_there_is_named(client: OpenAI, stranger: OpenAI) -> None:
     theirs = stranger.files.create(file=b"x", purpose="user_data").id
     for file_id in ("file-none", theirs):
-        error = refused(lambda file_id=file_id: client.containers.create(name="x", file_ids=[file_id]), 404)  # type: ignore[misc]
+        error = refused(partial(client.containers.create, name="x", file_ids=[file_id]), 404)
         assert error["message"] == f"there is no file '{file_id}'"
 
 
@@ -201,7 +195,7 @@ def test_a_container_that_is_not_used_expires(
         assert used.expires_after.minutes == 1
         client.containers.files.create(used.id, file=("a.txt", b"x"))
         for container in (unused, used):
-            eventually(lambda found=container: client.containers.retrieve(found.id).status == "expired")  # type: ignore[misc]
+            eventually(partial(has_expired, client, container.id))
             assert_expired(client, container.id)
         assert [each.status for each in client.containers.list()] == ["expired", "expired"]
 
@@ -209,9 +203,13 @@ def test_a_container_that_is_not_used_expires(
 def test_a_container_whose_sandbox_died_has_expired(client: OpenAI, container: str) -> None:
     file = client.containers.files.create(container, file=("a.txt", b"x"))
     kill_sandbox(client, container)
-    assert client.containers.retrieve(container).status == "expired"
+    assert has_expired(client, container)
     assert_expired(client, container)
     assert refused(lambda: content(client, container, file.id), 404)["code"] == "container_expired"
+
+
+def has_expired(client: OpenAI, container_id: str) -> bool:
+    return client.containers.retrieve(container_id).status == "expired"
 
 
 def assert_expired(client: OpenAI, container_id: str) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from openai import APIStatusError, AsyncOpenAI, NotFoundError, OpenAI
+from openai import AsyncOpenAI, NotFoundError, OpenAI
 from openai.types.responses import ResponseInputItemParam
 
 from insitu.settings import Settings
-from tests.support.forms import error_of
+from tests.support.forms import refused
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import OUTPUTS, PYTHON, ask, run
 from tests.support.serving import serving
@@ -30,13 +31,6 @@ def texts(items: Any) -> list[str]:
 def items_of(client: OpenAI, conversation: str) -> list[Any]:
     """The items of a conversation, the latest first."""
     return list(client.conversations.items.list(conversation))
-
-
-def refused(call: Callable[[], object], status: int = 400) -> dict[str, Any]:
-    with pytest.raises(APIStatusError) as answer:
-        call()
-    assert answer.value.status_code == status
-    return error_of(answer.value)
 
 
 def test_a_conversation_is_found_again_as_it_was_made(client: OpenAI) -> None:
@@ -102,7 +96,7 @@ def test_an_item_is_taken_out(client: OpenAI) -> None:
     assert client.conversations.items.delete(last.id, conversation_id=made.id) == made
     assert texts(client.conversations.items.list(made.id)) == ["one"]
     for call in (client.conversations.items.retrieve, client.conversations.items.delete):
-        gone = refused(lambda call=call: call(last.id, conversation_id=made.id), 404)  # type: ignore[misc]
+        gone = refused(partial(call, last.id, conversation_id=made.id), 404)
         assert gone["message"] == f"there is no item '{last.id}'"
     assert client.conversations.items.retrieve(first.id, conversation_id=made.id) == first
 
@@ -125,7 +119,7 @@ def test_someone_elses_conversation_is_not_there(client: OpenAI, stranger: OpenA
     own = stranger.conversations.create()
     for refer in ({"type": "item_reference", "id": item.id}, {"type": "item_reference", "id": "msg_none"}):
         items = cast("list[ResponseInputItemParam]", [refer])
-        error = refused(lambda items=items: stranger.conversations.items.create(own.id, items=items), 404)  # type: ignore[misc]
+        error = refused(partial(stranger.conversations.items.create, own.id, items=items), 404)
         assert refer["id"] in error["message"]
     assert texts(client.conversations.items.list(made.id)) == ["mine"]
 
@@ -193,17 +187,17 @@ def test_a_response_goes_on_from_a_conversation_and_adds_to_it(client: OpenAI, m
     response = ask(client, input="How much?", conversation=made.id, tools=[PYTHON])
     assert [message["content"] for message in model.requests[0].body["messages"]] == ["My name is Ada.", "How much?"]
     items = client.conversations.items
-    found = list(items.list(made.id, order="asc"))
+    found: list[Any] = list(items.list(made.id, order="asc"))
     assert [item.type for item in found] == ["message", "message", "code_interpreter_call", "message"]
     assert texts(found) == ["My name is Ada.", "How much?", "It is 42, Ada."]
     assert [item.id for item in found[2:]] == [item.id for item in response.output]
-    assert cast("Any", found[2]).outputs is None
-    shown = cast("Any", items.retrieve(found[2].id, conversation_id=made.id, include=OUTPUTS))  # type: ignore[arg-type]
+    assert found[2].outputs is None
+    shown: Any = items.retrieve(found[2].id, conversation_id=made.id, include=OUTPUTS)
     assert [output.logs for output in shown.outputs] == ["42"]
-    assert items.list(made.id, order="asc", include=OUTPUTS).data[2] == shown  # type: ignore[arg-type]
+    assert items.list(made.id, order="asc", include=OUTPUTS).data[2] == shown
     referred = cast("list[ResponseInputItemParam]", [{"type": "item_reference", "id": found[2].id}])
     other = client.conversations.create(items=referred)
-    assert items.list(other.id, include=OUTPUTS).data == [shown]  # type: ignore[arg-type]
+    assert items.list(other.id, include=OUTPUTS).data == [shown]
 
 
 def test_what_a_response_has_stays_when_its_conversation_goes(client: OpenAI, model: ScriptedModel) -> None:

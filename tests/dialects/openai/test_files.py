@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast, get_args
 
 import httpx2
 import pytest
 from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI, RateLimitError
+from openai.types import FilePurpose
+from openai.types.file_create_params import ExpiresAfter
 
 from insitu.settings import Settings
 from tests.support.forms import HEADERS, error_of, field, file_part, form, part
@@ -108,15 +111,15 @@ def test_someone_elses_file_is_not_there(client: OpenAI, stranger: OpenAI) -> No
 
 @pytest.mark.parametrize("seconds", [3600, 7200, DAYS_30])
 def test_a_file_expires_when_its_owner_says(client: OpenAI, seconds: int) -> None:
-    expiry = {"anchor": "created_at", "seconds": seconds}
-    file = client.files.create(file=b"x", purpose="batch", expires_after=expiry)  # type: ignore[arg-type]
+    expiry: ExpiresAfter = {"anchor": "created_at", "seconds": seconds}
+    file = client.files.create(file=b"x", purpose="batch", expires_after=expiry)
     assert file.expires_at is not None
     assert file.created_at + seconds - 1 <= file.expires_at <= file.created_at + seconds
 
 
-@pytest.mark.parametrize("purpose", ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"])
-def test_every_purpose_of_openai_is_taken(client: OpenAI, purpose: str) -> None:
-    file = client.files.create(file=b"x", purpose=purpose)  # type: ignore[arg-type]
+@pytest.mark.parametrize("purpose", get_args(FilePurpose))
+def test_every_purpose_of_openai_is_taken(client: OpenAI, purpose: FilePurpose) -> None:
+    file = client.files.create(file=b"x", purpose=purpose)
     assert file.purpose == purpose
 
 
@@ -201,7 +204,7 @@ def test_what_is_no_form_is_refused(post: Callable[..., httpx2.Response], kind: 
 
 def test_a_refused_file_leaves_nothing(frugal: OpenAI, folder: Path) -> None:
     with pytest.raises(BadRequestError):
-        frugal.files.create(file=bytes(MIB), purpose="fun")  # type: ignore[arg-type]
+        frugal.files.create(file=bytes(MIB), purpose=cast("FilePurpose", "fun"))
     assert (frugal.files.list().data, blobs(folder)) == ([], [])
 
 

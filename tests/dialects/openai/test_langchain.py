@@ -39,15 +39,16 @@ def test_an_answer_has_its_code_in_it(chat: Chat, model: ScriptedModel) -> None:
     )
     answer = chat(include=OUTPUTS).invoke("How much is it?")
     assert kinds(answer) == ["text", "server_tool_call", "server_tool_result", "text"]
-    text, made, result, last = answer.content_blocks
-    assert (text["text"], last["text"]) == ("Let me see.", "42: sandbox:/mnt/data/a.csv")  # type: ignore[typeddict-item]
-    assert made["type"] == "server_tool_call" and result["type"] == "server_tool_result"
+    # Their types are known by now, though not to the type checker.
+    blocks: list[Any] = list(answer.content_blocks)
+    text, made, result, last = blocks
+    assert (text["text"], last["text"]) == ("Let me see.", "42: sandbox:/mnt/data/a.csv")
     assert (made["name"], made["args"]) == (
         "code_interpreter",
         {"code": "n = open('a.csv', 'w').write('1')\nprint(6 * 7)"},
     )
     assert (result["status"], result["output"]) == ("success", [{"type": "logs", "logs": "42"}])
-    citation: Any = last["annotations"][0]  # type: ignore[typeddict-item]
+    citation = last["annotations"][0]
     assert citation["value"]["filename"] == "a.csv"
     assert citation["value"]["container_id"] == made["extras"]["container_id"]
     assert answer.response_metadata["status"] == "completed" and not answer.tool_calls

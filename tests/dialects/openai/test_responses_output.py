@@ -16,6 +16,7 @@ from tests.support.responses import (
     ask,
     calls,
     cited,
+    cited_by,
     deltas,
     logs,
     of_type,
@@ -196,7 +197,7 @@ def test_links_of_messages_between_calls_are_cited_and_not_again(client: OpenAI,
     output = {"type": "function_call_output", "call_id": function.call_id, "output": "rain"}
     second = ask(client, tools=tools, input=[output], previous_response_id=first.id)
     messages = [item for each in (first, second) for item in each.output if item.type == "message"]
-    named = [[each.filename for each in message.content[0].annotations] for message in messages]  # type: ignore[union-attr]
+    named = [[each["filename"] for each in cited_by(message)] for message in messages]
     assert named == [["a.csv"], ["b.csv"], ["a.csv"], ["c.csv"]]
 
 
