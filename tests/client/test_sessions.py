@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import insitu
+from insitu.options import Content
 
 Session = insitu.ClientSession | insitu.Sandbox
 
@@ -68,13 +70,14 @@ def test_none_is_the_default(session: Session) -> None:
 
 
 def test_an_unknown_option_is_a_mistake_of_the_caller(session: Session) -> None:
+    unknown: dict[str, Any] = {"timeout": 3}
     with pytest.raises((TypeError, insitu.InvalidRequest), match="timeout"):
-        session.run("1", timeout=3)  # type: ignore[call-arg]
+        session.run("1", **unknown)
 
 
 def test_code_that_is_no_string_is_refused(session: Session) -> None:
     with pytest.raises(insitu.InvalidRequest, match="code"):
-        session.run(b"1")  # type: ignore[arg-type]
+        session.run(cast("str", b"1"))
 
 
 def test_a_stream_is_the_log_from_started_to_finished(session: Session) -> None:
@@ -146,7 +149,7 @@ def test_update_changes_metadata(session: Session) -> None:
     assert session.info().metadata == {"colour": "blue"}
 
 
-CONTENTS: dict[str, Callable[[Path], object]] = {
+CONTENTS: dict[str, Callable[[Path], Content]] = {
     "text": lambda path: "Grüße",
     "bytes": lambda path: "Grüße".encode(),
     "path": lambda path: path,
@@ -160,7 +163,7 @@ CONTENTS: dict[str, Callable[[Path], object]] = {
 def test_any_content_can_be_written(session: Session, kind: str, tmp_path: Path) -> None:
     (tmp_path / "local").write_text("Grüße", "utf-8")
     content = CONTENTS[kind](tmp_path / "local")
-    info = session.files.write(f"made/{kind} ü?.txt", content)  # type: ignore[arg-type]
+    info = session.files.write(f"made/{kind} ü?.txt", content)
     assert (info.path, info.size, info.kind) == (f"made/{kind} ü?.txt", 7, "file")
     assert session.files.read(f"/mnt/data/made/{kind} ü?.txt").decode() == "Grüße"
     assert session.run(f"open('made/{kind} ü?.txt').read()").text == "'Grüße'"

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
             connection.close()
 
 
-def serve(shell, connection) -> None:  # type: ignore[no-untyped-def]
+def serve(shell: Any, connection: socket.socket) -> None:
     outputs = [os.memfd_create(name) for name in ("stdout", "stderr")]
     for number, output in enumerate(outputs, 1):
         os.dup2(output, number)
@@ -49,7 +50,7 @@ def serve(shell, connection) -> None:  # type: ignore[no-untyped-def]
     # Saved, as some of the cells break what they can reach.
     dumps, loads = json.dumps, json.loads
 
-    def send(message) -> None:  # type: ignore[no-untyped-def]
+    def send(message: dict[str, Any]) -> None:
         stream.write(dumps(message, allow_nan=False) + "\n")
         stream.flush()
 

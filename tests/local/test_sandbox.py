@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,8 +137,9 @@ def test_ctrl_c_reaches_the_caller_and_ends_the_code() -> None:
 
 
 def test_an_option_that_nobody_knows_is_a_mistake_of_the_caller() -> None:
+    unknown: dict[str, Any] = {"memory": 1}
     with pytest.raises(insitu.InvalidRequest, match=r"a sandbox has no option memory(.|\n)*memory_bytes"):
-        insitu.Sandbox(memory=1)  # type: ignore[call-arg]
+        insitu.Sandbox(**unknown)
 
 
 def test_sandboxes_left_open_end_with_the_process() -> None:

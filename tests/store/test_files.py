@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -202,9 +203,9 @@ async def test_a_deleted_file_is_read_to_its_end(tmp_path: Path) -> None:
 async def test_a_reader_that_leaves_holds_nothing_open(store: Store) -> None:
     stored = await store.files.open(await add(store, "f", b"x"))
     before = os.listdir("/proc/self/fd")
-    reader = stored.read()
+    reader = cast("AsyncGenerator[bytes, None]", stored.read())
     await anext(reader)
-    await reader.aclose()  # type: ignore[attr-defined]
+    await reader.aclose()
     assert os.listdir("/proc/self/fd") == before
 
 

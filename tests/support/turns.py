@@ -147,7 +147,12 @@ async def begun(stream: AsyncStream[Any], kind: str) -> str:
 
 def statuses(response: Response) -> list[tuple[str, str | None]]:
     """Type and status of each item of its output."""
-    return [(item["type"], item.get("status")) for item in response.to_dict()["output"]]  # type: ignore[attr-defined]
+    return [(item["type"], item.get("status")) for item in output(response)]
+
+
+def output(response: Response) -> list[dict[str, Any]]:
+    """Its output items as JSON."""
+    return cast("list[dict[str, Any]]", response.to_dict()["output"])
 
 
 def tasks() -> set[str]:

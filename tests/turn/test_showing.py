@@ -8,7 +8,7 @@ from insitu.turn import showing
 from insitu.types import Execution
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import run
-from tests.support.turns import Place
+from tests.support.turns import Place, output
 
 FIGURE = """
 class Figure:
@@ -26,8 +26,8 @@ async def test_figures_are_shown_while_there_is_room(
 ) -> None:
     monkeypatch.setattr(showing, "_FIGURES_BYTES", 1000)
     model.script(run(FIGURE), run(FIGURE), say("done"))
-    made = (await place.ask()).to_dict()["output"]
-    outputs = [item["outputs"] for item in made if item["type"] == "code_interpreter_call"]  # type: ignore[attr-defined]
+    made = output(await place.ask())
+    outputs = [item["outputs"] for item in made if item["type"] == "code_interpreter_call"]
     assert [[output["type"] for output in each] for each in outputs] == [["image"], []]
     assert told(model)[0].startswith("[1 figure shown to the user]")
     assert told(model)[1] == "[1 figure not shown: too many, or too large]"
