@@ -19,7 +19,6 @@ from insitu.errors import InvalidRequest, OverCeiling, QuotaExceeded, SandboxFai
 from insitu.types import MIB, Execution
 from tests.support.footprint import Footprint
 from tests.support.guest import SMALL, Guest, chunks, content, eventually
-from tests.support.processes import named
 
 WAIT = "while [ ! -e go ]; do sleep 0.01; done"
 DAEMONS = """
@@ -324,8 +323,7 @@ async def test_ending_the_session_ends_its_commands(engine: Engine) -> None:
 
 async def test_a_sandbox_that_dies_fails_its_commands(engine: Engine) -> None:
     session = await engine.create_session()
-    namespace = os.readlink(f"/proc/{await Guest(engine, session).host_pid()}/ns/pid")
-    agent = next(pid for pid in named("insitu-agent") if os.readlink(f"/proc/{pid}/ns/pid") == namespace)
+    agent = await Guest(engine, session).agent_pid()
     async with engine.start_command(session, "echo in; sleep 1000") as running:
         await until_output(running)
         os.kill(agent, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -227,8 +228,7 @@ async def test_the_files_of_a_session_that_ended_are_gone(engine: Engine) -> Non
 
 async def test_a_session_that_ends_under_a_request_harms_no_other(engine: Engine) -> None:
     doomed = await engine.create_session()
-    agent = doomed._sandbox._pidfd  # type: ignore[attr-defined]
-    signal.pidfd_send_signal(agent, signal.SIGSTOP)
+    os.kill(await Guest(engine, doomed).agent_pid(), signal.SIGSTOP)
     failures: list[Exception] = []
 
     async def ask() -> None:

@@ -54,6 +54,10 @@ class Guest:
         """The number that its interpreter has outside."""
         return find(*await self.ask("answer = [os.getpid(), os.readlink('/proc/self/ns/pid')]"))
 
+    async def agent_pid(self) -> int:
+        """The number that its sandbox's agent has outside."""
+        return find(1, await self.ask("answer = os.readlink('/proc/self/ns/pid')"))
+
     async def refusals(self, attempts: Sequence[str]) -> dict[str, str]:
         """How each of these expressions fails."""
         lines = "\n".join(f"answer[{attempt!r}] = refused(lambda: {attempt})" for attempt in attempts)
