@@ -16,6 +16,7 @@ from .errors import ClientGone, error_body
 from .service import Service
 
 KEEP_ALIVE = b": keep-alive\n\n"
+_MOST_HELD_BYTES = 64 * 1024
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -68,7 +69,9 @@ class EventStream(Response):
         writer = Writer(send)
         keep_alive = partial(writer.keep_alive, self.service.settings.keepalive_s, self.keep_alive)
         try:
-            await self.service.while_connected(receive, partial(self._pump, writer), keep_alive, self._wait_for_cut)
+            await self.service.while_connected(
+                receive, partial(self._pump, writer), writer.send_written, keep_alive, self._wait_for_cut
+            )
         except ClientGone:
             raise
         except Exception as exc:
@@ -79,9 +82,12 @@ class EventStream(Response):
 
     async def _pump(self, writer: Writer) -> None:
         with self._reading:
-            async with aclosing(self.events) as events:
-                async for event in events:
-                    await writer.write(event)
+            try:
+                async with aclosing(self.events) as events:
+                    async for event in events:
+                        await writer.write(event)
+            finally:
+                await writer.flush()
         if self._reading.cancelled_caught:
             raise ClientGone
 
@@ -91,22 +97,45 @@ class EventStream(Response):
 
 
 class Writer:
-    """Writes a stream's parts one at a time; the headers go out with the first."""
+    """Writes a stream's parts; those that come in one go are sent as one, and the headers go out with the first."""
 
     def __init__(self, send: Send) -> None:
         self.started = False
         self._send = send
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._written = anyio.Event()
         self._lock = anyio.Lock(fast_acquire=True)
         self._last = anyio.current_time()
 
     async def write(self, data: bytes) -> None:
-        """Send the data; waits while the client does not read."""
+        """Have the data sent soon; waits while much is held that the client does not read."""
+        self._parts.append(data)
+        self._held += len(data)
+        self._written.set()
+        if self._held >= _MOST_HELD_BYTES:
+            await self.flush()
+
+    async def send_written(self) -> None:
+        """Send what is written, once whoever writes waits for more."""
+        while True:
+            await self._written.wait()
+            self._written = anyio.Event()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send what is held; waits while the client does not read."""
         async with self._lock:
-            if not self.started:
-                self.started = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
-            self._last = anyio.current_time()
+            parts, self._parts, self._held = self._parts, [], 0
+            if parts:
+                await self._send_body(b"".join(parts))
+
+    async def _send_body(self, data: bytes) -> None:
+        if not self.started:
+            self.started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._last = anyio.current_time()
 
     async def keep_alive(self, interval_s: float, data: bytes) -> None:
         """Write ``data`` whenever nothing else was written for so long."""
@@ -114,11 +143,13 @@ class Writer:
             silent = anyio.current_time() - self._last
             if silent >= interval_s:
                 await self.write(data)
+                await self.flush()
             else:
                 await anyio.sleep(interval_s - silent)
 
     async def end(self) -> None:
-        """Send the end of the body, which may be empty."""
+        """Send what is held, and the end of the body, which may be empty."""
+        await self.flush()
         if not self.started:
-            await self.write(b"")
+            await self._send_body(b"")
         await self._send({"type": "http.response.body", "body": b""})
