@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from insitu.engine import Engine
+from tests.support.guest import SMALL
 from tests.support.model import ScriptedModel
 
 
@@ -45,3 +47,17 @@ def model(the_model: ScriptedModel) -> Iterator[ScriptedModel]:
     the_model.forget()
     yield the_model
     assert not the_model.left, "the script has steps that nobody has taken"
+
+
+@pytest.fixture(scope="module")
+async def engine() -> AsyncIterator[Engine]:
+    """The engine that a module's tests share."""
+    async with Engine(SMALL) as engine:
+        yield engine
+
+
+@pytest.fixture
+def cgroups(engine: Engine) -> None:
+    """For tests of what only cgroups can do."""
+    if engine.layers["cgroups"].startswith("none"):
+        pytest.skip("this machine lets this user make no cgroups")

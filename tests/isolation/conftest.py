@@ -5,13 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from insitu.engine import Engine
-from tests.support.guest import SMALL, Guest
-
-
-@pytest.fixture(scope="module")
-async def engine() -> AsyncIterator[Engine]:
-    async with Engine(SMALL) as engine:
-        yield engine
+from tests.support.guest import Guest
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +20,3 @@ async def fresh(engine: Engine) -> AsyncIterator[Guest]:
     session = await engine.create_session()
     yield Guest(engine, session)
     await engine.end_session(session)
-
-
-@pytest.fixture
-def cgroups(engine: Engine) -> None:
-    """For tests of what only cgroups can do."""
-    if engine.layers["cgroups"].startswith("none"):
-        pytest.skip("this machine lets this user make no cgroups")

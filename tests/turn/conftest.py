@@ -15,13 +15,6 @@ Served = Callable[..., AbstractAsyncContextManager[Place]]
 
 
 @pytest.fixture(scope="module")
-async def engine() -> AsyncIterator[Engine]:
-    """The engine under all servers of a module."""
-    async with Engine(SMALL) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
 def serve(engine: Engine, the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """Makes servers with settings of their own."""
 
