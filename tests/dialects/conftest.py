@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
@@ -13,6 +14,7 @@ from tests.support.serving import serving
 
 # Owners, one as good as the other.
 KEYS = ("one", "two")
+HEADERS = {"authorization": f"Bearer {KEYS[0]}"}
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +66,21 @@ def stranger(url: str, connect: Callable[..., OpenAI]) -> OpenAI:
 
 
 @pytest.fixture
-async def async_client(url: str) -> Any:
+async def async_client(url: str) -> AsyncIterator[AsyncOpenAI]:
     """The first owner, on an event loop."""
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEYS[0], max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx2.Client]:
+    """The first owner without OpenAI's client, for requests that it would not send."""
+    with httpx2.Client(base_url=url, headers=HEADERS, timeout=50) as made:
+        yield made
+
+
+@pytest.fixture
+async def async_http(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The same, on an event loop."""
+    async with httpx2.AsyncClient(base_url=url, headers=HEADERS, timeout=50) as made:
         yield made

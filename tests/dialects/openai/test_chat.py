@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -363,12 +362,11 @@ def test_a_server_without_a_model_says_so(serve: Callable[..., str], connect: Ca
         assert caught.value.status_code == 501
 
 
-async def test_a_client_that_leaves_ends_the_turn(url: str, model: ScriptedModel) -> None:
+async def test_a_client_that_leaves_ends_the_turn(async_http: httpx2.AsyncClient, model: ScriptedModel) -> None:
     model.script(run("6*7"), hang(say("It is 42 indeed."), after=2))
-    async with httpx2.AsyncClient(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as client:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: client.post("/v1/chat/completions", content=json.dumps(ASKED)))
-            await model.wait_received(1)
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: async_http.post("/v1/chat/completions", json=ASKED))
+        await model.wait_received(1)
+        tasks.cancel_scope.cancel()
     await model.wait_closed(1)
     assert not model.requests[1].answered

@@ -12,7 +12,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from insitu.settings import Settings
-from tests.support.chat import ASKED, ask, deltas, insitu, steps, stream
+from tests.support.chat import ASKED, PYTHON, ask, deltas, insitu, steps, stream
 from tests.support.model import ScriptedModel, broken, call, fail, hang, reason, say
 from tests.support.responses import run
 from tests.support.serving import serving
@@ -20,10 +20,8 @@ from tests.support.serving import serving
 FINAL = {"x-should-retry": "false"}
 
 
-def raw(url: str, **asked: Any) -> httpx2.Response:
-    headers = {"authorization": "Bearer one"}
-    body = {**ASKED, "stream": True, **asked}
-    return httpx2.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=50)
+def raw(http: httpx2.Client) -> httpx2.Response:
+    return http.post("/v1/chat/completions", json={**ASKED, "stream": True})
 
 
 def test_chunks_are_openais_with_the_steps_beside_them(client: OpenAI, model: ScriptedModel) -> None:
@@ -53,9 +51,9 @@ def test_chunks_are_openais_with_the_steps_beside_them(client: OpenAI, model: Sc
     }
 
 
-def test_the_stream_ends_as_openais(url: str, model: ScriptedModel) -> None:
+def test_the_stream_ends_as_openais(http: httpx2.Client, model: ScriptedModel) -> None:
     model.script(run("6*7"), say("42"))
-    answer = raw(url)
+    answer = raw(http)
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     lines = [line for line in answer.text.split("\n\n") if line]
     assert lines[-1] == "data: [DONE]"
@@ -110,9 +108,16 @@ def test_output_comes_while_code_runs(client: OpenAI, model: ScriptedModel) -> N
     ]
 
 
-def test_a_silent_stream_is_kept_alive(url: str, model: ScriptedModel) -> None:
-    model.script(run("import time\ntime.sleep(0.7)"), say("Done."))
-    assert ": keep-alive\n\n" in raw(url).text
+def test_a_silent_stream_is_kept_alive(http: httpx2.Client, client: OpenAI, model: ScriptedModel) -> None:
+    model.script(run("import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"), say("Done."))
+    container = client.containers.create(name="silent").id
+    tools = [{**PYTHON, "container": container}]
+    with http.stream("POST", "/v1/chat/completions", json={**ASKED, "stream": True, "tools": tools}) as answer:
+        lines = answer.iter_lines()
+        assert ": keep-alive" in lines
+        # Until this file is there the code does not end.
+        client.containers.files.create(container, file=("go", b""))
+        assert "data: [DONE]" in lines
 
 
 def test_a_turn_at_its_guard_closes_what_is_open(
@@ -148,14 +153,14 @@ def test_before_anything_was_said_a_failure_is_an_http_error(client: OpenAI, mod
 
 @pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is 42 indeed."), after=3)])
 def test_a_failure_in_the_midst_is_told_in_the_stream(
-    url: str, client: OpenAI, model: ScriptedModel, failure: Any
+    http: httpx2.Client, client: OpenAI, model: ScriptedModel, failure: Any
 ) -> None:
     model.script(run("6*7"), failure, run("6*7"), failure)
     chunks = client.chat.completions.create(**ASKED, stream=True)
     with pytest.raises(openai.APIError, match="the model server") as caught:
         list(chunks)
     assert caught.value.code == "upstream_failed"
-    last = raw(url).text.split("\n\n")[-2]
+    last = raw(http).text.split("\n\n")[-2]
     assert json.loads(last.removeprefix("data: ")).keys() == {"error"}
 
 

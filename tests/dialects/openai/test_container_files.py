@@ -36,15 +36,10 @@ def own(client: OpenAI) -> Iterator[str]:
     client.containers.delete(made.id)
 
 
-@pytest.fixture(scope="module")
-def post(url: str, container: str) -> Iterator[Callable[..., httpx2.Response]]:
+@pytest.fixture
+def post(http: httpx2.Client, container: str) -> Callable[..., httpx2.Response]:
     """Sends a body as it is."""
-    with httpx2.Client(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as raw:
-
-        def send(body: bytes, headers: dict[str, str] = HEADERS) -> httpx2.Response:
-            return raw.post(f"/v1/containers/{container}/files", content=body, headers=headers)
-
-        yield send
+    return lambda body, headers=HEADERS: http.post(f"/v1/containers/{container}/files", content=body, headers=headers)
 
 
 def test_a_file_is_put_where_code_finds_it(client: OpenAI, container: str) -> None:

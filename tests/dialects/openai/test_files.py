@@ -43,15 +43,10 @@ def frugal(small: str, connect: Callable[..., OpenAI]) -> OpenAI:
     return client
 
 
-@pytest.fixture(scope="module")
-def post(url: str) -> Iterator[Callable[..., httpx2.Response]]:
+@pytest.fixture
+def post(http: httpx2.Client) -> Callable[..., httpx2.Response]:
     """Sends a body as it is."""
-    with httpx2.Client(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as raw:
-
-        def send(body: bytes, headers: dict[str, str] = HEADERS) -> httpx2.Response:
-            return raw.post("/v1/files", content=body, headers=headers)
-
-        yield send
+    return lambda body, headers=HEADERS: http.post("/v1/files", content=body, headers=headers)
 
 
 def blobs(folder: Path) -> list[Path]:

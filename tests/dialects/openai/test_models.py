@@ -9,12 +9,10 @@ from openai import OpenAI
 
 from tests.support.model import ScriptedModel
 
-KEY = {"authorization": "Bearer one"}
 
-
-def test_the_models_are_those_of_the_model_server(url: str, client: OpenAI, model: ScriptedModel) -> None:
+def test_the_models_are_those_of_the_model_server(http: httpx2.Client, client: OpenAI, model: ScriptedModel) -> None:
     assert [each.id for each in client.models.list()] == ["scripted"]
-    assert httpx2.get(f"{url}/v1/models", headers=KEY).content == httpx2.get(f"{model.url}/models").content
+    assert http.get("/v1/models").content == httpx2.get(f"{model.url}/models").content
 
 
 def test_a_models_name_may_have_slashes(client: OpenAI, model: ScriptedModel) -> None:

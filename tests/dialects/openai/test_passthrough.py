@@ -26,18 +26,6 @@ KEY = {"authorization": "Bearer one"}
 EVENTS = b'data: {"choices": [], "own": "\xff"}\n\n: comment\n\nevent: odd\r\ndata:no json\n\n'
 
 
-@pytest.fixture
-def http(url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=url, headers=KEY, timeout=50) as made:
-        yield made
-
-
-@pytest.fixture
-async def async_http(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=url, headers=KEY, timeout=50) as made:
-        yield made
-
-
 @pytest.mark.parametrize(
     "body",
     [

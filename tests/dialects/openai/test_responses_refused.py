@@ -141,8 +141,8 @@ def test_what_does_not_go_together_or_is_not_to_be_had(client: OpenAI, asked: Js
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"{", b'{"model": "m", "input": "\xff"}', b'"model"'])
-def test_bodies_that_are_no_requests(url: str, body: bytes) -> None:
-    answer = httpx2.post(f"{url}/v1/responses", content=body, headers={"authorization": "Bearer one"})
+def test_bodies_that_are_no_requests(http: httpx2.Client, body: bytes) -> None:
+    answer = http.post("/v1/responses", content=body)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "code", "param", "request_id"}
