@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -178,13 +178,13 @@ class Settings(BaseSettings):
             OverCeiling: if a wish is over the operator's ceiling.
             InvalidRequest: if a wish is not positive, or the disk leaves no memory to run in.
         """
-        values: dict[str, float] = {name: getattr(self, name) for name in Limits.__dataclass_fields__}
+        values: dict[str, Any] = {name: getattr(self, name) for name in Limits.__dataclass_fields__}
         for name, wish in wishes.items():
             if wish is not None:
                 values[name] = self.within_ceiling(name, wish)
         if wishes.get("disk_bytes") is None:
-            values["disk_bytes"] = min(self.disk_bytes, int(values["memory_bytes"]) // 2)
-        limits = Limits(**values)  # type: ignore[arg-type]
+            values["disk_bytes"] = min(self.disk_bytes, values["memory_bytes"] // 2)
+        limits = Limits(**values)
         _leave_room(limits)
         return limits
 

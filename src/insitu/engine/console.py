@@ -130,9 +130,10 @@ class Console:
                 await self._await_death()
             await anyio.wait_readable(epoll)
             ready = {fd for fd, _ in epoll.poll(0)}
-            for stream, fd in (("stdout", interpreter.stdout), ("stderr", interpreter.stderr)):
-                if fd in ready:
-                    self._drain(sink, stream, fd)  # type: ignore[arg-type]
+            if interpreter.stdout in ready:
+                self._drain(sink, "stdout", interpreter.stdout)
+            if interpreter.stderr in ready:
+                self._drain(sink, "stderr", interpreter.stderr)
             if interpreter.channel.fileno() in ready:
                 over = self._receive(sink)
             if interpreter.pidfd in ready and not over:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -239,9 +239,9 @@ class Engine:
         with undertaking.under_way(self._admission, self._tasks, background):
             yield running
 
-    async def run(self, session: Session | None, code: str, **options: object) -> Execution:
+    async def run(self, session: Session | None, code: str, **options: Any) -> Execution:
         """Run code to its end; the options are those of :meth:`start`."""
-        async with self.start(session, code, **options) as running:  # type: ignore[arg-type]
+        async with self.start(session, code, **options) as running:
             return await running.result()
 
     async def drain(self, timeout_s: float) -> None:
