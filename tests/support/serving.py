@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 
 import anyio
+import httpx2
 
 from insitu.server.app import create_app
 from insitu.server.run import Server, listen
@@ -42,3 +44,11 @@ def serving(settings: Settings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def exchange(url: str, request: bytes) -> bytes:
+    """What is answered to exactly these bytes, as far as its head."""
+    address = httpx2.URL(url)
+    with socket.create_connection((address.host, address.port or 0), timeout=50) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)
