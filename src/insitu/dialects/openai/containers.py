@@ -19,8 +19,7 @@ from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
-from .responses.asked import MEMORY, memory_bytes, refuse_unsupported
-from .responses.preparing import check_files
+from .places import MEMORY, check_files, memory_bytes, refuse_unsupported
 
 _SIZES = {size: name for name, size in MEMORY.items()}
 

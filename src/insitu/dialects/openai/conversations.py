@@ -16,9 +16,9 @@ from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
 from .errors import BadParameter
+from .items import normalize_input, shown
 from .paging import Deleted, Include, ListObject, PageQuery, listed
-from .responses.asked import Metadata
-from .responses.items import normalize_input, shown
+from .shapes import Metadata
 
 _MOST_ITEMS = 20
 

@@ -10,7 +10,8 @@ import orjson
 
 from ....turn.events import Message
 from ..errors import BadParameter, Unsupported
-from ..responses.asked import Json, container_wish
+from ..places import container_wish
+from ..shapes import Json
 
 SWITCH = "code_interpreter"
 MOST_MESSAGES = 10_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from ....store import Item, Store
 from ....turn.events import Message
 from ..errors import BadParameter
-from ..responses.preparing import EXPIRED
-from ..responses.transcript import one_system
+from ..messages import one_system
+from ..places import EXPIRED
 from .asked import MOST_MESSAGES, stripped
 
 _HIDDEN = "insitu.hidden"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....store import Item
 from ....turn import events as on
-from .items import new_item_id, shown
+from ..items import new_item_id, shown
 
 Send = Callable[[dict[str, Any]], None]
 

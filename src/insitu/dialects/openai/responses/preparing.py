@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ....errors import NotFound, OverCeiling
+from ....errors import NotFound
 from ....guest.lockdown import WORKSPACE
-from ....store import FileRecord, Item, Page
+from ....store import Item, Page
 from ....turn.container import Container
 from ....turn.events import MadeFile
-from ....turn.expiry import ContainerExpired
 from ....turn.request import TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
 from ....web.service import Service
 from ..errors import BadParameter
+from ..items import normalize_input
+from ..places import EXPIRED, automatic_container, check_files
+from ..shapes import Json
 from ..weight import Holding, weight
-from .asked import CreateResponse, Json, Tools
-from .attachments import Contents, attach
-from .items import normalize_input
+from .asked import CreateResponse
+from .stored_files import StoredFiles, with_files
+from .tools import Tools
 from .transcript import to_messages
 
-EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 _FILES = "[The user's files: {}]"
-_INLINE_BYTES = 20 << 20
 _MOST_FILES = 100
 # Clients can name any number that never were.
 _MOST_CONTAINERS = 4
@@ -76,8 +75,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     choice = tools.choice(asked.tool_choice, names)
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
-    stored = _StoredFiles(service, owner, holding)
-    readable = await _with_files(stored, items, server_tools[0].container if server_tools else None)
+    stored = StoredFiles(service, owner, holding)
+    readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
     instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
     turn = TurnRequest(
         owner=owner,
@@ -152,35 +151,6 @@ async def _own_tools(
     return own, notes
 
 
-async def automatic_container(
-    service: Service, owner: str, asked: Json, earlier: Sequence[str]
-) -> tuple[Container, bool]:
-    """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
-    containers = service.turns.containers
-    expired = False
-    for container_id in earlier[:1]:
-        try:
-            return await containers.usable(container_id, owner), False
-        except ContainerExpired:
-            expired = True
-        except NotFound:
-            pass  # never used, or not the caller's: as if it had not been named
-    try:
-        return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
-    except OverCeiling as exc:
-        raise BadParameter(
-            "tools",
-            f"memory_limit is {asked['memory_bytes']} bytes, over this server's ceiling of {exc.ceiling}",
-            hint="ask for less, or have the operator raise max_memory_bytes",
-            code=exc.code,
-        ) from None
-
-
-async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
-    """The files of these ids; raises NotFound if one of them is not there."""
-    return [await service.store.files.get(file_id, owner) for file_id in file_ids]
-
-
 async def _files_of_user(service: Service, container: Container) -> list[str]:
     """What the user has put, or is to be put for the user, into a container."""
     owner = container.record.owner
@@ -192,71 +162,6 @@ async def _files_of_user(service: Service, container: Container) -> list[str]:
         except NotFound:
             pass  # its time was over, or it was deleted; what was copied of it is among the others
     return list(dict.fromkeys(names))
-
-
-class _StoredFiles:
-    """The stored files that a transcript names, each read once however often it is named."""
-
-    def __init__(self, service: Service, owner: str, holding: Holding) -> None:
-        self._files = service.store.files
-        self._owner = owner
-        self._holding = holding
-        self._records: dict[str, FileRecord] = {}
-        self._urls: dict[str, str] = {}
-        self.contents: Contents = []
-
-    async def get(self, file_id: str) -> FileRecord:
-        """The record of a file."""
-        if file_id not in self._records:
-            self._records[file_id] = await self._files.get(file_id, self._owner)
-        return self._records[file_id]
-
-    async def inline(self, file_id: str) -> tuple[FileRecord, str]:
-        """A file with all of its content as a URL, which counts each time that it is named."""
-        record = await self.get(file_id)
-        if record.size > _INLINE_BYTES:
-            raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
-        self._holding.take(record.size * 4 // 3)
-        if file_id not in self._urls:
-            stored = await self._files.open(record)
-            content = b"".join([chunk async for chunk in stored.read()])
-            self._urls[file_id] = f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
-        return record, self._urls[file_id]
-
-
-async def _with_files(stored: _StoredFiles, items: Sequence[Item], container: Container | None) -> list[Item]:
-    """The items with images as URLs, and files as words on where they are."""
-    return [
-        replace(item, body={**item.body, "content": [await _readable(stored, part, container) for part in content]})
-        if item.body["type"] == "message" and (content := item.body["content"]) and _has_files(content)
-        else item
-        for item in items
-    ]
-
-
-def _has_files(parts: Sequence[Json]) -> bool:
-    return any(part["type"] in ("input_file", "input_image") for part in parts)
-
-
-async def _readable(stored: _StoredFiles, part: Json, container: Container | None) -> Json:
-    if part["type"] == "input_image":
-        return part if part.get("image_url") else await _as_image(stored, part)
-    if part["type"] != "input_file":
-        return part
-    if container is None:
-        return await _as_file(stored, part) if part.get("file_id") else part
-    return {"type": "input_text", "text": await attach(container, part, "input", stored.get, stored.contents)}
-
-
-async def _as_image(stored: _StoredFiles, part: Json) -> Json:
-    _, url = await stored.inline(part["file_id"])
-    return {**part, "image_url": url}
-
-
-async def _as_file(stored: _StoredFiles, part: Json) -> Json:
-    """A stored file for a model without a sandbox; its server knows nothing of files here."""
-    record, url = await stored.inline(part["file_id"])
-    return {"type": "input_file", "filename": record.filename, "file_data": url}
 
 
 def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:

@@ -20,9 +20,9 @@ from ....web.service import Service, key_of, owner_of
 from ....web.sse import EventStream, encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..errors import BadParameter, RouteUnsupported, openai_error_body
+from ..items import shown
 from ..paging import Include, listed
 from .asked import CreateResponse
-from .items import shown
 from .making import Making, start
 from .preparing import prepare
 from .recording import replay

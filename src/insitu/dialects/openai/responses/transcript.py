@@ -11,6 +11,7 @@ from ....store import Item
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
 from ..errors import BadParameter
+from ..messages import one_system
 
 
 @dataclass(slots=True)
@@ -151,16 +152,3 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
         named = {name: part[name] for name in ("file_data", "filename", "file_id") if part.get(name)}
         return {"type": "file", "file": named}
     return {"type": "text", "text": part["refusal" if part["type"] == "refusal" else "text"]}
-
-
-def one_system(messages: list[Message]) -> list[Message]:
-    """The transcript with the system messages at its beginning joined into one."""
-    # Many a chat template takes one system message, and that at the beginning.
-    leading = 0
-    while leading < len(messages) and messages[leading]["role"] == "system":
-        leading += 1
-    contents = [message.get("content") for message in messages[:leading]]
-    texts = [content for content in contents if isinstance(content, str)]
-    if leading < 2 or len(texts) < leading:
-        return messages
-    return [{"role": "system", "content": "\n\n".join(texts)}, *messages[leading:]]

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....store import Item, Store, new_id
-from ..errors import BadParameter, ItemMissing, Unsupported
+from ...store import Item, Store, new_id
+from .errors import BadParameter, ItemMissing, Unsupported
 
 MOST_ITEMS = 10_000
 _ROLES = ("user", "assistant", "system", "developer")

@@ -6,11 +6,11 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ....guest.lockdown import WORKSPACE
-from ....store import FileRecord
-from ....turn.container import Container
-from ..errors import BadParameter
-from ..files import base_name
+from ...guest.lockdown import WORKSPACE
+from ...store import FileRecord
+from ...turn.container import Container
+from .errors import BadParameter
+from .files import base_name
 
 Contents = list[tuple[str, bytes]]
 

@@ -1,0 +1,107 @@
+"""From a request for a chat completion to a turn: its history, its container and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ....turn.container import Container
+from ....turn.events import Message, TurnEvent, TurnResult
+from ....turn.request import TurnRequest
+from ....web.bodies import Body
+from ....web.service import Service
+from ..attachments import Contents, attach
+from ..places import automatic_container, check_files
+from ..shapes import Json
+from ..weight import Holding
+from .answer import ChatAnswer
+from .asked import ChatRequest
+from .history import recall, remember, with_note_of_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A request that can be answered."""
+
+    asked: ChatRequest
+    turn: TurnRequest
+    answer: ChatAnswer
+
+    @classmethod
+    async def prepare(cls, service: Service, owner: str, caller_key: str, asked: ChatRequest, body: Body) -> Chat:
+        """Find and check everything that a request names.
+
+        Args:
+            body: what the request holds in memory, to which this adds.
+
+        Raises:
+            TooLarge: if the transcript is longer than one may be.
+            QuotaExceeded: if the owner may not store more.
+            BadParameter: if something is malformed.
+            NotFound: if something that it names is not there.
+        """
+        history = await recall(service.store, owner, asked.messages)
+        if asked.functions:
+            # What a client's function makes a turn wait for is stored in any case.
+            await service.store.quota.admit(owner, 1)
+        Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
+        container, expired = await _container(service, owner, asked.container, history.containers)
+        contents: Contents = []
+        messages = await _with_files(service, owner, history.messages, container, contents)
+        tool = service.turns.python(container, asked.names)
+        turn = TurnRequest(
+            owner=owner,
+            model=asked.model,
+            messages=with_note_of_loss(messages) if expired else messages,
+            tools=[tool],
+            contents=contents,
+            client_tools=asked.functions,
+            tool_choice=asked.choice(tool.name),
+            options=asked.options,
+            max_output_tokens=asked.max_output_tokens,
+            max_tool_calls=asked.max_tool_calls,
+            max_steps=asked.max_steps,
+            caller_key=caller_key,
+        )
+        known = {asked.container.get("id"), *history.containers}
+        return cls(asked, turn, ChatAnswer(asked.model, container.id if container.id in known else None))
+
+    async def run(self, service: Service, emit: Callable[[TurnEvent], None]) -> TurnResult:
+        """Run the turn, and store what a client's tool makes it wait for."""
+        result = await service.turns.run(self.turn, emit)
+        if result.reason == "client_tools":
+            ids = [call["id"] for call in self.answer.calls]
+            await remember(service.store, self.turn.owner, ids, result.messages, self.answer.container_id)
+        return result
+
+
+async def _container(service: Service, owner: str, wish: Json, earlier: list[str]) -> tuple[Container, bool]:
+    """Where code is to run, and whether an earlier place has expired."""
+    if "id" in wish:
+        return await service.turns.containers.usable(wish["id"], owner), False
+    container, expired = await automatic_container(service, owner, wish, earlier)
+    await check_files(service, owner, wish["file_ids"])
+    container.bring(wish["file_ids"])
+    return container, expired
+
+
+async def _with_files(
+    service: Service, owner: str, messages: list[Message], container: Container, contents: Contents
+) -> list[Message]:
+    """The messages with words on where their files are, which are put into the container."""
+
+    async def readable(part: Any) -> Any:
+        if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
+            return part
+        find = partial(service.store.files.get, owner=owner)
+        said = await attach(container, part["file"], "messages", find, contents)
+        return {"type": "text", "text": said}
+
+    return [
+        {**message, "content": [await readable(part) for part in content]}
+        if isinstance(content := message.get("content"), list)
+        else message
+        for message in messages
+    ]

@@ -1,0 +1,97 @@
+"""The tools that a request for a response gives the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import BadParameter, Unsupported
+from ..places import container_wish, environment_wish
+from ..shapes import Json
+
+_JAVASCRIPT = (
+    "programmatic tool calling runs JavaScript, and this server runs Python: "
+    "give the model the code_interpreter tool instead"
+)
+
+
+class Tools:
+    """The tools of a request, sorted by who runs them.
+
+    Raises:
+        BadParameter: for a tool that is malformed, or not to be had here.
+    """
+
+    def __init__(self, tools: Sequence[Json]) -> None:
+        self.python: Json | None = None
+        self.shell: Json | None = None
+        self.functions: list[Json] = []
+        for index, tool in enumerate(tools):
+            self._add(tool, f"tools[{index}]")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the client's own functions."""
+        return [function["function"]["name"] for function in self.functions]
+
+    def _add(self, tool: Json, where: str) -> None:
+        callers = tool.get("allowed_callers") or []
+        if not isinstance(callers, list):
+            raise BadParameter(f"{where}.allowed_callers", f"{where}.allowed_callers must be a list")
+        if "programmatic" in callers:
+            raise Unsupported(f"{where}.allowed_callers", _JAVASCRIPT)
+        match tool.get("type"):
+            case "code_interpreter":
+                self.python = container_wish(tool.get("container") or {"type": "auto"}, f"{where}.container")
+            case "shell":
+                self.shell = environment_wish(
+                    tool.get("environment") or {"type": "container_auto"}, f"{where}.environment"
+                )
+            case "function":
+                self.functions.append(_function(tool, where))
+            case "programmatic_tool_calling":
+                raise Unsupported(where, _JAVASCRIPT)
+            case other:
+                raise Unsupported(
+                    f"{where}.type",
+                    f"{where}: the tool {str(other)[:64]!r} is not to be had here; "
+                    "there are code_interpreter, shell and function",
+                )
+
+    def choice(self, choice: str | Json | None, names: Mapping[str, str]) -> Any:
+        """The choice of a tool in the form of chat completions; may narrow the functions.
+
+        Args:
+            names: how the model knows the tools ``python`` and ``shell``.
+        """
+        if choice is None or choice in ("auto", "none", "required"):
+            return choice
+        kind = choice.get("type") if isinstance(choice, dict) else choice
+        if isinstance(choice, dict) and kind == "allowed_tools":
+            return self._allowed(choice)
+        name = {"code_interpreter": names["python"], "shell": names["shell"]}.get(str(kind))
+        if isinstance(choice, dict) and kind == "function":
+            name = str(choice.get("name"))
+        known = {*self.names, *([names["python"]] if self.python else []), *([names["shell"]] if self.shell else [])}
+        if name not in known:
+            raise BadParameter("tool_choice", f"tool_choice names no tool of this request: {str(choice)[:200]}")
+        return {"type": "function", "function": {"name": name}}
+
+    def _allowed(self, choice: Json) -> str:
+        allowed = choice.get("tools")
+        if not isinstance(allowed, list) or not all(isinstance(tool, dict) for tool in allowed):
+            raise BadParameter("tool_choice.tools", "tool_choice.tools must be a list of tools")
+        kinds = {str(tool.get("type")) for tool in allowed}
+        named = {str(tool.get("name")) for tool in allowed}
+        self.functions = [function for function in self.functions if function["function"]["name"] in named]
+        self.python = self.python if "code_interpreter" in kinds else None
+        self.shell = self.shell if "shell" in kinds else None
+        return "required" if choice.get("mode") == "required" else "auto"
+
+
+def _function(tool: Json, where: str) -> Json:
+    if not isinstance(tool.get("name"), str) or not tool["name"]:
+        raise BadParameter(f"{where}.name", f"{where}: a function must have a name")
+    known = ("name", "description", "parameters", "strict")
+    function = {name: tool[name] for name in known if tool.get(name) is not None}
+    return {"type": "function", "function": function}
