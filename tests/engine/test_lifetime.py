@@ -129,7 +129,7 @@ async def test_an_agent_that_dies_ends_its_session_alone(engine: Engine) -> None
     await other.run("x = 1")
     before = set(named("insitu-agent"))
     pid = await doomed.host_pid()
-    agent = await agent_of(doomed)
+    agent = await doomed.agent_pid()
     assert agent in before
     os.kill(agent, signal.SIGKILL)
     await_ends([agent, pid])
@@ -144,7 +144,7 @@ async def test_an_agent_that_dies_ends_its_session_alone(engine: Engine) -> None
 
 async def test_an_agent_that_dies_while_code_runs_ends_the_execution(engine: Engine) -> None:
     guest = Guest(engine, await engine.create_session())
-    agent = await agent_of(guest)
+    agent = await guest.agent_pid()
     async with engine.start(guest.session, "print('in', flush=True)\nwhile True: pass") as running:
         async for event in running.events():
             if event.kind == "stdout":
@@ -153,12 +153,6 @@ async def test_an_agent_that_dies_while_code_runs_ends_the_execution(engine: Eng
         with pytest.raises(SandboxFailed):
             await running.result()
     await eventually(lambda: engine.sessions() == [])
-
-
-async def agent_of(guest: Guest) -> int:
-    """The host's number of the first process of a sandbox."""
-    namespace = os.readlink(f"/proc/{await guest.host_pid()}/ns/pid")
-    return next(pid for pid in named("insitu-agent") if os.readlink(f"/proc/{pid}/ns/pid") == namespace)
 
 
 async def test_an_environment_whose_init_dies_begins_anew(engine: Engine) -> None:

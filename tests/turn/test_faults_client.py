@@ -16,9 +16,9 @@ from tests.support.turns import Place, assert_nothing_runs_but, begun, statuses,
 # Says that it is up, and notes how it ends.
 ENDLESS = """
 x = 1
-print("up", flush=True)
 try:
     open("up", "w").close()
+    print("up", flush=True)
     while True: pass
 except KeyboardInterrupt:
     open("interrupted", "w").close()
