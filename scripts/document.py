@@ -17,10 +17,12 @@ from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.server.app import DIALECTS as DIALECTS  # so that every error is known
 from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
+from scripts.container_profile import container_profile
 
 Row = tuple[int | str, str, str]
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 # The first setting of each section; the order is that of the class.
 _SECTIONS = {
@@ -44,9 +46,9 @@ _ONLY_IN_PYTHON = {"answer_failed", "server_unreachable"}
 
 
 def pages() -> dict[Path, str]:
-    """Every page that holds generated parts, as it should be."""
+    """Every file that is generated, or holds generated parts, as it should be."""
     written = {"settings": settings(), "commands": commands(), "errors": error_codes(), "limits": limits()}
-    found = {}
+    found = {ROOT / "deploy/seccomp.json": container_profile()}
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text("utf-8")
         found[path] = re.sub(
@@ -143,5 +145,5 @@ def _below(cls: type[errors.InsituError]) -> Iterator[type[errors.InsituError]]:
 
 if __name__ == "__main__":
     for path, text in pages().items():
-        if path.read_text("utf-8") != text:
+        if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")

@@ -14,6 +14,7 @@ from .seccomp import UnsupportedMachine, build_filter
 _RANGE = 65536
 # systemd leaves these ids to nobody; they are only a default, for a root that may use every id.
 _FIRST_ID = 0x70000000
+_CAP_SYS_ADMIN = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def find_wall(*, allow_degraded: bool) -> Wall:
     Raises:
         IsolationUnavailable: if a layer is missing and the operator has not allowed that.
     """
-    root = os.geteuid() == 0 and _maps_range()
+    root = os.geteuid() == 0 and _maps_range() and _is_capable()
     return Wall(root, _FIRST_ID if root else 0, _landlock(allow_degraded), _seccomp(allow_degraded))
 
 
@@ -60,6 +61,13 @@ def _maps_range() -> bool:
         if inside <= _FIRST_ID and inside + count >= _FIRST_ID + _RANGE:
             return True
     return False
+
+
+def _is_capable() -> bool:
+    # Root of a container is often without the capability that namespaces and mounts take: a user like any other.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) & _CAP_SYS_ADMIN)
 
 
 def _landlock(allow_degraded: bool) -> int:
