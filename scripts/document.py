@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that are made from the code: settings, limits, commands and error codes."""
+"""Writes the parts of the documentation that are made from the code and the tests, attacks and settings among them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.server.app import DIALECTS as DIALECTS  # so that every error is known
 from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
+from scripts.attacks import attacks, layers
 from scripts.container_profile import container_profile
 
 Row = tuple[int | str, str, str]
@@ -47,9 +48,16 @@ _ONLY_IN_PYTHON = {"answer_failed", "server_unreachable"}
 
 def pages() -> dict[Path, str]:
     """Every file that is generated, or holds generated parts, as it should be."""
-    written = {"settings": settings(), "commands": commands(), "errors": error_codes(), "limits": limits()}
+    written = {
+        "settings": settings(),
+        "commands": commands(),
+        "errors": error_codes(),
+        "limits": limits(),
+        "attacks": attacks(),
+        "layers": layers(),
+    }
     found = {ROOT / "deploy/seccomp.json": container_profile()}
-    for path in sorted(DOCS.glob("*.md")):
+    for path in (ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))):
         text = path.read_text("utf-8")
         found[path] = re.sub(
             r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)",
