@@ -83,7 +83,7 @@ async def test_an_execution_ends(guest: Guest, end: str) -> None:
         ("import collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)", False),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", False),
         ("import signal; signal.pthread_sigmask(0, {signal.SIGINT}); signal.sigwait({signal.SIGUSR1})", False),
-        ("import os; os.read(3, 1)", True),
+        ("import os; os.read(4, 1)", True),
     ],
 )
 async def test_time_is_limited(guest: Guest, code: str, state_kept: bool) -> None:

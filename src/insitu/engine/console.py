@@ -69,7 +69,7 @@ class Console:
         self._interpreter = interpreter
         self._decoder = protocol.Decoder(results_bytes + _SLACK)
         self._epoll = select.epoll()
-        for fd in (interpreter.channel.fileno(), interpreter.stdout, interpreter.stderr, interpreter.pidfd):
+        for fd in (interpreter.answers, interpreter.stdout, interpreter.stderr, interpreter.pidfd):
             self._epoll.register(fd, select.EPOLLIN)
         self._ending = Ending()
         self._scope: anyio.CancelScope | None = None
@@ -116,10 +116,10 @@ class Console:
     async def _send(self) -> None:
         while self._unsent:
             try:
-                self._unsent = self._unsent[self._interpreter.channel.send(self._unsent) :]
+                self._unsent = self._unsent[os.write(self._interpreter.requests, self._unsent) :]
             except BlockingIOError:
-                await anyio.wait_writable(self._interpreter.channel)
-            except (BrokenPipeError, ConnectionResetError):
+                await anyio.wait_writable(self._interpreter.requests)
+            except BrokenPipeError:
                 return  # it is dead, which its pidfd will tell
 
     async def _until_over(self, sink: Sink) -> None:
@@ -134,7 +134,7 @@ class Console:
                 self._drain(sink, "stdout", interpreter.stdout)
             if interpreter.stderr in ready:
                 self._drain(sink, "stderr", interpreter.stderr)
-            if interpreter.channel.fileno() in ready:
+            if interpreter.answers in ready:
                 over = self._receive(sink)
             if interpreter.pidfd in ready and not over:
                 self.dead = over = True
@@ -143,13 +143,11 @@ class Console:
     def _receive(self, sink: Sink) -> bool:
         """Handle what has come; whether the execution is over."""
         try:
-            data = self._interpreter.channel.recv(1 << 18)
+            data = os.read(self._interpreter.answers, 1 << 18)
         except BlockingIOError:
             return False
-        except ConnectionResetError:
-            data = b""
         if not data:
-            self._epoll.unregister(self._interpreter.channel.fileno())
+            self._epoll.unregister(self._interpreter.answers)
             self._closed = True
             return False
         # All that was written before these frames is in the pipes by now, and has to come before them.
@@ -196,7 +194,7 @@ class Console:
                     sink.result(body["data"], main)
             if not main:
                 with contextlib.suppress(OSError):
-                    self._interpreter.channel.send(protocol.frame(protocol.SEEN))
+                    os.write(self._interpreter.requests, protocol.frame(protocol.SEEN))
         return False
 
     def _count_frame(self) -> None:
@@ -222,7 +220,7 @@ class Console:
     def _give_up(self, violation: str) -> None:
         self._ending.violation = violation
         with contextlib.suppress(FileNotFoundError):
-            self._epoll.unregister(self._interpreter.channel.fileno())
+            self._epoll.unregister(self._interpreter.answers)
         self._interpreter.signal(signal.SIGKILL)
 
     @property

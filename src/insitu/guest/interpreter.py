@@ -20,6 +20,8 @@ from .reseed import reseed
 from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
+_ANSWERS, _REQUESTS = 3, 4
+_read, _write = os.read, os.write  # code may put others in their place
 _CHUNK = 1 << 16  # small enough for the allocator to reuse
 _shell: Shell | None = None
 _publish_to: Any = None
@@ -31,7 +33,7 @@ def warm_up() -> None:
     # An environment may have IPython and do without: who leaves it out of the list wants a quick start.
     _shell = shell = Shell(_publish, use_ipython="IPython" in sys.modules)
     ours, theirs = socket.socketpair()
-    rehearsed = Interpreter(theirs, shell)
+    rehearsed = Interpreter(theirs.fileno(), theirs.fileno(), shell)
     _publish_to = rehearsed.publish
 
     def rehearse(code: str) -> None:
@@ -61,11 +63,11 @@ def _publish(data: dict[str, Any], main: bool) -> None:
         _publish_to(data, main)
 
 
-def serve(fd: int, layers: dict[str, str]) -> None:
-    """Answer the host on ``fd`` until it closes."""
+def serve(layers: dict[str, str]) -> None:
+    """Answer the host until it closes its ends."""
     global _publish_to
     assert _shell is not None
-    interpreter = Interpreter(socket.socket(fileno=fd), _shell)
+    interpreter = Interpreter(_REQUESTS, _ANSWERS, _shell)
     _publish_to = interpreter.publish
     reseed()
     interpreter.send(protocol.READY, {"layers": layers, "pid": os.getpid()})
@@ -99,10 +101,11 @@ def _start_streams() -> None:
 
 
 class Interpreter:
-    """Reads requests, runs cells, answers on its own socket."""
+    """Reads requests from one descriptor, runs cells, answers on another."""
 
-    def __init__(self, channel: socket.socket, shell: Shell) -> None:
-        self._channel = channel
+    def __init__(self, requests: int, answers: int, shell: Shell) -> None:
+        self._requests = requests
+        self._answers = answers
         self._shell = shell
         self._decoder = protocol.Decoder(_MAX_REQUEST)
         self._publishing = threading.RLock()
@@ -113,16 +116,21 @@ class Interpreter:
 
     def send(self, kind: int, body: dict[str, Any]) -> None:
         """Send one frame, whole."""
-        self._channel.sendall(protocol.json_frame(kind, body))
+        self._send_all(protocol.json_frame(kind, body))
+
+    def _send_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[_write(self._answers, view) :]
 
     def serve(self) -> None:
-        """Run until the host closes the channel."""
+        """Run until the host closes its end."""
         while True:
             self.receive()
 
     def receive(self) -> None:
         """Wait for requests, and carry out what has come."""
-        data = self._channel.recv(_CHUNK)
+        data = _read(self._requests, _CHUNK)
         if not data:
             os._exit(0)
         for kind, payload in self._decoder.feed(data):
@@ -161,7 +169,7 @@ class Interpreter:
             for kind, payload in self._decoder.feed(data):
                 if kind == wanted:
                     return payload
-            data = self._channel.recv(_CHUNK)
+            data = _read(self._requests, _CHUNK)
             if not data:
                 os._exit(0)
 
@@ -181,7 +189,7 @@ class Interpreter:
         if listing != self._listed:
             self._listed = listing
             body["files"], body["complete"] = listing
-        self._channel.sendall(self._main + protocol.json_frame(protocol.FINISHED, body))
+        self._send_all(self._main + protocol.json_frame(protocol.FINISHED, body))
 
     def _listing(self) -> Any:
         try:

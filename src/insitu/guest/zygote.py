@@ -27,6 +27,7 @@ _INTO = (
     | linux.CLONE_NEWCGROUP
 )
 _HUGE = 1 << 21
+_STREAMS = 4  # what follows stdin: stdout, stderr, where it answers, and where it reads requests
 
 
 def main() -> None:
@@ -124,12 +125,13 @@ class Zygote:
                 os.close(fd)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        agent, gate, channel, stdout, stderr, *cgroups = descriptors
+        agent, gate, *rest = descriptors
+        streams, cgroups = rest[:_STREAMS], rest[_STREAMS:]
         linux.setns(agent, linux.CLONE_NEWPID)  # for the next child alone
         try:
             pid = os.fork()
             if pid == 0:
-                self._become_interpreter(request, agent, gate, [stdout, stderr, channel], cgroups)
+                self._become_interpreter(request, agent, gate, streams, cgroups)
         finally:
             self._leave_pids()
         self._running[pid] = request["id"]
@@ -161,7 +163,7 @@ class Zygote:
             linux.setns(agent, _INTO)
             null = os.open("/dev/null", os.O_RDONLY)
             lockdown.lock_down(self._wall, request["rlimits"], cgroups, [null, *streams])
-            interpreter.serve(3, self._wall.layers())
+            interpreter.serve(self._wall.layers())
         except BaseException as error:
             os.write(2, f"the interpreter could not start: {error}\n".encode())
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +31,16 @@ class Interpreter(ABC):
     """A process that runs user code, as the host holds it.
 
     Args:
-        channel: a non-blocking stream socket that speaks frames.
+        requests: the write end of what it reads frames from, not blocking. Pipes, and no sockets: user code could send
+            descriptors through one, and the host would spend its time on closing them.
+        answers: the read end of what it writes frames to, not blocking.
         stdout: the read end of its output, not blocking.
         stderr: the same of its errors.
         pidfd: readable once the process is dead.
     """
 
-    channel: socket.socket
+    requests: int
+    answers: int
     stdout: int
     stderr: int
     pidfd: int
@@ -53,8 +55,7 @@ class Interpreter(ABC):
 
     def close(self) -> None:
         """Close the host's ends."""
-        self.channel.close()
-        for fd in (self.stdout, self.stderr, self.pidfd):
+        for fd in (self.requests, self.answers, self.stdout, self.stderr, self.pidfd):
             os.close(fd)
 
 

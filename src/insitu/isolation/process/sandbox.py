@@ -28,8 +28,9 @@ _PIPE_BYTES = 1 << 18
 class ProcessInterpreter(Interpreter):
     """An interpreter that a zygote has forked."""
 
-    def __init__(self, channel: socket.socket, stdout: int, stderr: int, pidfd: int, ended: Ended) -> None:
-        self.channel, self.stdout, self.stderr, self.pidfd = channel, stdout, stderr, pidfd
+    def __init__(self, requests: int, answers: int, stdout: int, stderr: int, pidfd: int, ended: Ended) -> None:
+        self.requests, self.answers = requests, answers
+        self.stdout, self.stderr, self.pidfd = stdout, stderr, pidfd
         self._ended = ended
 
     def signal(self, number: int) -> None:
@@ -102,22 +103,18 @@ class ProcessSandbox(Sandbox):
 
     async def rehearse(self) -> None:
         if self.first is not None:
-            await send_all(self.first.channel, protocol.frame(protocol.REHEARSE))
+            await send_all(self.first.requests, protocol.frame(protocol.REHEARSE))
             await self._await_ready(self.first)
 
     async def _fork(self, gate: int) -> Interpreter:
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            channel, end = socket.socketpair()
-            ours.callback(channel.close)
-            theirs.callback(end.close)
-            channel.setblocking(False)
-            out_r, out_w = _pipe(ours, theirs)
-            err_r, err_w = _pipe(ours, theirs)
-            descriptors = [self._pidfd, gate, end.fileno(), out_w, err_w, *self._open_members(theirs)]
+            requests_r, requests_w = _pipe(theirs, ours)
+            (answers_r, answers_w), (out_r, out_w), (err_r, err_w) = (_pipe(ours, theirs) for _ in range(3))
+            descriptors = [self._pidfd, gate, out_w, err_w, answers_w, requests_r, *self._open_members(theirs)]
             pidfd, ended = await self._spawner.fork(self._rlimits, descriptors)
-            os.set_blocking(out_r, False)
-            os.set_blocking(err_r, False)
-            interpreter = ProcessInterpreter(channel, out_r, err_r, pidfd, ended)
+            for fd in (requests_w, answers_r, out_r, err_r):
+                os.set_blocking(fd, False)
+            interpreter = ProcessInterpreter(requests_w, answers_r, out_r, err_r, pidfd, ended)
             ours.pop_all()
         try:
             await self._await_ready(interpreter)
@@ -131,8 +128,8 @@ class ProcessSandbox(Sandbox):
         decoder = protocol.Decoder(_MAX_REPLY)
         with anyio.fail_after(_AGENT_TIMEOUT_S):
             while True:
-                await anyio.wait_readable(interpreter.channel)
-                data = interpreter.channel.recv(1 << 16)
+                await anyio.wait_readable(interpreter.answers)
+                data = os.read(interpreter.answers, 1 << 16)
                 if not data:
                     said = _drain(interpreter.stderr)
                     raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
@@ -164,7 +161,7 @@ class ProcessSandbox(Sandbox):
         if descriptors:
             await _send_descriptors(self._agent, frame[:1], descriptors)
             frame = frame[1:]
-        await send_all(self._agent, frame)
+        await send_all(self._agent.fileno(), frame)
         while True:
             while self._frames:
                 kind, payload = self._frames.pop(0)
@@ -230,10 +227,10 @@ class ProcessSandbox(Sandbox):
         self._cgroup = None
 
 
-def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
     read, write = os.pipe2(os.O_CLOEXEC)
-    ours.callback(os.close, read)
-    theirs.callback(os.close, write)
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
     return read, write
 
 
@@ -246,14 +243,14 @@ async def _send_descriptors(sock: socket.socket, data: bytes, descriptors: Seque
             await anyio.wait_writable(sock)
 
 
-async def send_all(sock: socket.socket, data: bytes) -> None:
-    """Send all of it on a socket that does not block."""
+async def send_all(fd: int, data: bytes) -> None:
+    """Send all of it on a socket or a pipe that does not block."""
     view = memoryview(data)
     while view:
         try:
-            view = view[sock.send(view) :]
+            view = view[os.write(fd, view) :]
         except BlockingIOError:
-            await anyio.wait_writable(sock)
+            await anyio.wait_writable(fd)
 
 
 def send_signal(pidfd: int, number: int) -> None:
