@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import anyio
 import pytest
@@ -26,14 +27,16 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             pytest.skip("this machine lets this user make no cgroups anyway")
         lacking.add(Layer.CGROUPS)
     own = {"data_dir": tmp_path_factory.mktemp("data"), "allow_degraded": taken is Layer.LANDLOCK}
-    with pytest.MonkeyPatch.context() as patch:
-        if taken is Layer.CGROUPS:
-            patch.setattr(cgroup.Tree, "make", lambda total_memory: None)
-        if taken is Layer.LANDLOCK:
-            patch.setattr(linux, "landlock_abi", lambda: 0)
-        with stand_at(SETTINGS.model_copy(update=own), frozenset(lacking)) as made:
-            anyio.run(made.settle_neighbour)
-            yield made
+    with ExitStack() as stack:
+        # Other tests of this process have all that the machine has: the layers are looked for once, at the start.
+        with pytest.MonkeyPatch.context() as patch:
+            if taken is Layer.CGROUPS:
+                patch.setattr(cgroup.Tree, "make", lambda total_memory: None)
+            if taken is Layer.LANDLOCK:
+                patch.setattr(linux, "landlock_abi", lambda: 0)
+            made = stack.enter_context(stand_at(SETTINGS.model_copy(update=own), frozenset(lacking)))
+        anyio.run(made.settle_neighbour)
+        yield made
 
 
 @pytest.fixture(autouse=True)
