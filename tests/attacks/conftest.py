@@ -17,7 +17,7 @@ from tests.support.machine import has_cgroups
 WAYS = {"all layers": None, "without cgroups": Layer.CGROUPS, "without landlock": Layer.LANDLOCK}
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="package", params=WAYS)
 def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A server with a neighbour, for each way to run."""
     taken = WAYS[request.param]
