@@ -31,11 +31,11 @@ class Layer(StrEnum):
     CGROUPS = "control groups"
     RLIMITS = "process limits"
     DESCRIPTORS = "closed descriptors"
-    AGENT = "the agent, out of reach"
-    ZYGOTE = "the zygote, which holds nothing"
-    CLOCK = "the server's clock and kills"
-    HOST = "a host that believes nothing"
-    API = "keys, owners and checks of the API"
+    AGENT = "agent"
+    ZYGOTE = "zygote"
+    CLOCK = "clock and kills"
+    HOST = "host"
+    API = "API"
 
 
 # In front of every program. What refuses is told by the kernel's name for it.
