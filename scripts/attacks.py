@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from tests.attacks.attack import Attack, Layer
+from tests.attacks.attack import Layer
 
 _FOLDER = Path(__file__).parents[1] / "tests/attacks"
 
@@ -39,7 +39,7 @@ def layers() -> str:
     counts: dict[Layer, Counter[str]] = {layer: Counter() for layer in Layer}
     for module in _modules():
         for each in tried(module):
-            counts[each.stopped_by][_title(module)] += 1
+            counts[each.stopped_by][_group(module)] += 1
     lines = ["| layer | attacks that it stops first |", "|---|---|"]
     for layer, groups in counts.items():
         lines.append(f"| {layer} | {', '.join(f'{group} ({n})' for group, n in groups.most_common())} |")
@@ -47,14 +47,13 @@ def layers() -> str:
 
 
 def tried(module: ModuleType) -> Iterator[Tried]:
-    """The attacks of a module of the suite: those of its table, then those in several steps."""
-    for attack in getattr(module, "ATTACKS", ()):
-        assert isinstance(attack, Attack)
-        yield Tried(attack.what, attack.stopped_by, _test_of_table(module))
-    for name, test in vars(module).items():
-        for mark in getattr(test, "pytestmark", []) if inspect.isfunction(test) else []:
+    """The attacks of a module of the suite: those of its tables, and those in several steps."""
+    for name, test in inspect.getmembers(module, inspect.isfunction):
+        for mark in getattr(test, "pytestmark", []):
             if mark.name == "attack":
                 yield Tried(mark.kwargs["what"], mark.kwargs["stopped_by"], name)
+            elif mark.name == "parametrize" and mark.args[0] == "attack":
+                yield from (Tried(each.what, each.stopped_by, name) for each in mark.args[1])
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -64,13 +63,13 @@ def _modules() -> Iterator[ModuleType]:
             yield module
 
 
-def _test_of_table(module: ModuleType) -> str:
-    return "test_" + module.__name__.rpartition(".test_")[2]
-
-
 def _title(module: ModuleType) -> str:
     return (module.__doc__ or "").splitlines()[0].rstrip(".")
 
 
+def _group(module: ModuleType) -> str:
+    return module.__name__.rpartition(".test_")[2]
+
+
 def _path(module: ModuleType) -> str:
-    return f"tests/attacks/{module.__name__.rpartition('.')[2]}.py"
+    return f"tests/attacks/test_{_group(module)}.py"
