@@ -9,6 +9,7 @@ from tests.isolation.filters import Arguments
 CLONE_THREAD, CLONE_FORK, CLONE_VFORK = 0x3D0F00, 0x1200011, 0x4111
 POINTER = 0x7FFF_1234_5678
 AT_FDCWD = -100
+IGNORED = -1  # it seems to work, and does nothing
 RULES: list[tuple[str, Arguments, int]] = [
     *(("clone", (flags,), 0) for flags in (CLONE_THREAD, CLONE_FORK, CLONE_VFORK, 17, 17 | 0x80000000)),
     *(("clone", (flags | 17,), errno.EPERM) for flags in (0x20000, 0x02000000, 0x04000000, 0x08000000)),
@@ -20,6 +21,12 @@ RULES: list[tuple[str, Arguments, int]] = [
     *(("futex", (POINTER, operation), errno.ENOSYS) for operation in (2, 6, 7, 8, 11, 12, 13, 134, 140, 0x200)),
     *(("madvise", (POINTER, 4096, advice), 0) for advice in (0, 4, 8, 14, 25)),
     ("madvise", (POINTER, 4096, 12), errno.EINVAL),
+    *(("mmap", (0, 4096, 3, flags, -1, 0), 0) for flags in (0x02, 0x22, 0x20022, 0x4022)),
+    *(("mmap", (0, 1 << 21, 3, flags | 0x40000, -1, 0), errno.ENOMEM) for flags in (0x21, 0x22, 21 << 26 | 0x22)),
+    *(("memfd_create", (POINTER, flags), 0) for flags in (0, 1, 3, 8, 16)),
+    *(("memfd_create", (POINTER, flags), errno.ENOMEM) for flags in (4, 5, 21 << 26 | 4)),
+    ("shmget", (0, 4096, 0o1600), 0),
+    ("shmget", (0, 1 << 21, 0o5600), errno.ENOMEM),
     ("personality", (0xFFFFFFFF,), 0),
     ("personality", (-1,), 0),
     ("personality", (0,), 0),
@@ -50,6 +57,11 @@ RULES: list[tuple[str, Arguments, int]] = [
     # A pointer with one half zero is not the null pointer.
     ("prlimit64", (1, 7, 0x7FFF_0000_0000, 0), errno.EPERM),
     ("prlimit64", (1, 7, 0x1000, 0), errno.EPERM),
+    *((name, arguments, 0) for name, arguments in (("setrlimit", (7, POINTER)), ("prlimit64", (0, 4, 0, POINTER)))),
+    ("setrlimit", (4, POINTER), IGNORED),
+    *(("prlimit64", (0, 4, pointer, 0), IGNORED) for pointer in (POINTER, 0x7FFF_0000_0000, 0x1000)),
+    ("prlimit64", (0, 4, POINTER, POINTER), errno.EINVAL),
+    ("prlimit64", (1, 4, POINTER, 0), errno.EPERM),
     *(("mknod", (POINTER, kind | 0o644), 0) for kind in (0, 0o010000, 0o100000, 0o140000)),
     *(("mknod", (POINTER, kind | 0o644), errno.EPERM) for kind in (0o020000, 0o060000, 0o040000, 0o120000)),
     *(("mknodat", (AT_FDCWD, POINTER, kind | 0o644), 0) for kind in (0, 0o010000, 0o100000, 0o140000)),
