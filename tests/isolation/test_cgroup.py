@@ -189,11 +189,13 @@ def test_limits_of_version_1_are_written_exactly(tmp_path: Path) -> None:
     group = tree.group("s1")
     memory = top / "memory/jobs/one" / tree.name / "s1"
     (memory / "memory.memsw.limit_in_bytes").touch()
+    (memory / "memory.kmem.tcp.limit_in_bytes").touch()
     group.limit(LIMITS)
     written = {path.name: path.read_text() for folder in group.paths() for path in folder.iterdir()}
     assert written == {
         "memory.limit_in_bytes": str(300 * MIB),
         "memory.memsw.limit_in_bytes": str(300 * MIB),
+        "memory.kmem.tcp.limit_in_bytes": str(300 * MIB // 8),
         "pids.max": "17",
         "cpu.cfs_quota_us": "150000",
     }

@@ -18,6 +18,7 @@ WANTED = ("memory", "pids", "cpu", "cpuacct")
 _PERIOD_US = 100_000
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
 _LEAF = "insitu-server"
+_SHARE_OF_SOCKETS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Group:
         else:
             self._write("memory", "memory.limit_in_bytes", size)
             self._write_if_there("memory", "memory.memsw.limit_in_bytes", size)
+            # What lies in the buffers of sockets counts here alone, and is counted only where there is a limit.
+            self._write_if_there("memory", "memory.kmem.tcp.limit_in_bytes", size // _SHARE_OF_SOCKETS)
 
     def oom_kills(self) -> int:
         """Processes killed in it for want of memory."""
