@@ -123,6 +123,13 @@ async def test_output_of_the_caps_size_is_whole(engine: Engine) -> None:
     assert (execution.truncated.stdout, execution.stdout) == (False, "x" * 4095 + "\n")
 
 
+@pytest.mark.parametrize("before", range(3))
+async def test_no_character_is_cut_in_two_where_nothing_is_left_out(engine: Engine, before: int) -> None:
+    text = "x" * before + "€" * 1360
+    execution = await capped(engine, f"print({text!r}, end='')", output_bytes=4096)
+    assert (execution.truncated.stdout, execution.stdout) == (False, text)
+
+
 async def test_a_stream_of_too_much_has_the_head_and_a_marker(engine: Engine) -> None:
     session = await engine.create_session(limits=replace(SMALL.limits(), output_bytes=4096))
     async with engine.start(session, "print('x' * 100000)") as running:

@@ -74,10 +74,9 @@ class CappedOutput:
     """One stream's text: live up to a cap, and its head and tail in the end."""
 
     def __init__(self, cap: int) -> None:
-        self._head_cap = cap - cap // 4
+        self._head_room = cap - cap // 4
         self._tail_cap = cap // 4
         self._head: list[str] = []
-        self._head_size = 0
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._dropped = 0
@@ -90,22 +89,20 @@ class CappedOutput:
 
     def feed(self, data: bytes) -> str:
         """Take more output; returns what of it belongs in the live stream."""
-        room = self._head_cap - self._head_size
+        room = self._head_room
         live = ""
-        if room > 0:
+        if room:
             live = self._decoder.decode(data[:room])
             self._head.append(live)
-            self._head_size += len(data[:room])
-            if len(data) >= room:
-                live += self._close_head()
-        if rest := data[max(room, 0) :]:
-            self._keep_tail(rest)
+            self._head_room -= len(data[:room])
+            data = data[room:]
+            if not self._head_room:
+                # A character that is cut in two here belongs to the tail as a whole.
+                data = self._decoder.getstate()[0] + data
+                self._decoder.reset()
+        if data:
+            self._keep_tail(data)
         return live
-
-    def _close_head(self) -> str:
-        last = self._decoder.decode(b"", final=True)
-        self._head.append(last)
-        return last
 
     def _keep_tail(self, data: bytes) -> None:
         self._tail.append(data)
@@ -129,7 +126,8 @@ class CappedOutput:
 
     def rest(self) -> str:
         """What belongs to the live stream and was held back: half a character, or a tail that turned out to fit."""
-        last = self._close_head() if self._head_size < self._head_cap else ""
+        last = self._decoder.decode(b"", final=True)
+        self._head.append(last)
         return last if self._dropped else last + self._tail_text()
 
     def _tail_text(self) -> str:
