@@ -188,7 +188,11 @@ def _remove_tree(parent: int, name: str) -> None:
     # A chain of folders can be deeper than Python recurses and than descriptors last: lift each up, then empty it.
     _unlock(parent, name)
     pending, lifted, mark = [name], 0, os.urandom(4).hex()
+    # Code can make folders while they are deleted: no tree has more of them than there is room for.
+    most = os.statvfs(parent).f_files
     while pending:
+        if lifted > most:
+            raise OSError(errno.ENOTEMPTY, "more and more folders are made in it", name)
         current = pending.pop()
         fd = os.open(current, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
