@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -29,6 +30,7 @@ def main() -> None:
     linux.set_name("insitu-superv")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is the server's business
     os.setsid()
+    _turn_off_core_dumps()
     try:
         pid = _start_init(control, config)
     except OSError as error:
@@ -45,6 +47,12 @@ def main() -> None:
         return
     for path in config["cgroups"]:
         _remove_cgroups(path)
+
+
+def _turn_off_core_dumps() -> None:
+    # 1 is off; 0 is not, where core_pattern is a pipe. Only a privileged server comes from 0 to 1.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _start_init(control: socket.socket, config: dict[str, Any]) -> int:
