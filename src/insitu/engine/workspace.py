@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..types import FileInfo
 _MAX_PATH, _MAX_NAME = 4096, 255
 # What databases and other languages take for a number of bytes.
 _MAX_SIZE = (1 << 63) - 1
+# Seconds from 1970, in the years 69 to 3871: other times are more than calendars can say.
+_MAX_TIME = 6e10
 
 
 def relative_path(path: str) -> str:
@@ -50,7 +53,7 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
         path=str(entry.get("path"))[:_MAX_PATH],
         size=min(max(0, size), _MAX_SIZE) if isinstance(size, int) else 0,
         kind=kind if kind in ("file", "directory", "link") else "other",
-        modified=float(modified) if isinstance(modified, int | float) and abs(modified) < 1e12 else 0.0,
+        modified=float(modified) if isinstance(modified, int | float) and abs(modified) < _MAX_TIME else 0.0,
     )
 
 
@@ -117,7 +120,9 @@ class Workspace:
         folder, _, name = target.rpartition("/")
         if not name:
             raise PathRefused(path, "it names the workspace itself")
-        temporary = f"{folder}/{TEMPORARY}{id(chunks):x}" if folder else f"{TEMPORARY}{id(chunks):x}"
+        # Code in the sandbox sees this name: it must neither be foreseen nor tell anything.
+        unfinished = f"{TEMPORARY}{secrets.token_hex(8)}"
+        temporary = f"{folder}/{unfinished}" if folder else unfinished
         try:
             await self._write_chunks(temporary, chunks, max_bytes)
             body, _ = await self._request(temporary, "rename", "source", target=target)

@@ -168,9 +168,15 @@ def _scan(fd: int, base: str) -> Iterator[Entry]:
 
 def _open_child(parent: int, name: str) -> int | None:
     try:
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except OSError:
         return None  # not readable, or no longer a folder: it is listed, not entered
+    try:
+        os.stat(".", dir_fd=fd)
+    except OSError:
+        os.close(fd)
+        return None  # its names can be read, and no more of it
+    return fd
 
 
 def _entry(path: str, status: os.stat_result) -> Entry:
