@@ -155,6 +155,23 @@ async def test_an_agent_that_dies_while_code_runs_ends_the_execution(engine: Eng
     await eventually(lambda: engine.sessions() == [])
 
 
+async def test_a_sandbox_that_dies_is_no_cancellation_of_what_runs_or_waits_in_it(engine: Engine) -> None:
+    guest = Guest(engine, await engine.create_session())
+    agent = await guest.agent_pid()
+    endless = "print('in', flush=True)\nwhile True: pass"
+    async with engine.start(guest.session, endless) as running, engine.start(guest.session, "1") as waiting:
+        async for event in running.events():
+            if event.kind == "stdout":
+                break
+        os.kill(agent, signal.SIGKILL)
+        await_ends([agent])  # holds up the loop: whoever looks for dead sessions is the first to know
+        await engine.end_session(guest.session, "its sandbox died")
+        with pytest.raises(SandboxFailed, match="has died"):
+            await running.result()
+        with pytest.raises(SessionNotFound, match="its sandbox died"):
+            await waiting.result()
+
+
 async def test_an_environment_whose_init_dies_begins_anew(engine: Engine) -> None:
     session = await engine.create_session()
     await engine.run(session, "1")

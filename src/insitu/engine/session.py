@@ -80,6 +80,7 @@ class Session:
         self._executions = 0
         self._oom_before = 0
         self._ended: str | None = None
+        self._died = False
 
     @property
     def limits(self) -> Limits:
@@ -100,6 +101,11 @@ class Session:
     def ended(self) -> str | None:
         """Why it ended, if it has."""
         return self._ended
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended because its sandbox had died."""
+        return self._died
 
     def info(self) -> SessionInfo:
         """The session as its owner sees it."""
@@ -258,7 +264,7 @@ class Session:
         self._console = None
         exit_code = await console.exit_code()
         console.close()
-        if self._ended is None:
+        if self._ended is None or self._died:
             await self._living_sandbox().request("sweep")
         return exit_code
 
@@ -294,7 +300,7 @@ class Session:
         return self._living_sandbox()
 
     def _living_sandbox(self) -> Sandbox:
-        if self._ended is not None:
+        if self._ended is not None and not self._died:
             raise SessionNotFound(self.id, self._ended)
         if not self._sandbox.alive:
             raise SandboxFailed(f"the sandbox of the session {self.id} has died")
@@ -304,9 +310,11 @@ class Session:
         """End it: what runs is cancelled, files and state are gone."""
         if self._ended is not None:
             return
-        self._ended = reason
+        self._ended, self._died = reason, not self._sandbox.alive
         for running in list(self._waiting):
-            running.stop("cancelled")
+            # What has started sees for itself that the sandbox is dead; nobody has cancelled it.
+            if not (self._died and running.started):
+                running.stop("cancelled")
         if self._console is not None:
             self._console.kill()
         with anyio.CancelScope(shield=True):
