@@ -11,7 +11,8 @@ import pytest
 from insitu.engine import Engine
 from insitu.errors import IsolationUnavailable
 from insitu.guest import linux
-from tests.support.guest import SMALL, Guest
+from tests.engine.commands import run, until_output
+from tests.support.guest import SMALL, Guest, chunks
 
 DEGRADED = SMALL.model_copy(update={"allow_degraded": True})
 
@@ -45,6 +46,35 @@ async def test_an_operator_may_do_without_landlock(monkeypatch: pytest.MonkeyPat
         assert guest.session.info().layers["landlock"] == "off"
         # What Landlock alone stood in the way of, which shows that the wall's test of it means something.
         assert await guest.ask("answer = refused(lambda: open('/proc/self/comm', 'w').write('x'))") == "went through"
+
+
+SPY = r"""
+import os
+def words(pid, name):
+    with open(f"/proc/{pid}/status") as file:
+        return next(line for line in file if line.startswith(name)).split()
+print("in", flush=True)
+while not os.path.exists("enough"):
+    for pid in os.listdir("/proc"):
+        try:
+            if pid.isdigit() and pid != "1" and words(pid, "Seccomp:")[1] == "0":
+                os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))
+                if words(pid, "Seccomp:")[1] == "0": print("reached", *words(pid, "Name:"), flush=True)
+        except (OSError, StopIteration): pass
+"""
+
+
+async def test_without_landlock_nobody_reaches_who_is_not_yet_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linux, "landlock_abi", lambda: 0)
+    async with Engine(DEGRADED) as engine:
+        guest = Guest(engine, await engine.create_session())
+        async with engine.start_command(guest.session, ["python", "-c", SPY], timeout_s=20) as running:
+            await until_output(running)
+            for _ in range(20):
+                assert (await run(guest, "true")).outcome == "ok"
+                assert (await guest.run("import os; os._exit(0)")).outcome == "crashed"
+            await guest.session.files.write("enough", chunks())
+            assert (await running.result()).stdout == "in\n"
 
 
 async def test_an_operator_may_do_without_seccomp(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import struct
@@ -37,6 +38,8 @@ _OPEN_TREE_CLONE, _AT_RECURSIVE, _AT_EMPTY_PATH, _MOVE_MOUNT_F_EMPTY_PATH = 1, 0
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 
 RESOLVE_NO_MAGICLINKS, RESOLVE_BENEATH = 0x02, 0x08
+# Beneath a folder, `..` is not resolved while anybody on the whole machine renames anything: it is to be tried again.
+_TRIES = 1000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
 PR_CAPBSET_DROP, PR_GET_SECUREBITS, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 24, 27, 28, 38
@@ -187,11 +190,16 @@ def close_all_from(first: int) -> None:
 def openat2(directory: int, path: str, flags: int, mode: int = 0, resolve: int = 0) -> int:
     """Open with rules on how the path may resolve."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
-    fd = _syscall(ctypes.c_long(_OPENAT2), ctypes.c_int(directory), os.fsencode(path), how, ctypes.c_size_t(len(how)))
-    if fd < 0:
+    arguments = ctypes.c_int(directory), os.fsencode(path), how, ctypes.c_size_t(len(how))
+    number = errno.EAGAIN
+    for _ in range(_TRIES):
+        fd = _syscall(ctypes.c_long(_OPENAT2), *arguments)
+        if fd >= 0:
+            return int(fd)
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
-    return int(fd)
+        if number != errno.EAGAIN:
+            break
+    raise OSError(number, os.strerror(number), path)
 
 
 def landlock_abi() -> int:

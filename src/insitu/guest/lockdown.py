@@ -52,15 +52,23 @@ def lock_down(wall: Wall, rlimits: Mapping[str, int], cgroups: Sequence[int], st
     os.chdir(WORKSPACE)
     _set_rlimits(rlimits)
     linux.become(wall.uid, wall.uid)
+    # What runs in the sandbox already must not reach into this process before the filter is on: Landlock keeps it
+    # out of everything that is not of its own domain; without that, only this process's being undumpable does.
+    if wall.landlock_abi:
+        _become_reachable()
+        _enter_landlock(wall.landlock_abi)
+    if wall.seccomp:
+        linux.seccomp_filter(wall.seccomp)
+    if not wall.landlock_abi:
+        _become_reachable()
+
+
+def _become_reachable() -> None:
     # Changing ids made the process undumpable, but user code needs its own /proc/self.
     linux.prctl(linux.PR_SET_DUMPABLE, 1)
     # Where memory runs out for all, user code goes before what looks after it.
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(b"500")
-    if wall.landlock_abi:
-        _enter_landlock(wall.landlock_abi)
-    if wall.seccomp:
-        linux.seccomp_filter(wall.seccomp)
 
 
 def take_stdio(descriptors: Sequence[int]) -> None:

@@ -1,7 +1,8 @@
 """Which process of a sandbox descends from which, and how to kill a tree of them so that no fork escapes.
 
 A process that is about to die of SIGKILL makes no child any more, and its children find another parent above it:
-once a look shows nobody who has not been killed, nobody is left.
+once a look shows nobody who has not been killed, nobody is left. A look tells nothing, though, if a process ended
+while it lasted: who forks and exits over and over again is never found where it was seen.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def kill_tree(root: int) -> None:
     _signal(root, signal.SIGSTOP)  # it forks no more, and takes in the orphans until the last of them is killed
     killed = {root}
     for _ in range(_ROUNDS):
-        processes = _processes()
+        processes, whole = _look()
         found = _tree(root, processes) - killed
         killed |= _kill(found)
-        if not found:
+        if whole and not found:
             if root not in processes or processes[root].state in _STOPPED:
                 break
             # Of a stop nothing tells that could also be given up: no descriptor does, and waitid() has no time-out.
@@ -44,10 +45,10 @@ def kill_others(roots: Iterable[int]) -> bool:
     killed: set[int] = set()
     spared = set(roots)
     for _ in range(_ROUNDS):
-        processes = _processes()
+        processes, whole = _look()
         trees = set().union(*(_tree(root, processes) for root in spared))
         found = set(processes) - trees - killed - {os.getpid()}
-        if not found:
+        if whole and not found:
             return True
         killed |= _kill(found)
     return False
@@ -79,14 +80,18 @@ def _tree(root: int, processes: dict[int, Process]) -> set[int]:
     return tree
 
 
-def _processes() -> dict[int, Process]:
+def _look() -> tuple[dict[int, Process], bool]:
+    """Return the processes that there are, and whether none has ended meanwhile."""
     found = {}
-    for name in os.listdir("/proc"):
+    whole = True
+    # The newest first: whoever is about to go has the less time for it.
+    for name in reversed(os.listdir("/proc")):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
                     state, parent = file.read().rpartition(b")")[2].split()[:2]
             except (FileNotFoundError, ProcessLookupError):
-                continue  # it has ended meanwhile
+                whole = False
+                continue
             found[int(name)] = Process(int(parent), state.decode())
-    return found
+    return found, whole
