@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -82,6 +84,14 @@ class Stand:
             session = await client.connect(self._neighbour)
             told = await session.run("import os; [secret, open('secret').read(), os.listdir()]")
             assert told.text == repr([SECRET, SECRET, ["secret"]])
+
+
+@contextmanager
+def another(stand: Stand, data_dir: Path, **settings: Any) -> Iterator[Stand]:
+    """A server beside a stand's and with the same layers, for what must be set otherwise."""
+    own = {"data_dir": data_dir, "allow_degraded": Layer.LANDLOCK in stand.lacking}
+    with stand_at(SETTINGS.model_copy(update={**own, **settings}), stand.lacking) as made:
+        yield made
 
 
 @contextmanager
