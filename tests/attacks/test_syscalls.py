@@ -155,11 +155,7 @@ def errors_of(name: str) -> set[str]:
 async def test_other_arguments_reach_the_kernel(stand: Stand) -> None:
     allowed = [rule for rule in RULES if not rule[2] and rule[0] in TABLE]
     told = await answers(stand, [(TABLE[name], arguments) for name, arguments, _ in allowed])
-    errors: Mapping[str, set[str]] = {
-        name: {errno.errorcode[clause.errno] for clause in rule if clause.errno}
-        for name, rule in ARGUMENT_RULES.items()
-    }
-    unclear = [(rule, one) for rule, one in zip(allowed, told, strict=True) if one in errors[rule[0]]]
+    unclear = [(rule, one) for rule, one in zip(allowed, told, strict=True) if one in errors_of(rule[0])]
     # One asks for what is another user's, one names memory that is not there: the kernel's own errors.
     assert {name for (name, *_), _ in unclear} <= {"prlimit64", "madvise"}
     kernels = answers_without_filter([(TABLE[name], arguments) for (name, arguments, _), _ in unclear])
