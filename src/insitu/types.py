@@ -56,13 +56,17 @@ class Result:
     @property
     def text(self) -> str | None:
         """The plain text form."""
-        return self.data.get("text/plain")
+        text = self.data.get("text/plain")
+        return text if isinstance(text, str) else None
 
     @property
     def png(self) -> bytes | None:
         """The image, if there is one."""
         encoded = self.data.get("image/png")
-        return base64.b64decode(encoded) if isinstance(encoded, str) else None
+        try:
+            return base64.b64decode(encoded) if isinstance(encoded, str) else None
+        except ValueError:
+            return None  # code that writes its own answers can call anything an image
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return dict(self.data)

@@ -182,7 +182,10 @@ class Console:
         if kind == protocol.FINISHED:
             if len(payload) > _SLACK or _swells(payload):
                 raise protocol.ProtocolError(f"its last frame is out of all bounds, with {len(payload)} bytes")
-            self._ending.claim, _ = protocol.parse_json(payload)
+            claim, _ = protocol.parse_json(payload)
+            if protocol.is_deep(claim):
+                raise protocol.ProtocolError("its last frame is nested too deep")
+            self._ending.claim = claim
             return True
         if kind == protocol.RESULT:
             main = False
@@ -190,7 +193,9 @@ class Console:
             if sink.admits(len(payload), _swells(payload)):
                 body, _ = protocol.parse_json(payload)
                 main = bool(body.get("main"))
-                if isinstance(body.get("data"), dict):
+                if protocol.is_deep(body):
+                    sink.admits(0, True)
+                elif isinstance(body.get("data"), dict):
                     sink.result(body["data"], main)
             if not main:
                 with contextlib.suppress(OSError):

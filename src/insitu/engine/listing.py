@@ -10,6 +10,9 @@ from ..guest.workspace import MAX_ENTRIES
 from ..types import FileInfo
 from .workspace import file_info
 
+# Characters of patterns times characters of paths: a pattern can take that many steps, and holds up everybody.
+_MOST_STEPS = 1 << 25
+
 
 class Listing:
     """The files of a workspace as they were last seen. What a guest claims of them is cut down to size first."""
@@ -30,8 +33,15 @@ class Listing:
             self._files[info.path] = (change, info)
 
     def matching(self, globs: Sequence[str]) -> list[FileInfo]:
-        """The files whose paths match one of ``globs``."""
-        return [info for path, (_, info) in self._files.items() if any(fnmatchcase(path, glob) for glob in globs)]
+        """The files whose paths match one of ``globs``, as far as that can be found out in little time."""
+        steps, found = 0, []
+        for path, (_, info) in self._files.items():
+            steps += len(path) * sum(map(len, globs))
+            if steps > _MOST_STEPS:
+                break
+            if any(fnmatchcase(path, glob) for glob in globs):
+                found.append(info)
+        return found
 
     def _change(self, path: str) -> str | None:
         known = self._files.get(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -17,10 +17,12 @@ from .command import Command, oom_kills, run_command
 from .console import Console
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
-from .workspace import Workspace
+from .workspace import Workspace, told
 
 _MOST_WAITING = 32
 _LISTING_DEPTH = 8
+# Nobody's processor time: whoever claims more claims nonsense.
+_LONGEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,21 +278,31 @@ class Session:
                 body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
             except AgentRefused:
                 return []  # the code has shut the workspace, or moved it out of reach
-            changed = self._listing.update(body["entries"])
+            changed = self._listing.update(told(body, "entries", list))
         else:
             changed = self._listing.update(claim["files"]) if "files" in claim else []
         if not globs:
             return changed
         wanted = {info.path: info for info in self._listing.matching(globs)}
-        with_content = [await self._with_content(info) for info in wanted.values()]
+        with_content = await self._with_contents(wanted.values())
         return [*(info for info in changed if info.path not in wanted), *with_content]
 
-    async def _with_content(self, info: FileInfo) -> FileInfo:
+    async def _with_contents(self, wanted: Iterable[FileInfo]) -> list[FileInfo]:
+        room, found = self.limits.results_bytes, []
+        for info in wanted:
+            content = await self._content(info, room)
+            if content is None:
+                found.append(info)
+                continue
+            room -= len(content)
+            found.append(replace(info, base64=base64.b64encode(content).decode()))
+        return found
+
+    async def _content(self, info: FileInfo, room: int) -> bytes | None:
         try:
-            content = await self.files.read_all(info.path, self.limits.results_bytes)
+            return await self.files.read_all(info.path, room) if info.size <= room else None
         except InsituError:
-            return info  # too large to be sent along, or gone already: it is named, and can be downloaded
-        return replace(info, base64=base64.b64encode(content).decode())
+            return None  # larger than was said, or gone already: it is named, and can be downloaded
 
     def _note_file(self, entry: Mapping[str, object]) -> None:
         self._listing.note(entry)
@@ -329,7 +341,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and 0 <= value < _LONGEST_S else 0.0
 
 
 def _timings(running: RunningExecution, queued_ms: float, sandbox_ms: float) -> Timings:

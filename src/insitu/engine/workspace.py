@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -12,6 +12,8 @@ from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, Sand
 from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
 from ..isolation.base import AgentRefused, Sandbox
 from ..types import FileInfo
+
+Kind = TypeVar("Kind")
 
 _MAX_PATH, _MAX_NAME = 4096, 255
 # What databases and other languages take for a number of bytes.
@@ -51,10 +53,22 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
     kind, size, modified = entry.get("kind"), entry.get("size"), entry.get("modified")
     return FileInfo(
         path=str(entry.get("path"))[:_MAX_PATH],
-        size=min(max(0, size), _MAX_SIZE) if isinstance(size, int) else 0,
+        size=min(max(0, size), _MAX_SIZE) if type(size) is int else 0,
         kind=kind if kind in ("file", "directory", "link") else "other",
         modified=float(modified) if isinstance(modified, int | float) and abs(modified) < _MAX_TIME else 0.0,
     )
+
+
+def told(reply: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
+    """What a sandbox's agent tells under a name.
+
+    Raises:
+        SandboxFailed: if it does not, or it is of another type.
+    """
+    value = reply.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise SandboxFailed(f"the sandbox's agent answered with no {name}")
+    return value
 
 
 class Workspace:
@@ -73,17 +87,17 @@ class Workspace:
         if not 1 <= depth <= 32:
             raise InvalidRequest(f"depth is {depth}; it must be 1 to 32")
         body, _ = await self._ask(path, "list", depth=depth)
-        return [file_info(entry) for entry in body["entries"]]
+        return [file_info(entry) for entry in told(body, "entries", list) if isinstance(entry, dict)]
 
     async def stat(self, path: str) -> FileInfo:
         """Describe one path; a link is not followed."""
         body, _ = await self._ask(path, "stat")
-        return file_info(body["entry"])
+        return file_info(told(body, "entry", dict))
 
     async def size(self, path: str) -> int:
         """The size of a regular file, in bytes; links within the workspace are followed."""
         body, _ = await self._ask(path, "size")
-        return min(max(0, int(body["size"])), _MAX_SIZE)
+        return min(max(0, told(body, "size", int)), _MAX_SIZE)
 
     async def read(self, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield a file's bytes from ``start`` up to ``end``, never more than it had at the beginning."""
@@ -93,6 +107,7 @@ class Workspace:
             _, data = await self._ask(path, "read", offset=start, length=min(CHUNK, end - start))
             if not data:
                 return  # it was cut short meanwhile
+            data = data[: end - start]
             start += len(data)
             yield data
 
@@ -126,13 +141,14 @@ class Workspace:
         try:
             await self._write_chunks(temporary, chunks, max_bytes)
             body, _ = await self._request(temporary, "rename", "source", target=target)
+            entry = told(body, "entry", dict)
         except BaseException as error:
             await self._discard(temporary)
             if isinstance(error, AgentRefused):
                 raise _translate(path, error) from None
             raise
-        self._on_write(body["entry"])
-        return file_info(body["entry"])
+        self._on_write(entry)
+        return file_info(entry)
 
     async def _write_chunks(self, path: str, chunks: AsyncIterable[bytes], max_bytes: int | None) -> None:
         offset = 0

@@ -32,6 +32,10 @@ ENDED = struct.Struct("<iQ")
 Frame = tuple[int, bytes]
 
 
+# Far deeper than any honest body, and far from where Python's own functions give up.
+_DEEPEST = 200
+
+
 class ProtocolError(Exception):
     """Raised when the other side sends what no honest peer would."""
 
@@ -65,6 +69,20 @@ def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
     if not isinstance(body, dict) or len(payload) < 4 + length:
         raise ProtocolError("a control frame is not an object of its length")
     return body, payload[4 + length :]
+
+
+def is_deep(body: Any) -> bool:
+    """Whether a body is nested so deep that encoding or showing it might fail where reading it did not."""
+    level = [body]
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _members(value) if isinstance(inner, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
 
 
 class Decoder:

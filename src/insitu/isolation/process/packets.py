@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import itertools
 import json
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -15,6 +16,9 @@ import anyio.lowlevel
 
 from ...errors import SandboxFailed
 
+_log = logging.getLogger("insitu.isolation")
+
+_MOST_SAID = 4096
 _SPACE = socket.CMSG_SPACE(16 * array.array("i").itemsize)
 
 
@@ -26,7 +30,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 async def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next packet and its descriptors; None once the other side is gone."""
+    """The next packet and its descriptors; None once the other side is gone.
+
+    Raises:
+        SandboxFailed: if it sends what is no packet.
+    """
     while True:
         try:
             # `socket.recv_fds` passes no flags on, and no program that is started may inherit what comes here.
@@ -39,7 +47,23 @@ async def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
         descriptors = array.array("i")
         for _, _, payload in ancillary:
             descriptors.frombytes(payload[: len(payload) - len(payload) % descriptors.itemsize])
-        return (json.loads(data), list(descriptors)) if data else None
+        return (_parsed(data, descriptors), list(descriptors)) if data else None
+
+
+def _parsed(data: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        return body
+    _close(descriptors)
+    raise SandboxFailed("a process of the sandboxes' own sent what is no packet")
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)
 
 
 async def send(sock: socket.socket, body: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
@@ -77,15 +101,17 @@ class Caller:
         try:
             while packet := await receive(self._sock):
                 body, descriptors = packet
-                waiter = self._waiting.pop(body.get("id", 0), None)
+                number = body.get("id")
+                waiter = self._waiting.pop(number, None) if isinstance(number, int) else None
                 if waiter is not None:
                     waiter.reply, waiter.descriptors = body, descriptors
                     waiter.event.set()
                     continue
-                for fd in descriptors:  # the caller gave up
-                    os.close(fd)
+                _close(descriptors)  # the caller gave up
                 if on_news is not None and "id" not in body:
                     on_news(body)
+        except SandboxFailed:
+            _log.exception("the %s is given up", self._who)
         finally:
             self.alive = False
             self.gone.set()
@@ -93,8 +119,8 @@ class Caller:
                 waiter.event.set()
             self._waiting.clear()
 
-    async def call(self, body: dict[str, Any], descriptors: Sequence[int] = ()) -> tuple[int, list[int]]:
-        """Make a call; returns its number and the descriptors of its answer.
+    async def call(self, body: dict[str, Any], descriptors: Sequence[int] = ()) -> tuple[int, int]:
+        """Make a call; returns its number and the one descriptor of its answer.
 
         Raises:
             SandboxFailed: if the process is gone, or says that it could not.
@@ -110,17 +136,18 @@ class Caller:
         except OSError as error:
             raise SandboxFailed(f"the {self._who} is gone: {error}") from error
         except BaseException:
-            for fd in waiter.descriptors:
-                os.close(fd)
+            _close(waiter.descriptors)
             raise
         finally:
             self._waiting.pop(number, None)
         if not waiter.reply:
             # Where all is cancelled together, that is the news, and not that the process is gone.
             await anyio.lowlevel.checkpoint_if_cancelled()
-        if not waiter.reply or "error" in waiter.reply:
-            raise SandboxFailed(f"the {self._who} could not: {waiter.reply.get('error', 'it is gone')}")
-        return number, waiter.descriptors
+        if not waiter.reply or "error" in waiter.reply or len(waiter.descriptors) != 1:
+            _close(waiter.descriptors)
+            why = waiter.reply.get("error", "its answer is none") if waiter.reply else "it is gone"
+            raise SandboxFailed(f"the {self._who} could not: {str(why)[:_MOST_SAID]}")
+        return number, waiter.descriptors[0]
 
     def close(self) -> None:
         """Close the socket."""

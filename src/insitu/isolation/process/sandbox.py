@@ -22,6 +22,7 @@ from .spawner import Ended, Spawner
 
 _MAX_REPLY = 2 * MIB
 _AGENT_TIMEOUT_S = 30.0
+_MOST_SAID = 1000
 _PIPE_BYTES = 1 << 18
 
 
@@ -62,7 +63,6 @@ class ProcessSandbox(Sandbox):
         self._lock = anyio.Lock(fast_acquire=True)
         self._closing = anyio.Lock()
         self._decoder = protocol.Decoder(_MAX_REPLY)
-        self._frames: list[protocol.Frame] = []
         self._agent: socket.socket | None = None
         self._pidfd = -1
         self._number = 0
@@ -125,6 +125,12 @@ class ProcessSandbox(Sandbox):
         return interpreter
 
     async def _await_ready(self, interpreter: Interpreter) -> None:
+        try:
+            await self._hear_ready(interpreter)
+        except protocol.ProtocolError as error:
+            raise SandboxFailed(f"the sandbox's interpreter did not start: {error}") from error
+
+    async def _hear_ready(self, interpreter: Interpreter) -> None:
         decoder = protocol.Decoder(_MAX_REPLY)
         with anyio.fail_after(_AGENT_TIMEOUT_S):
             while True:
@@ -135,7 +141,7 @@ class ProcessSandbox(Sandbox):
                     raise SandboxFailed(f"the sandbox's interpreter did not start: {said or 'it said nothing'}")
                 for kind, payload in decoder.feed(data):
                     if kind == protocol.READY:
-                        self.layers = {**self.layers, **protocol.parse_json(payload)[0].get("layers", {})}
+                        self.layers = {**self.layers, **_layers(payload)}
                         return
 
     async def request(
@@ -163,19 +169,12 @@ class ProcessSandbox(Sandbox):
             frame = frame[1:]
         await send_all(self._agent.fileno(), frame)
         while True:
-            while self._frames:
-                kind, payload = self._frames.pop(0)
-                body, tail = protocol.parse_json(payload)
-                if body.get("id") != number:
-                    continue
-                if kind == protocol.REFUSED:
-                    raise AgentRefused(str(body.get("errno")), str(body.get("message")))
-                return body, tail
             await anyio.wait_readable(self._agent)
             data = self._agent.recv(1 << 18)
             if not data:
                 raise SandboxFailed("the sandbox's agent is gone")
-            self._frames.extend(self._decoder.feed(data))
+            if frames := list(self._decoder.feed(data)):
+                return _reply(frames, number)
 
     def oom_kills(self) -> int:
         return self._cgroup.oom_kills() if self._cgroup else 0
@@ -232,6 +231,26 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
     reader.callback(os.close, read)
     writer.callback(os.close, write)
     return read, write
+
+
+def _layers(payload: bytes) -> Mapping[str, str]:
+    layers = protocol.parse_json(payload)[0].get("layers", {})
+    if not isinstance(layers, dict) or not all(isinstance(said, str) for said in layers.values()):
+        raise protocol.ProtocolError("its layers are no words")
+    return layers
+
+
+def _reply(frames: Sequence[protocol.Frame], number: int) -> tuple[dict[str, Any], bytes]:
+    """The one answer to the request that was made."""
+    kind, payload = frames[0]
+    body, tail = protocol.parse_json(payload)
+    if len(frames) > 1 or body.get("id") != number or kind not in (protocol.REPLY, protocol.REFUSED):
+        raise protocol.ProtocolError("it answers what was not asked")
+    if protocol.is_deep(body):
+        raise protocol.ProtocolError("its answer is nested too deep")
+    if kind == protocol.REFUSED:
+        raise AgentRefused(str(body.get("errno"))[:_MOST_SAID], str(body.get("message"))[:_MOST_SAID])
+    return body, tail
 
 
 async def _send_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:

@@ -115,7 +115,7 @@ class Spawner:
             with self._coming_back():
                 await self._launch_again()
         assert self._init is not None
-        _, (pidfd,) = await self._init.call({"do": "sandbox", **request}, descriptors)
+        _, pidfd = await self._init.call({"do": "sandbox", **request}, descriptors)
         return pidfd
 
     async def fork(self, rlimits: Mapping[str, int], descriptors: Sequence[int]) -> tuple[int, Ended]:
@@ -125,7 +125,7 @@ class Spawner:
                 await self._start_zygote()
         zygote = self._zygote
         assert zygote is not None
-        number, (pidfd,) = await zygote.call({"rlimits": dict(rlimits)}, descriptors)
+        number, pidfd = await zygote.call({"rlimits": dict(rlimits)}, descriptors)
         return pidfd, self._end_of(number)
 
     @contextlib.contextmanager
@@ -149,7 +149,7 @@ class Spawner:
             try:
                 with theirs:
                     request = {"do": "zygote", "argv": argv, "env": _environment()}
-                    _, (pidfd,) = await self._init.call(request, [theirs.fileno()])
+                    _, pidfd = await self._init.call(request, [theirs.fileno()])
                 os.close(pidfd)
                 self.about = await self._introduce(ours)
             except BaseException:
@@ -170,9 +170,11 @@ class Spawner:
         raise InvalidRequest(f"the environment {self.environment.name!r} did not start within {START_TIMEOUT_S:g} s")
 
     def _note_end(self, news: Mapping[str, Any]) -> None:
-        ended = self._end_of(int(news["ended"]))
-        ended.exit_code = int(news["exit_code"])
-        ended.event.set()
+        number, exit_code = news.get("ended"), news.get("exit_code")
+        if isinstance(number, int) and isinstance(exit_code, int):
+            ended = self._end_of(number)
+            ended.exit_code = exit_code
+            ended.event.set()
 
     def _end_of(self, number: int) -> Ended:
         # The news may come before its listener; whoever comes second takes the record away.
