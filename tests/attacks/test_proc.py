@@ -274,7 +274,7 @@ ATTACKS = (
         def write():
             with open("/proc/self/mem", "r+b", buffering=0) as file:
                 file.seek(int(text.split("-")[0], 16))
-                file.write(b"")
+                file.write(b"\\xcc")
         [attempt(write), *(attempt(open, f"/proc/{who}/mem", "r+b") for who in (f"self/task/{os.getpid()}", 1))]
         """,
         answers=[["EACCES"] * 3],
@@ -301,11 +301,10 @@ ATTACKS = (
         what="log in as somebody in the host's audit",
         stopped_by=Layer.LANDLOCK,
         code=f"""{_WRITE}
-        [attempt(write, "loginuid", b"1000"), open("/proc/self/loginuid").read()]
+        attempt(write, "loginuid", b"1000")
         """,
         # A kernel without audit has no such file.
-        answers=[["EACCES", str(2**32 - 1)], "FileNotFoundError"],
-        ends=["ok", "error"],
+        answers=["EACCES", "ENOENT"],
         unless=Layer.LANDLOCK,
     ),
     Attack(
