@@ -125,16 +125,28 @@ async def test_what_code_has_shut_is_told_as_that(files: Workspace, guest: Guest
     assert await files.list() == []
 
 
-@pytest.mark.parametrize("errno", ["EIO", "EMFILE", "ENOSYS"])
-async def test_what_no_path_can_be_blamed_for_is_the_sandboxs_failure(errno: str) -> None:
+def refusing(errno: str) -> Workspace:
+    """A workspace whose agent refuses everything."""
+
     class Refusing:
         async def request(self, do: str, tail: bytes, **arguments: object) -> None:
             raise AgentRefused(errno, f"{do}: no luck")
 
-    files = Workspace(lambda: cast(Sandbox, Refusing()), lambda entry: None)
+    return Workspace(lambda: cast(Sandbox, Refusing()), lambda entry: None)
+
+
+@pytest.mark.parametrize("errno", ["EIO", "EMFILE", "ENOSYS"])
+async def test_what_no_path_can_be_blamed_for_is_the_sandboxs_failure(errno: str) -> None:
+    files = refusing(errno)
     for attempt in (files.list(), files.size("a"), files.delete("a"), files.write("a", chunks(b"x"))):
         with pytest.raises(SandboxFailed, match=r"the workspace could not be used for '.*: .* no luck"):
             await attempt
+
+
+async def test_packages_in_the_workspace_are_not_the_sandboxs_failure() -> None:
+    # As an ordinary user, an environment below /home/user can be tried; the mounts in it are refused by the kernel.
+    with pytest.raises(PathRefused, match="packages of the environment are in it"):
+        await refusing("EBUSY").delete("venv")
 
 
 async def test_a_file_that_turns_into_a_link_is_not_followed(files: Workspace, guest: Guest) -> None:

@@ -204,6 +204,8 @@ def _translate(path: str, error: AgentRefused) -> InsituError:
             return PathRefused(path, "it is no regular file")
         case "ENOTEMPTY":
             return PathRefused(path, "files are put into it all the time")
+        case "EBUSY":
+            return PathRefused(path, "packages of the environment are in it")
         case "EACCES" | "EPERM":
             return PathRefused(path, "its permissions do not allow that")
         case "ENOSPC" | "EDQUOT" | "ENOMEM":
