@@ -90,6 +90,34 @@ async def test_a_supervisor_that_is_killed_takes_the_sandboxes_with_it(engine: E
     await assert_recovers(engine)
 
 
+async def test_a_supervisor_that_is_killed_as_it_starts_takes_its_init_with_it(engine: Engine) -> None:
+    for _ in range(5):
+        (old,) = named("insitu-superv")
+        os.kill(named("insitu-init")[0], signal.SIGKILL)
+        killed = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask_until, killed, engine)
+            below = await anyio.to_thread.run_sync(kill_new_supervisor, old, abandon_on_cancel=True)
+            killed.set()
+        await_ends(below)
+        await assert_recovers(engine)
+
+
+async def ask_until(enough: anyio.Event, engine: Engine) -> None:
+    """Have the environment started again, by asking for it."""
+    while not enough.is_set():
+        await run_or_be_told(engine)
+
+
+def kill_new_supervisor(old: int) -> list[int]:
+    """Kill the next supervisor as soon as it has a child; that child."""
+    while True:
+        for pid in set(named("insitu-superv")) - {old}:
+            if below := list(descendants(pid)):
+                os.kill(pid, signal.SIGKILL)
+                return below
+
+
 async def test_sessions_outlive_their_zygote(engine: Engine) -> None:
     old = Guest(engine, await engine.create_session())
     await old.run("x = 1")

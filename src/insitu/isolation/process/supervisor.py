@@ -65,6 +65,7 @@ def _start_init(control: socket.socket, config: dict[str, Any]) -> int:
     mapped_r, mapped_w = os.pipe()
     pid = linux.clone(linux.ALL_NAMESPACES)
     if pid == 0:
+        os.close(mapped_w)
         _become_init(control, config, mapped_r, members)
     for fd in (mapped_r, *members):
         os.close(fd)
@@ -78,8 +79,7 @@ def _start_init(control: socket.socket, config: dict[str, Any]) -> int:
     except OSError:
         _end(pid)
         raise
-    os.close(mapped_w)
-    return pid
+    return pid  # the pipe stays open: its end tells the init that this process is gone
 
 
 def _end(pid: int) -> None:
@@ -96,6 +96,7 @@ def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, me
         linux.unshare(linux.CLONE_NEWCGROUP)  # what this process has joined is the top of what it sees
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
+        _die_with_parent(mapped)
         if config["root"]:
             os.setgroups([])
         else:
@@ -110,6 +111,15 @@ def _become_init(control: socket.socket, config: dict[str, Any], mapped: int, me
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
+        os._exit(1)
+
+
+def _die_with_parent(held_by_it: int) -> None:
+    # The kernel forgets it where ids change, and tells nothing of a parent that has died before.
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(held_by_it, 0)
+    if poll.poll(0):
         os._exit(1)
 
 
