@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BENCH ?= --write
+SOAK ?= --seconds 600
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -63,6 +64,10 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
 .PHONY: bench
 bench: $(VENV)/.bench-ready ## Measure insitu beside its peers: a table, JSON and the chart of the README
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+.PHONY: soak
+soak: $(VENV)/.ready ## Load a real server with all that goes well and wrong for 10 minutes, while its processes are killed at random
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the parts of docs/ that are made from the code: settings, limits, commands, error codes

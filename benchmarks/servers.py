@@ -136,14 +136,15 @@ def _started(command: Sequence[str]) -> Iterator[Server]:
         if found is None:
             raise RuntimeError(f"the server did not start: {said}{process.stderr.read()}")
         server = Server(int(found[1]))
-        _wait_until_warm(server)
+        wait_until_warm(server)
         yield server
     finally:
         process.terminate()
         process.communicate(timeout=_TIMEOUT_S)
 
 
-def _wait_until_warm(server: Server) -> None:
+def wait_until_warm(server: Server) -> None:
+    """Return once its pool is full; raises RuntimeError if that takes too long."""
     deadline = time.monotonic() + _TIMEOUT_S
     with Connection(server.port) as connection:
         while True:
