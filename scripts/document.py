@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that are made from the code and the tests, attacks and settings among them."""
+"""Writes what the documentation takes from the code and the tests: settings, attacks, system calls and more."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
 from scripts.attacks import attacks, layers
 from scripts.container_profile import container_profile
+from scripts.syscalls import syscalls
 
 Row = tuple[int | str, str, str]
 
@@ -55,6 +56,7 @@ def pages() -> dict[Path, str]:
         "limits": limits(),
         "attacks": attacks(),
         "layers": layers(),
+        "syscalls": syscalls(),
     }
     found = {ROOT / "deploy/seccomp.json": container_profile()}
     for path in (ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))):
