@@ -148,3 +148,31 @@ async def test_json_that_swells_when_it_is_parsed_is_left_out(guest: Guest) -> N
     execution = await guest.run(code)
     assert (execution.outcome, execution.truncated.results) == ("ok", True)
     assert all("x" not in result.data for result in execution.results)
+
+
+async def test_results_that_swell_together_are_left_out_from_some_number_on(guest: Guest) -> None:
+    code = f"{FORGE}\nbody = {{'data': {{'x': [[]] * 40_000}}, 'main': True}}\n"
+    execution = await guest.run(f"{code}for _ in range(4): os.write(3, frame(RESULT, control(body)))")
+    assert (execution.outcome, execution.truncated.results) == ("ok", True)
+    assert [len(result.data["x"]) for result in execution.results] == [40_000] * 2
+
+
+async def test_what_only_looks_like_json_that_swells_is_kept(guest: Guest) -> None:
+    text = '[{,"\\ud800' * 200_000
+    execution = await guest.run(f"display({{'text/html': {text!r}}}, raw=True)")
+    assert ([result.data for result in execution.results], execution.truncated.results) == (
+        [{"text/html": text}],
+        False,
+    )
+
+
+async def test_a_number_beyond_all_bounds_is_none(guest: Guest) -> None:
+    numbers = f"[1{'0' * 308}, 1{'0' * 309}, 1{'0' * 100_000}]"
+    body = f'{{"data": {{"application/json": {numbers}}}, "main": true}}'
+    execution = await guest.run(f"{FORGE}\nos.write(3, frame(RESULT, control({body.encode()!r})))")
+    assert execution.results[0].data == {"application/json": [10**308, None, None]}
+
+
+async def test_who_has_broken_the_protocol_has_no_last_word(guest: Guest) -> None:
+    execution = await guest.run(f"{FORGE}\nos.write(3, frame(RESULT, control(b'{{')) + frame(FINISHED, control({{}})))")
+    assert (execution.outcome, execution.state_kept) == ("crashed", False)

@@ -122,7 +122,7 @@ class Workspace:
             return data  # as most files are: one question is enough
         if (size := await self.size(path)) > max_bytes:
             raise TooLarge(f"{path!r} has {size} bytes; at most {max_bytes} can be had in one piece")
-        return b"".join([chunk async for chunk in self.read(path)])
+        return b"".join([chunk async for chunk in self.read(path, 0, size)])  # it may have grown since
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], *, max_bytes: int | None = None) -> FileInfo:
         """Write a file, making its folders; what was there before is replaced at the end, in one step.

@@ -29,6 +29,9 @@ _JSON_LENGTH = struct.Struct("<I")
 # What the agent writes when a command has ended: exit code, negative for a signal, and microseconds of processor time.
 ENDED = struct.Struct("<iQ")
 
+# Of the largest float.
+_MOST_DIGITS = 309
+
 Frame = tuple[int, bytes]
 
 
@@ -51,8 +54,16 @@ def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
     return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
 
 
+def _bounded_int(digits: str) -> int | None:
+    # Reading a number takes time by the square of its digits, and holds up everybody.
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
+
+
+_decode = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_bounded_int).decode
+
+
 def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Split a payload made by :func:`json_frame`; what is no Unicode or no JSON number is replaced.
+    """Split a payload made by :func:`json_frame`; what is no Unicode, no JSON number or a huge one is replaced.
 
     Raises:
         ProtocolError: if it is not one.
@@ -60,10 +71,10 @@ def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         (length,) = _JSON_LENGTH.unpack_from(payload)
         text = payload[4 : 4 + length].decode("utf-8", "replace")
-        body = json.loads(text, parse_constant=lambda _: None)
+        body = _decode(text)
         if "\\u" in text:  # an escape can still make half a surrogate pair, which nothing after this could encode
             whole = json.dumps(body, ensure_ascii=False).encode("utf-16", "surrogatepass")
-            body = json.loads(whole.decode("utf-16", "replace"))
+            body = _decode(whole.decode("utf-16", "replace"))
     except (struct.error, ValueError, RecursionError) as error:
         raise ProtocolError(f"a control frame is not JSON: {error}") from None
     if not isinstance(body, dict) or len(payload) < 4 + length:
