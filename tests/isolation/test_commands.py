@@ -38,6 +38,11 @@ async def test_a_command_sees_what_code_sees(guest: Guest) -> None:
     )
 
 
+async def test_a_command_ignores_no_signal(guest: Guest) -> None:
+    execution = await run(guest, "grep -E '^Sig(Ign|Blk)' /proc/self/status")
+    assert execution.stdout.split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+
+
 def _but_memory(limits: str) -> list[str]:
     return [line for line in limits.splitlines() if not line.startswith("Max address space")]
 

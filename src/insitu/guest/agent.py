@@ -199,7 +199,8 @@ class Agent:
             self._lock_down([os.open("/dev/null", os.O_RDONLY), *self._descriptors[:2]])
             os.chdir(folder)
             found = {**for_user(), "PWD": os.getcwd(), **variables}
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it executes
+            # Python ignores two of them, and the supervisor Ctrl-C; and so would what is executed here.
+            for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             os.execvpe(argv[0], argv, found)
         except BaseException as error:
