@@ -255,6 +255,20 @@ async def test_a_pool_whose_sandboxes_have_died_is_filled_anew() -> None:
     await before.assert_nothing_left()
 
 
+async def test_code_is_not_told_that_an_interpreter_died_in_the_pool() -> None:
+    before = Footprint.take()
+    async with Engine(SMALL.model_copy(update={"pool_size": 2})) as engine:
+        await eventually(lambda: engine.ready)
+        dead = named("insitu-python")
+        for interpreter in dead:
+            os.kill(interpreter, signal.SIGKILL)
+        await_ends(dead)
+        for _ in dead:
+            execution = await engine.run(None, "1 + 1")
+            assert (execution.outcome, execution.text, execution.state_kept) == ("ok", "2", True)
+    await before.assert_nothing_left()
+
+
 async def test_what_is_cancelled_half_way_leaves_nothing(engine: Engine) -> None:
     await engine.run(None, "1")
     before = Footprint.take()

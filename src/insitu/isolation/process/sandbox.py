@@ -86,7 +86,9 @@ class ProcessSandbox(Sandbox):
     async def start_interpreter(self) -> Interpreter:
         if self.first is not None:
             interpreter, self.first = self.first, None
-            return interpreter
+            if not is_dead(interpreter.pidfd):
+                return interpreter
+            interpreter.close()  # killed while it waited, before any code could be to blame
         try:
             with contextlib.ExitStack() as theirs:
                 gate_r, gate_w = _pipe(theirs, theirs)
