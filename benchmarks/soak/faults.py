@@ -15,7 +15,7 @@ from tests.support.processes import children, descendants, named
 from .ledger import Kill, Ledger, now
 
 # How often each is hit, in a hundred: the last three stop everybody for as long as an environment takes to start.
-WEIGHTS = {"interpreter": 48, "agent": 40, "zygote": 8, "init": 3, "supervisor": 1}
+WEIGHTS = {"interpreter": 52, "agent": 44, "zygote": 3, "init": 0.6, "supervisor": 0.4}
 _INTERVAL_S = 0.8
 _FEWEST = 12
 

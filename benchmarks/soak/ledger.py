@@ -15,6 +15,7 @@ GRACE_S = 2.0
 # Processes that take every sandbox with them; and those that take their own.
 _ALL, _OWN = frozenset({"init", "supervisor"}), frozenset({"agent", "interpreter"})
 _ANY = _ALL | _OWN | {"zygote"}
+_MOST_TEXT = 800
 now = time.monotonic
 
 
@@ -145,13 +146,13 @@ class Round:
             Excused: if it did not, and its interpreter was killed.
             Wrong: if it did not for no good reason.
         """
-        if execution.outcome == outcome:
-            for name, value in attributes.items():
-                self.need(getattr(execution, name) == value, f"{name} is {getattr(execution, name)!r}, not {value!r}")
+        wrong = {name: value for name, value in attributes.items() if getattr(execution, name) != value}
+        if execution.outcome == outcome and not wrong:
             return
-        if execution.outcome == "crashed" and self.struck(_ALL | _OWN):
+        if not execution.state_kept and self.struck(_ALL | _OWN):
             raise Excused
-        raise Wrong(f"{execution.outcome} and not {outcome}: {_shown(execution)}")
+        found = {name: getattr(execution, name) for name in wrong}
+        raise Wrong(f"{execution.outcome} and not {outcome}, {found} and not {wrong}: {_shown(execution)}"[:_MOST_TEXT])
 
     def need(self, condition: bool, what: str) -> None:
         """See that something is so.
@@ -160,7 +161,7 @@ class Round:
             Wrong: if not.
         """
         if not condition:
-            raise Wrong(what[:600])
+            raise Wrong(what[:_MOST_TEXT])
 
 
 def _concerns(kill: Kill, held: Held) -> bool:
