@@ -78,13 +78,15 @@ class Files:
     def rename(self, source: str, target: str) -> Entry:
         """Move a file over ``target``; a link there is replaced, not followed."""
         from_dir, from_name = self._parent(source)
-        to_dir, to_name = self._parent(target)
         try:
-            os.rename(from_name, to_name, src_dir_fd=from_dir, dst_dir_fd=to_dir)
-            return _entry(target, os.stat(to_name, dir_fd=to_dir, follow_symlinks=False))
+            to_dir, to_name = self._parent(target)
+            try:
+                os.rename(from_name, to_name, src_dir_fd=from_dir, dst_dir_fd=to_dir)
+                return _entry(target, os.stat(to_name, dir_fd=to_dir, follow_symlinks=False))
+            finally:
+                os.close(to_dir)
         finally:
             os.close(from_dir)
-            os.close(to_dir)
 
     def delete(self, path: str) -> None:
         """Remove a file, a link, or a folder with all that is in it."""

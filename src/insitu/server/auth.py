@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
 
@@ -11,13 +12,15 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull
+from ..errors import Forbidden, InsituError, TooLarge, Unauthorized, WorkspaceFull
 from ..settings import Settings
 from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
 from ..web.errors import ClientGone, error_answer
 from ..web.metrics import Metrics
 from .sending import Sending
+
+_log = logging.getLogger("insitu.server")
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -104,7 +107,11 @@ class Gate:
             self.metrics.requests[scope["method"], 499] += 1
         except Exception as exc:
             if started:
-                raise
+                if not isinstance(exc, InsituError):
+                    raise
+                # The client sees that its connection ends too soon. Code can do this to a file that is fetched.
+                _log.warning("the answer to %s broke off: %s", request_id, exc.message)
+                return
             answer = scope["insitu.error_answer"](exc, request_id)
             if isinstance(exc, TooLarge | WorkspaceFull):
                 await _answer_and_linger(answer, receive, send_named)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ..errors import PathRefused
 from .ranges import requested_range
 
 Read = Callable[[int, int], AsyncIterator[bytes]]
@@ -50,13 +51,17 @@ async def download(request: Request, path: str, size: int, read: Read) -> Respon
     chunks = read(start, end)
     # Read here, where an error can still be an HTTP status.
     first = await anext(chunks, b"")
-    return StreamingResponse(_joined(first, chunks), status, headers)
+    return StreamingResponse(_whole(path, end - start, first, chunks), status, headers)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _whole(path: str, length: int, first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
+    length -= len(first)
     async for chunk in rest:
         yield chunk
+        length -= len(chunk)
+    if length:
+        raise PathRefused(path, "it was cut short while it was sent")
 
 
 def _headers(path: str, length: int) -> dict[str, str]:
