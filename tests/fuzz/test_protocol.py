@@ -27,7 +27,7 @@ from insitu.turn.report import notes_on, output_of
 from insitu.types import MIB, Execution, FileInfo
 from insitu.web.encoding import dumps
 from tests.fuzz.fuzzing import fuzzed
-from tests.fuzz.puppet import LIMITS, Puppet, Reply, puppet_session
+from tests.fuzz.puppet import LIMITS, Puppet, Reply, puppet_session, quiet
 from tests.fuzz.values import ANY, encoded, like
 from tests.support.guest import chunks
 
@@ -283,17 +283,23 @@ def test_whatever_comes_as_a_packet_is_an_answer_or_an_error(sent: list[tuple[by
         async with anyio.create_task_group() as tasks:
             puppet = Puppet(tasks, iter(()))
             caller = packets.Caller(ours, "peer")
-            with theirs, ours:
+            with ours:
                 for _ in range(calls):
                     tasks.start_soon(answered, caller)
                 await anyio.wait_all_tasks_blocked()
-                for body, descriptors in sent:
-                    socket.send_fds(theirs, [body[: 1 << 16]], [theirs.fileno()] * descriptors)
-                theirs.close()
+                tasks.start_soon(send_packets, theirs, sent)
                 await caller.serve(puppet._note_end)
                 assert not caller.alive
 
     run(call)
+
+
+async def send_packets(sock: socket.socket, sent: list[tuple[bytes, int]]) -> None:
+    sock.setblocking(False)
+    with sock, quiet():
+        for body, descriptors in sent:
+            await anyio.wait_writable(sock)
+            socket.send_fds(sock, [body[: 1 << 16]], [sock.fileno()] * descriptors)
 
 
 async def answered(caller: packets.Caller) -> None:
