@@ -13,6 +13,8 @@ _IN_WORDS = {
     "clone": "the child is the caller's own, can be traced, and is in no new namespace",
     "futex": "wait, wake and requeue; nothing that inherits priorities",
     "mmap memfd_create shmget": "no huge pages from the host's pool",
+    "preadv2": "everything but to read only what the page cache holds",
+    "fadvise64": "everything but to evict from the page cache: that seems to work",
     "madvise": "everything but to merge pages with equal ones",
     "personality": "to ask, or for the plain one",
     "prctl": (

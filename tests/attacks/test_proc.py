@@ -332,6 +332,17 @@ ATTACKS = (
         """,
         answers=[True],
     ),
+    Attack(
+        what="learn from the page cache what others read, and evict it to learn it again",
+        stopped_by=Layer.SECCOMP,
+        code="""
+        fd = os.open(os.__file__, os.O_RDONLY)
+        asked = attempt(os.preadv, fd, [bytearray(1)], 0, os.RWF_NOWAIT)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        [asked, os.preadv(fd, [bytearray(1)], 0, os.RWF_HIPRI) + os.preadv(fd, [bytearray(1)], 0)]
+        """,
+        answers=[["EOPNOTSUPP", 2], ["ENOTSUP", 2]],
+    ),
 )
 
 

@@ -31,9 +31,9 @@ def _names(text: str) -> frozenset[str]:
 ALLOWED_BY_PURPOSE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "reading and writing": _names("""
-            read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range
+            read write readv writev pread64 pwrite64 preadv pwritev pwritev2 lseek close close_range
             dup dup2 dup3 pipe pipe2 sendfile copy_file_range fsync fdatasync sync_file_range truncate
-            ftruncate fallocate fadvise64 readahead flock
+            ftruncate fallocate readahead flock
         """),
         # No splice, tee or vmsplice: pages shared by pipes and files made DirtyPipe, and callers fall back.
         # No sync or syncfs: they flush the host's disks, for everyone.
@@ -211,6 +211,9 @@ _FUTEX_OPERATION, _FUTEXES = 0xFFFFFE7F, (0, 1, 3, 4, 5, 9, 10)
 
 _MADV_MERGEABLE = 12
 
+# What the page cache holds of files that all sandboxes share tells what others read: one flag asks, one advice evicts.
+_RWF_NOWAIT, _POSIX_FADV_DONTNEED = 8, 4
+
 # Huge pages come from a pool of the host's that no limit of memory counts. The errors are those of an empty pool.
 _MAP_HUGETLB, _MFD_HUGETLB, _SHM_HUGETLB = 0x40000, 0x4, 0o4000
 
@@ -230,6 +233,8 @@ ARGUMENT_RULES: Mapping[str, Rule] = MappingProxyType(
         "mmap": (_one_of(ENOMEM, _lacks(3, _MAP_HUGETLB)),),
         "memfd_create": (_one_of(ENOMEM, _lacks(1, _MFD_HUGETLB)),),
         "shmget": (_one_of(ENOMEM, _lacks(2, _SHM_HUGETLB)),),
+        "preadv2": (_one_of(EOPNOTSUPP, _lacks(5, _RWF_NOWAIT)),),
+        "fadvise64": (_one_of(_NO_ERROR, _is_not(3, _POSIX_FADV_DONTNEED)),),
         # Merged pages tell by their timing what another sandbox has in memory.
         "madvise": (_one_of(EINVAL, _is_not(2, _MADV_MERGEABLE)),),
         "personality": (_one_of(EPERM, _is(0, 0, _WORD)),),
