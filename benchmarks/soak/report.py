@@ -32,6 +32,7 @@ def summary(course: Course, ledger: Ledger, seed: int, seconds: float) -> dict[s
         "rounds": dict(ledger.rounds),
         "excused": dict(ledger.excused),
         "kills": dict(Counter(kill.name for kill in ledger.kills)),
+        "killed": [{**asdict(kill), "at": round(kill.at - ledger.begun, 2)} for kill in ledger.kills],
         "footprints": {when: found.summary() for when, found in course.footprints.items()},
         "server_mb": {"samples": course.server_mb, "thirds": trend(course.server_mb)},
         "breaches": [asdict(breach) for breach in ledger.breaches],
