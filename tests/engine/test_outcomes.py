@@ -186,3 +186,8 @@ async def test_code_imports_the_modules_that_it_has_written(engine: Engine) -> N
     execution = await engine.run(session, "import helper; helper.double(21)")
     assert (execution.text, execution.files) == ("42", ())
     await engine.end_session(session)
+
+
+async def test_json_can_be_replaced(engine: Engine) -> None:
+    execution = await engine.run(None, "import json\njson.dumps = json.loads = None\ndisplay(1)\n2")
+    assert (execution.outcome, [result.text for result in execution.results]) == ("ok", ["1", "2"])

@@ -50,7 +50,7 @@ def frame(kind: int, payload: bytes = b"") -> bytes:
 
 def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
     """One frame with a JSON body and, behind it, raw bytes."""
-    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    encoded = _encode(body).encode("utf-8", "surrogatepass")
     return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
 
 
@@ -59,6 +59,8 @@ def _bounded_int(digits: str) -> int | None:
     return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
+# Made once, since code can put others in the place of json's own functions.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _decode = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_bounded_int).decode
 
 
@@ -73,7 +75,7 @@ def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
         text = payload[4 : 4 + length].decode("utf-8", "replace")
         body = _decode(text)
         if "\\u" in text:  # an escape can still make half a surrogate pair, which nothing after this could encode
-            whole = json.dumps(body, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            whole = _encode(body).encode("utf-16", "surrogatepass")
             body = _decode(whole.decode("utf-16", "replace"))
     except (struct.error, ValueError, RecursionError) as error:
         raise ProtocolError(f"a control frame is not JSON: {error}") from None

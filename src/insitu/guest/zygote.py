@@ -165,7 +165,7 @@ class Zygote:
             lockdown.lock_down(self._wall, request["rlimits"], cgroups, [null, *streams])
             interpreter.serve(self._wall.layers())
         except BaseException as error:
-            os.write(2, f"the interpreter could not start: {error}\n".encode())
+            os.write(2, f"the interpreter failed: {error}\n".encode())
         finally:
             os._exit(1)
 
