@@ -245,7 +245,7 @@ async def test_histories_are_of_one_interpreter(stand: Stand, imported: Stand) -
         assert await ask(session, look) == await ask(client, look) == [False, ":memory:"]
 
 
-@attack("end its interpreter again and again, so that the zygote does nothing but fork", Layer.CLOCK)
+@attack("end its interpreter again and again, so that the zygote does nothing but fork", Layer.ZYGOTE)
 async def test_a_storm_of_ends(stand: Stand) -> None:
     async with stand.unharmed(), stand.client() as client, client.session() as session:
         ends = [(await session.run("import os; os.kill(os.getpid(), 9)")).outcome for _ in range(10)]
