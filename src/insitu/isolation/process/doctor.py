@@ -59,6 +59,7 @@ def check_machine() -> Iterator[Check]:
         yield _check_proc(wall)
     yield _check_landlock(wall)
     yield _check_seccomp(wall)
+    yield _check_core_dumps()
     yield from check_cgroups()
 
 
@@ -157,6 +158,17 @@ def _check_seccomp(wall: Wall) -> Check:
     if refusal := _report_of(os.fork, install):
         return Check("seccomp", "fail", refusal, needed, "use a kernel with CONFIG_SECCOMP_FILTER")
     return Check("seccomp", "ok", f"allow-list for {platform.machine()}", needed)
+
+
+def _check_core_dumps() -> Check:
+    # The kernel spares a program that takes core dumps where the limit is 1, and not where it is 0.
+    import resource
+
+    needed = "code that crashes starts no program of this machine"
+    piped = Path("/proc/sys/kernel/core_pattern").read_text("utf-8").startswith("|")
+    if piped and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        return Check("core dumps", "warn", "the hard limit is 0", needed, "LimitCORE=1, or --ulimit core=1")
+    return Check("core dumps", "ok", "none", needed)
 
 
 def check_cgroups(root: Path = Path("/")) -> Iterator[Check]:
