@@ -165,8 +165,10 @@ def _check_core_dumps() -> Check:
     import resource
 
     needed = "code that crashes starts no program of this machine"
-    piped = Path("/proc/sys/kernel/core_pattern").read_text("utf-8").startswith("|")
-    if piped and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+    pattern = "|"  # until it is known to be another
+    with suppress(OSError):
+        pattern = Path("/proc/sys/kernel/core_pattern").read_text("utf-8")
+    if pattern.startswith("|") and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
         return Check("core dumps", "warn", "the hard limit is 0", needed, "LimitCORE=1, or --ulimit core=1")
     return Check("core dumps", "ok", "none", needed)
 
