@@ -17,25 +17,6 @@ HELD = (
         options=SHORT,
     ),
     Attack(
-        what="compute for ever within one instruction of Python",
-        stopped_by=Layer.CLOCK,
-        code="pow(3, 10 ** 9)",
-        ends=["timeout"],
-        options=SHORT,
-    ),
-    Attack(
-        what="lead an interrupt astray in a regular expression that backtracks for ever",
-        stopped_by=Layer.CLOCK,
-        code="""
-        import re
-        while True:
-            try: re.match("(a?){40}a{40}$", "a" * 39 + "b")
-            except BaseException: pass
-        """,
-        ends=["timeout"],
-        options=SHORT,
-    ),
-    Attack(
         what="go on in another thread after the first one is dead",
         stopped_by=Layer.CLOCK,
         code="""
@@ -126,18 +107,6 @@ HELD = (
         options=SHORT,
     ),
     Attack(
-        what="raise in the runner itself, by what Python calls at every step of it",
-        stopped_by=Layer.HOST,
-        code="""
-        import sys
-        def fail(*_): raise SystemExit("in the runner")
-        sys.settrace(fail)
-        sys.setprofile(fail)
-        """,
-        ends=["crashed", "ok", "error", "timeout"],
-        options=SHORT,
-    ),
-    Attack(
         what="come back out of the interpreter into the code of the zygote, past an exit that does not exit",
         stopped_by=Layer.HOST,
         code="""
@@ -148,19 +117,6 @@ HELD = (
                 if callable(value) and not isinstance(value, type): attempt(setattr, module, name, None)
         """,
         ends=["crashed", "timeout"],
-        options=SHORT,
-    ),
-    Attack(
-        what="replace all that the runner calls of Python's own",
-        stopped_by=Layer.HOST,
-        code="""
-        import builtins, json, struct
-        def wrong(*_, **__): raise MemoryError
-        json.dumps = json.loads = struct.pack = os.getpid = os.open = os.scandir = os.stat = wrong
-        os.environ = sys.stdout = sys.stderr = None
-        builtins.compile = builtins.eval = builtins.len = builtins.isinstance = wrong
-        """,
-        ends=["crashed", "error", "timeout", "ok"],
         options=SHORT,
     ),
     Attack(
@@ -276,6 +232,7 @@ async def test_who_dies_between_two_executions_is_replaced(stand: Stand) -> None
         for _ in range(6):
             assert (await session.run(program(late))).outcome in ("ok", "crashed")
             assert (await session.run("1")).outcome in ("ok", "crashed")
+        await session.run("import os; os._exit(0)")
         await assert_agent_serves(session)
 
 
