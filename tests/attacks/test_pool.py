@@ -61,8 +61,9 @@ async def test_a_rehearsal_leaves_no_trace(stand: Stand, tmp_path: Path) -> None
         import linecache
         own = {"os", "sys", "attempt", "syscall", "linecache", "own"}
         names = {name for name in globals() if not name.startswith("_") and name not in own}
-        [names, len(In), Out, _, __, [name for name in linecache.cache if name.startswith("<cell")], os.times().children_user,
-         os.getcwd(), os.listdir("/proc/self/task") == [str(os.getpid())]]
+        cells = [name for name in linecache.cache if name.startswith("<cell")]
+        [names, len(In), Out, _, __, cells, os.times().children_user, os.getcwd(),
+         os.listdir("/proc/self/task") == [str(os.getpid())]]
         """
     async with stand.unharmed(10):
         with pooled(stand, tmp_path, 1) as pool:
