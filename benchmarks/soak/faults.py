@@ -18,6 +18,7 @@ from .ledger import Kill, Ledger, now
 WEIGHTS = {"interpreter": 52, "agent": 44, "zygote": 3, "init": 0.6, "supervisor": 0.4}
 _INTERVAL_S = 0.8
 _FEWEST = 12
+_AGAIN_S = 0.05
 
 
 async def strike(server: int, ledger: Ledger, random: Random, seconds: float) -> None:
@@ -26,7 +27,10 @@ async def strike(server: int, ledger: Ledger, random: Random, seconds: float) ->
     with anyio.move_on_after(seconds):
         for name in _names(random):
             await anyio.sleep(random.expovariate(1 / interval_s))
-            kill_one(server, name, ledger, random)
+            while True:
+                if kill_one(server, name, ledger, random):
+                    break
+                await anyio.sleep(_AGAIN_S)  # it was about to die, or is about to come back
 
 
 def _names(random: Random) -> Iterator[str]:
@@ -35,20 +39,20 @@ def _names(random: Random) -> Iterator[str]:
         yield from random.choices(list(WEIGHTS), list(WEIGHTS.values()))
 
 
-def kill_one(server: int, name: str, ledger: Ledger, random: Random) -> None:
-    """Kill one process of a server that is called so; nothing happens if there is none."""
+def kill_one(server: int, name: str, ledger: Ledger, random: Random) -> bool:
+    """Kill one of the processes of a server that are called so; False if there is none."""
     candidates = processes(server)[name]
     if not candidates:
-        return
+        return False
     pid = random.choice(candidates)
     with _certain(server, pid) as pidfd:
-        if pidfd is None:
-            return
         namespace = _namespace(pid) if name in ("agent", "interpreter") else ""
-        if namespace is not None:
-            # Noted first: what follows from it must not be seen before it is known.
-            ledger.kills.append(Kill(now(), name, pid, namespace))
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if pidfd is None or namespace is None:
+            return False
+        # Noted first: what follows from it must not be seen before it is known.
+        ledger.kills.append(Kill(now(), name, pid, namespace))
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return True
 
 
 def processes(server: int) -> dict[str, list[int]]:
