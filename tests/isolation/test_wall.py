@@ -185,7 +185,7 @@ async def test_it_has_no_descriptors_but_its_own(guest: Guest) -> None:
             except FileNotFoundError: pass
         """
     )
-    assert answer == {"0": "/dev/null", "1": "pipe", "2": "pipe", "3": "socket"}
+    assert answer == {"0": "/dev/null", **dict.fromkeys("1234", "pipe")}
 
 
 async def test_its_environment_is_an_allow_list(guest: Guest) -> None:
