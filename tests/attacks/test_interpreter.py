@@ -104,12 +104,13 @@ TAMPERING = (
         import gc, types
         def lie(*arguments, **options): return {"data": {}, "main": True}
         package = type(sys.stdin).__module__.rpartition(".")[0]
-        changed = 0
-        for function in gc.get_objects():
-            if isinstance(function, types.FunctionType) and (function.__module__ or "").startswith(package):
-                changed += attempt(setattr, function, "__code__", lie.__code__) == "went through"
+        gc.unfreeze()  # those of the zygote are frozen, and would not be found
+        functions = [thing for thing in gc.get_objects() if isinstance(thing, types.FunctionType)]
+        own = [function for function in functions if (function.__module__ or "").startswith(package)]
+        assert len(own) > 100
+        for function in own: attempt(setattr, function, "__code__", lie.__code__)
         """,
-        ends=TAMPERED,
+        ends=["crashed"],
     ),
     Attack(
         what="empty the table of modules",
@@ -224,16 +225,15 @@ TAMPERING = (
         ends=["crashed"],
     ),
     Attack(
-        what="run cells within the cell, by the runner itself",
+        what="run cells and publish results within the cell, by the runner itself",
         stopped_by=Layer.HOST,
         code="""
         import gc
-        shells = [thing for thing in gc.get_objects() if type(thing).__name__ in ("Shell", "Interpreter")]
-        for shell in shells:
-            if hasattr(shell, "publish"): attempt(shell.publish, {"text/plain": "forged"}, True)
-        len(shells)
+        gc.unfreeze()
+        runners = {type(thing).__name__: thing for thing in gc.get_objects()}
+        [attempt(runners["Shell"].run, "1 + 1"), attempt(runners["Interpreter"].publish, {"text/plain": "2"}, False)]
         """,
-        ends=TAMPERED,
+        answers=[["went through", "went through"]],
     ),
 )
 
