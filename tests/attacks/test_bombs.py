@@ -194,12 +194,6 @@ BOMBS = (
         answers=[["EAGAIN", True]],
     ),
     Attack(
-        what="watch more files than one user may, so that nobody else can",
-        stopped_by=Layer.SECCOMP,
-        code="[syscall('inotify_init1', 0), syscall('fanotify_init', 0, 0)]",
-        answers=[["EPERM", "EPERM"]],
-    ),
-    Attack(
         what="nail memory down, so that the host cannot move it",
         stopped_by=Layer.RLIMITS,
         code="""
@@ -255,18 +249,6 @@ SPINS = (
         what="compute a number that is larger than the universe",
         stopped_by=Layer.CLOCK,
         code="pow(3**(10**6), 10**9, 7**(10**6))",
-        ends=["timeout"],
-        options={"timeout_s": 0.3},
-    ),
-    Attack(
-        what="sleep for ever, with all signals blocked and caught",
-        stopped_by=Layer.CLOCK,
-        code="""
-        import signal, time
-        for number in signal.valid_signals(): attempt(signal.signal, number, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        while True: time.sleep(1e6)
-        """,
         ends=["timeout"],
         options={"timeout_s": 0.3},
     ),

@@ -70,17 +70,6 @@ ATTACKS = (
         answers=[["went through", "EXDEV"] * 2],
     ),
     Attack(
-        what="open files by their handles, past all paths",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import ctypes
-        handle, mount = ctypes.create_string_buffer(b"\\x80" + bytes(3), 136), ctypes.c_int()
-        [syscall("name_to_handle_at", -100, b"/", handle, ctypes.byref(mount), 0),
-         syscall("open_by_handle_at", 0, handle, os.O_RDONLY)]
-        """,
-        answers=[["EPERM", "EPERM"]],
-    ),
-    Attack(
         what="leave by a folder's descriptor that was left open",
         stopped_by=Layer.DESCRIPTORS,
         code="sorted({attempt(os.fchdir, number) for number in range(65536)})",
@@ -210,18 +199,6 @@ ATTACKS = (
         answers=[[{"EXDEV"}, {"EROFS"}, "EROFS", {"EROFS"}, "EBUSY"]],
     ),
     Attack(
-        what="hold the server up by a lease or a notice on a file",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import fcntl
-        writer, reader, folder = open("f", "w"), open("f"), os.open(".", os.O_RDONLY)
-        [attempt(fcntl.fcntl, writer, fcntl.F_SETLEASE, fcntl.F_WRLCK),
-         attempt(fcntl.fcntl, reader, fcntl.F_SETLEASE, fcntl.F_RDLCK),
-         attempt(fcntl.fcntl, folder, fcntl.F_NOTIFY, fcntl.DN_ACCESS | fcntl.DN_MULTISHOT)]
-        """,
-        answers=[["EINVAL"] * 3],
-    ),
-    Attack(
         what="make a file immutable, sealed by verity or encrypted, so that nobody can delete it",
         stopped_by=Layer.SECCOMP,
         code="""
@@ -257,12 +234,6 @@ ATTACKS = (
         {attempt(fcntl.ioctl, file, call, bytearray(64)) for call in calls}
         """,
         answers=[{"ENOTTY"}],
-    ),
-    Attack(
-        what="have the host write out all its disks",
-        stopped_by=Layer.SECCOMP,
-        code="[syscall('sync'), syscall('syncfs', os.open('/usr', os.O_RDONLY))]",
-        answers=[["EPERM", "EPERM"]],
     ),
 )
 

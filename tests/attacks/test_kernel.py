@@ -161,28 +161,6 @@ NAMESPACES = (
         answers=[{"EPERM"}],
     ),
     Attack(
-        what="ask a descriptor of its namespace for the namespaces above it",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import fcntl
-        own = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        [attempt(fcntl.ioctl, own, request) for request in (0xB701, 0xB702, 0xB703, 0xB704)]
-        """,
-        answers=[["ENOTTY"] * 4],
-    ),
-    Attack(
-        what="build mounts by the newer calls, or change a root",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        [syscall("fsopen", b"tmpfs", 0), syscall("fsconfig", 0, 6, None, None, 0), syscall("fsmount", 0, 0, 0),
-         syscall("fspick", -100, b"/", 0), syscall("open_tree", -100, b"/", 1),
-         syscall("mount_setattr", -100, b"/", 0, b"\\0" * 32, 32),
-         syscall("move_mount", 0, b"", -100, b"/tmp", 4), syscall("umount2", b"/proc", 2), syscall("chroot", b"/tmp"),
-         syscall("pivot_root", b".", b"."), syscall("open_tree_attr", -100, b"/", 1, b"\\0" * 32, 32)]
-        """,
-        answers=[["EPERM"] * 11],
-    ),
-    Attack(
         what="list the kernel's mounts by their ids",
         stopped_by=Layer.SECCOMP,
         code="""

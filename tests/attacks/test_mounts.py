@@ -67,16 +67,6 @@ ATTACKS = (
         answers=[["EPERM", "EPERM"]],
     ),
     Attack(
-        what="make a device of a disk or of the memory",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import stat
-        kinds = ((stat.S_IFBLK, 254, 0), (stat.S_IFBLK, 8, 0), (stat.S_IFCHR, 1, 1), (stat.S_IFCHR, 1, 3))
-        {attempt(os.mknod, "device", kind | 0o666, os.makedev(major, minor)) for kind, major, minor in kinds}
-        """,
-        answers=[{"EPERM"}],
-    ),
-    Attack(
         what="get a device by a rename that leaves a whiteout behind",
         stopped_by=Layer.WORKSPACE,
         code="""

@@ -170,40 +170,6 @@ KINDS = (
         answers=[{"EPROTONOSUPPORT"}],
     ),
     Attack(
-        what="hand a connection over to the kernel's TLS",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import socket
-        server = socket.create_server(("127.0.0.1", 0))
-        client = socket.create_connection(server.getsockname())
-        attempt(client.setsockopt, socket.IPPROTO_TCP, 31, b"tls")
-        """,
-        answers=["ENOPROTOOPT"],
-    ),
-    Attack(
-        what="hang a program of its own on a socket",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import socket, struct
-        returns = _ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0xFFFFFFFF))
-        program = struct.pack("HxxxxxxP", 1, _ctypes.addressof(returns))
-        s = socket.socket(type=socket.SOCK_DGRAM)
-        [attempt(s.setsockopt, socket.SOL_SOCKET, option, program) for option in (26, 51, 50, 52)]
-        """,
-        answers=[["EPERM"] * 4],
-    ),
-    Attack(
-        what="send urgent data by a Unix socket",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        import socket
-        one, two = socket.socketpair()
-        [attempt(one.send, b"x", socket.MSG_OOB), attempt(one.sendmsg, [b"x"], [], socket.MSG_OOB),
-         attempt(two.recv, 1, socket.MSG_OOB)]
-        """,
-        answers=[["ENOTSUP"] * 3],
-    ),
-    Attack(
         what="set options of sockets that only an administrator may set",
         stopped_by=Layer.CAPABILITIES,
         code="""

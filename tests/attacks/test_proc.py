@@ -65,15 +65,6 @@ ATTACKS = (
         answers=[[[], set(), []]],
     ),
     Attack(
-        what="ask the kernel for mounts by number",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        request = (24).to_bytes(4, "little") + bytes(4) + b"\\xff" * 8 + bytes(8)
-        [syscall(name, request, bytes(4096), 512, 0) for name in ("listmount", "statmount")]
-        """,
-        answers=[["EPERM", "EPERM"]],
-    ),
-    Attack(
         what="read the kernel's symbols, memory, keys, log and tables",
         stopped_by=Layer.PROC,
         code="""
@@ -155,12 +146,6 @@ ATTACKS = (
         [names, syscall("sethostname", b"x", 1), syscall("setdomainname", b"x", 1)]
         """,
         answers=[[{"insitu"}, "EPERM", "EPERM"]],
-    ),
-    Attack(
-        what="read or empty the kernel's log",
-        stopped_by=Layer.SECCOMP,
-        code="[syscall('syslog', call, bytes(4096), 4096) for call in (2, 3, 4, 5, 10)] + [attempt(open, '/dev/kmsg')]",
-        answers=[["EPERM"] * 5 + ["ENOENT"]],
     ),
     Attack(
         what="open what the server has open, by the links of its own descriptors",

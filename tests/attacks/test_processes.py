@@ -138,13 +138,6 @@ REACHING = (
         answers=[["EPERM", "EACCES", "EPERM", "EPERM", "EPERM", "EPERM"]],
     ),
     Attack(
-        what="have the kernel spare it where memory runs out",
-        stopped_by=Layer.LANDLOCK,
-        code="[attempt(open, f'/proc/{who}/oom_score_adj', 'w') for who in ('self', os.getpid())]",
-        answers=[["EACCES", "EACCES"]],
-        unless=Layer.LANDLOCK,
-    ),
-    Attack(
         what="read where the agent keeps its locks",
         stopped_by=Layer.SECCOMP,
         code="[syscall('get_robust_list', pid, bytes(8), bytes(8)) for pid in (1, 0)]",
@@ -225,18 +218,6 @@ BOMBS = (
         answers=[["RuntimeError", True]],
     ),
     Attack(
-        what="keep every number of a process with children that are dead and not waited for",
-        stopped_by=Layer.CGROUPS,
-        code="""
-        def die():
-            if os.fork() == 0: os._exit(0)
-        count = 0
-        while (how := attempt(die)) == "went through": count += 1
-        [how, count <= 32]
-        """,
-        answers=[["EAGAIN", True]],
-    ),
-    Attack(
         what="leave the agent more dead orphans than there may be processes",
         stopped_by=Layer.AGENT,
         code="""
@@ -255,28 +236,6 @@ BOMBS = (
         """,
         answers=["buried"],
         options={"timeout_s": 10},
-    ),
-    Attack(
-        what="set more timers than there may be signals",
-        stopped_by=Layer.RLIMITS,
-        code="""
-        count, timer = 0, _ctypes.c_int()
-        while (how := syscall("timer_create", 1, None, _ctypes.byref(timer))) == "went through": count += 1
-        [how, count <= 256]
-        """,
-        answers=[["EAGAIN", True]],
-    ),
-    Attack(
-        what="queue more signals for itself than it may",
-        stopped_by=Layer.RLIMITS,
-        code="""
-        import signal, struct
-        signal.pthread_sigmask(signal.SIG_BLOCK, [40])
-        count, told = 0, struct.pack("3i", 40, 0, -1).ljust(128, bytes(1))
-        while (how := syscall("rt_sigqueueinfo", os.getpid(), 40, told)) == "went through": count += 1
-        [how, count <= 256]
-        """,
-        answers=[["EAGAIN", True]],
     ),
 )
 
