@@ -29,14 +29,12 @@ _JSON_LENGTH = struct.Struct("<I")
 # What the agent writes when a command has ended: exit code, negative for a signal, and microseconds of processor time.
 ENDED = struct.Struct("<iQ")
 
-# Of the largest float.
+# As many as the largest float has: reading a number takes time by the square of its digits, and holds up everybody.
 _MOST_DIGITS = 309
-
-Frame = tuple[int, bytes]
-
-
 # Far deeper than any honest body, and far from where Python's own functions give up.
 _DEEPEST = 200
+
+Frame = tuple[int, bytes]
 
 
 class ProtocolError(Exception):
@@ -55,7 +53,6 @@ def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
 
 
 def _bounded_int(digits: str) -> int | None:
-    # Reading a number takes time by the square of its digits, and holds up everybody.
     return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
