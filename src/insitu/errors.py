@@ -228,6 +228,12 @@ class UpstreamFailed(ServiceError):
     code = "upstream_failed"
 
 
+class UpstreamLoops(UpstreamFailed):
+    """Raised when a request comes back to the server that has passed it on."""
+
+    code = "upstream_loops"
+
+
 class UpstreamBusy(UpstreamFailed):
     """Raised when the model server has no room, or the operator's share of it is used up."""
 

@@ -41,7 +41,8 @@ def _machine_memory() -> int:
 class Settings(BaseSettings):
     """All of insitu's settings, read from arguments and from ``INSITU_*`` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="INSITU_", extra="forbid")
+    # Some of what is given are keys.
+    model_config = SettingsConfigDict(env_prefix="INSITU_", extra="forbid", hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="address that the server binds; any but loopback needs keys")
     port: int = Field(8700, ge=0, le=65535, description="port that the server binds; 0 picks a free one")
@@ -149,6 +150,15 @@ class Settings(BaseSettings):
                 " host, and have no query and no password; such as http://127.0.0.1:11434/v1"
             )
         return value
+
+    @field_validator("upstream_api_key")
+    @classmethod
+    def _sendable(cls, value: SecretStr) -> SecretStr:
+        # A file that it comes from ends with a line break, and no header can.
+        key = value.get_secret_value().strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("upstream_api_key has characters that no header can have")
+        return SecretStr(key)
 
     @field_validator("environments", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import pytest
 
 from insitu.guest import linux
 from insitu.isolation.process import cgroup
+from tests.attacks.api import ApiStand, api_stand
 from tests.attacks.attack import Attack, Layer
 from tests.attacks.stand import SETTINGS, Stand, stand_at
 from tests.support.machine import has_cgroups
@@ -35,6 +36,14 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             if taken is Layer.LANDLOCK:
                 patch.setattr(linux, "landlock_abi", lambda: 0)
             made = stack.enter_context(stand_at(SETTINGS.model_copy(update=own), frozenset(lacking)))
+        anyio.run(made.settle_neighbour)
+        yield made
+
+
+@pytest.fixture(scope="package")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiStand]:
+    """A server with a neighbour and a model, once: what it is made of is no matter to its API."""
+    with api_stand(tmp_path_factory.mktemp("data")) as made:
         anyio.run(made.settle_neighbour)
         yield made
 

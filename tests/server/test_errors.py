@@ -31,6 +31,7 @@ STATUSES = {
     errors.UpstreamRefused("x"): 400,
     errors.NoUpstream(): 501,
     errors.UpstreamFailed("x"): 502,
+    errors.UpstreamLoops("x"): 508,
     errors.UpstreamBusy("x"): 429,
     errors.UpstreamTimeout("x"): 504,
     errors.AnswerFailed("x"): 500,

@@ -6,13 +6,16 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
+from insitu.settings import Settings
 from tests.support.model import Json, ScriptedModel, broken, fail, say
 from tests.support.processes import descendants
 from tests.support.responses import ASKED, logs, run
+from tests.support.steps import error
 from tests.support.turns import Place, process
 from tests.turn.conftest import Served
 
@@ -54,6 +57,33 @@ async def test_what_is_said_of_a_refused_key_does_not_hold_it(serve: Served, mod
     assert (raised.value.status_code, raised.value.code) == (502, "upstream_failed")
     assert "upstream_api_key" in raised.value.message.lower()
     assert "ours-is-secret" not in str(raised.value.response.headers) + raised.value.response.text
+
+
+async def test_a_key_that_a_server_repeats_is_not_told(serve: Served, model: ScriptedModel) -> None:
+    model.script(fail(400, error("Received the key ours-is-secret, which is none.", "invalid_request_error")))
+    async with serve(upstream_api_key=SecretStr("ours-is-secret")) as place:
+        with pytest.raises(openai.BadRequestError, match=r"Received the key \[the key\], which is none"):
+            await place.ask()
+
+
+def test_a_key_is_taken_without_the_line_break_behind_it() -> None:
+    assert Settings(upstream_api_key=SecretStr(" ours\n")).upstream_api_key.get_secret_value() == "ours"
+
+
+@pytest.mark.parametrize("key", ["ours\nis secret", "ours-is-secret\u20ac", "\0"])
+def test_a_key_that_no_header_can_have_is_refused_at_the_start(key: str) -> None:
+    with pytest.raises(ValidationError, match="upstream_api_key has characters that no header can have") as refused:
+        Settings.model_validate({"upstream_api_key": key})
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_callers_key_that_no_header_can_have_is_not_passed_on(serve: Served, model: ScriptedModel) -> None:
+    async with serve(upstream_forward_key=True) as place, httpx2.AsyncClient() as http:
+        for path in ("responses", "embeddings"):
+            headers = {b"authorization": "Bearer kéy".encode("latin-1")}
+            answer = await http.post(f"{place.url}/v1/{path}", headers=headers, json={"model": "m", "input": "x"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+    assert model.requests == []
 
 
 async def test_no_process_below_the_server_has_heard_of_the_key(tmp_path: Path, model: ScriptedModel) -> None:

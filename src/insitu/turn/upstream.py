@@ -11,7 +11,15 @@ from typing import Any
 import httpx2
 import openai
 
-from ..errors import InsituError, NoUpstream, UpstreamBusy, UpstreamFailed, UpstreamRefused, UpstreamTimeout
+from ..errors import (
+    InsituError,
+    NoUpstream,
+    Unauthorized,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
 from ..settings import Settings
 from .bounds import bound
 from .chunks import Piece, read_piece
@@ -50,8 +58,16 @@ class Upstream:
             self._client = openai.AsyncOpenAI(base_url=self.url, api_key=self._key or "none", http_client=bounded)
 
     def key_for(self, caller_key: str) -> str:
-        """The key to send, if any: the caller's own only where the operator has said so."""
-        return caller_key if self._forward_key else self._key
+        """The key to send, if any: the caller's own only where the operator has said so.
+
+        Raises:
+            Unauthorized: if the caller's cannot be sent.
+        """
+        if not self._forward_key:
+            return self._key
+        if not caller_key.isascii():
+            raise Unauthorized("your key has characters that model servers do not take", hint="use ASCII alone")
+        return caller_key
 
     @asynccontextmanager
     async def stream(self, body: Mapping[str, Any], caller_key: str) -> AsyncIterator[AsyncIterator[Piece]]:
@@ -113,6 +129,10 @@ class Upstream:
         except ValueError as exc:
             raise UpstreamFailed(f"the model server sent what is no JSON: {str(exc)[:200]}") from None
 
+    def _without_key(self, said: str) -> str:
+        # Some repeat a key that they do not know, and it is none of the caller's business.
+        return said.replace(self._key, "[the key]") if self._key and not self._forward_key else said
+
     def _translated(self, exc: openai.OpenAIError) -> InsituError:
         if isinstance(exc, openai.APITimeoutError):
             return UpstreamTimeout(
@@ -129,7 +149,7 @@ class Upstream:
         return UpstreamFailed(f"the model server failed: {str(exc)[:_SAID]}")
 
     def _status(self, exc: openai.APIStatusError) -> InsituError:
-        said = f"the model server answered {exc.status_code}: {_message(exc)}"
+        said = f"the model server answered {exc.status_code}: {self._without_key(_message(exc))}"
         if exc.status_code in (429, 503):
             return UpstreamBusy(said, retry_after_s=_retry_after(exc.response.headers))
         if exc.status_code in (401, 403) and not self._forward_key:

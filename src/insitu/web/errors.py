@@ -36,6 +36,7 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
     errors.UpstreamRefused: (400, INVALID),
     errors.NoUpstream: (501, SERVER),
     errors.UpstreamFailed: (502, SERVER),
+    errors.UpstreamLoops: (508, SERVER),
     errors.UpstreamBusy: (429, "rate_limit_error"),
     errors.UpstreamTimeout: (504, SERVER),
 }

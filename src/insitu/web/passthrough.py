@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ..errors import NotFound, NoUpstream, UpstreamFailed, UpstreamTimeout
+from ..errors import NotFound, NoUpstream, UpstreamFailed, UpstreamLoops, UpstreamTimeout
 from ..turn.upstream import Upstream
 from .service import Service, key_of
 from .wire import body_chunks
@@ -48,6 +48,8 @@ _NOT_DOWN = (
 _CORS = b"access-control-"
 _RENAMED = {b"x-request-id": b"x-upstream-request-id"}
 _MOST_ENCODINGS = 4
+# Through which servers a request has come: one whose upstream leads back to itself would ask itself for ever.
+_THROUGH = b"insitu-through"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -81,8 +83,10 @@ class PassThrough(Response):
     def _upstream_request(self, upstream: Upstream) -> httpx2.Request:
         if not upstream.url:
             raise NoUpstream
+        self._refuse_loop(upstream)
         dropped = _NOT_UP if self.service.settings.upstream_forward_key else _NOT_UP | _ABOUT_KEYS
         headers = list(_up(self.request.headers.raw, dropped, replaced=self.content is not None))
+        headers.append((_THROUGH, self.service.id.encode()))
         if key := upstream.key_for(key_of(self.request)):
             headers.append((b"authorization", f"Bearer {key}".encode("latin-1", "replace")))
         target = upstream_target(upstream.url, self.request.scope)
@@ -94,6 +98,13 @@ class PassThrough(Response):
             # As it came: the client library would write some of its characters in another way.
             extensions={"target": target},
         )
+
+    def _refuse_loop(self, upstream: Upstream) -> None:
+        if self.service.id in self.request.headers.getlist(_THROUGH.decode()):
+            raise UpstreamLoops(
+                f"the model server at {upstream.url} is this server itself, or asks it",
+                hint="see that the setting upstream is the address of the model server",
+            )
 
     def _content(self) -> bytes | AsyncIterator[bytes] | None:
         if self.content is not None:

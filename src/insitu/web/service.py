@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -30,12 +31,14 @@ class Service:
     Args:
         opened: the engine; None until the application has started.
         opened_turns: the turns, with the store and the connection to the model server; likewise.
+        id: by which the server knows requests again that it has passed on.
     """
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
     opened: Engine | None = None
     opened_turns: Turns | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
     _quiet: anyio.Event = field(default_factory=anyio.Event)

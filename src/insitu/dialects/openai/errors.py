@@ -44,8 +44,8 @@ def openai_error(exc: Exception, request_id: str) -> Response:
     """An error as OpenAI's clients read it."""
     plain = error_answer(exc, request_id)
     headers = {name: value for name, value in plain.headers.items() if name not in ("content-length", "content-type")}
-    if error_status(exc) in (500, 501):
-        # Code may have run, and clients send again by themselves what these answer.
+    if error_status(exc) in (500, 501, 508):
+        # Code may have run, or there is no hope; and clients send again by themselves what these answer.
         headers["x-should-retry"] = "false"
     body = {"error": openai_error_body(exc, request_id)}
     return Response(dumps(body), _status(exc), headers, media_type="application/json")

@@ -10,6 +10,7 @@ import orjson
 
 from ....turn.events import Message
 from ..errors import BadParameter, Unsupported
+from ..items import check_parts
 from ..places import container_wish
 from ..shapes import Json
 
@@ -185,6 +186,7 @@ def _messages(messages: Any) -> list[Message]:
         raise BadParameter("messages", "messages must be a list of at least one message")
     if len(messages) > MOST_MESSAGES:
         raise BadParameter("messages", f"there are {len(messages)} messages, and {MOST_MESSAGES} is the most")
+    check_parts("messages", messages)
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise BadParameter(f"messages[{index}]", f"messages[{index}] must be an object with a role")
