@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import httpx2
 from tests.attacks.stand import ATTACKER, NEIGHBOUR, SETTINGS, Stand
 from tests.support.model import ScriptedModel
 from tests.support.serving import serving
-from tests.support.steps import Json, Step
+from tests.support.steps import Json
 
 OPERATOR = "the-operators-key-for-the-model-server"
 TURNS = 4
@@ -42,10 +41,6 @@ class ApiStand(Stand):
         async with self.http() as attacker, self.http(NEIGHBOUR) as neighbour:
             yield attacker, neighbour
 
-    def script(self, *steps: Step) -> None:
-        """What the model answers; its connections end with that, so that none is left."""
-        self.model.script(*(replace(step, headers={**step.headers, "connection": "close"}) for step in steps))
-
     async def raw(self, data: bytes) -> bytes:
         """All that is answered to exactly these bytes until the server closes."""
         address = httpx2.URL(self.url)
@@ -64,7 +59,7 @@ class ApiStand(Stand):
 @contextmanager
 def api_stand(data_dir: Path) -> Iterator[ApiStand]:
     """A server for as long as the block."""
-    with ScriptedModel() as model:
+    with ScriptedModel(keeps_connections=False) as model:
         own = {"data_dir": data_dir, "upstream": model.url, "upstream_api_key": _secret(), "keepalive_s": 0.2}
         bounds = {"max_turns_per_owner": TURNS, "max_sessions_per_owner": 50}
         with serving(SETTINGS.model_copy(update={**own, **bounds})) as url:

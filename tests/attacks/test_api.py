@@ -318,7 +318,7 @@ async def test_no_key_is_told(stand: ApiStand, caplog: pytest.LogCaptureFixture)
         for route, asked in turns.items():
             for status in (400, 401, 403, 404, 429, 500):
                 refusal = {"error": {"message": said, "type": "x", "param": None, "code": None}}
-                stand.script(fail(status, refusal, {"x-should-retry": "false"}))
+                stand.model.script(fail(status, refusal, {"x-should-retry": "false"}))
                 seen.append(await http.post(route, json=asked))
     assert all(answer.status_code >= 400 for answer in seen)
     told = "".join(answer.text + str(answer.headers) for answer in seen) + caplog.text
@@ -334,7 +334,7 @@ async def test_names_of_requests_are_the_servers(stand: ApiStand, caplog: pytest
             answer = await http.get("/v1/sessions/x%0d%0aroot%3A%20all%20is%20well%1b%5b2J", headers={name: forged})
             assert error_of(answer)["request_id"] == answer.headers["x-request-id"] != forged
         await stand.raw(b"GET /%0d%0aERROR HTTP/1.1\r\nX-Request-Id: a\nERROR: b\r\n" + END)
-        stand.script(say("x"))
+        stand.model.script(say("x"))
         await http.post("/v1/responses", json={"model": "m\r\nERROR \x1b[2J", "input": "x", "store": False})
     assert "ERROR:" not in caplog.text
     assert "\x1b" not in caplog.text

@@ -23,12 +23,16 @@ class Request:
 class Connection:
     """Requests that come one after the other, and the answer to each.
 
+    Args:
+        last: whether there is none after the first.
+
     Attributes:
         client_gone: whether the client has closed it.
     """
 
-    def __init__(self, stream: SocketStream) -> None:
+    def __init__(self, stream: SocketStream, *, last: bool = False) -> None:
         self.client_gone = False
+        self._more = {"connection": "close"} if last else {}
         self._head = False
         self._stream = stream
         self._http = h11.Connection(h11.SERVER)
@@ -67,7 +71,7 @@ class Connection:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """An answer's head; without a length the body is chunked."""
-        await self._write(h11.Response(status_code=status, headers=list(headers.items())))
+        await self._write(h11.Response(status_code=status, headers=list({**headers, **self._more}.items())))
 
     async def send(self, data: bytes) -> None:
         """A piece of the body; a chunk of its own where it is chunked."""

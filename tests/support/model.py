@@ -72,6 +72,7 @@ class ScriptedModel:
         refuses: parameters that a request may not have: 400. Such a request takes no step.
         whole_calls: as of `call`, for all steps.
         no_ids: as of `call`, for all steps.
+        keeps_connections: whether a client can ask again on the same one.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class ScriptedModel:
         refuses: Collection[str] = (),
         whole_calls: bool = False,
         no_ids: bool = False,
+        keeps_connections: bool = True,
     ) -> None:
         self.requests: list[Received] = []
         self._port = port
@@ -93,6 +95,7 @@ class ScriptedModel:
         self._refuses = refuses
         self._whole_calls = whole_calls
         self._no_ids = no_ids
+        self._keeps_connections = keeps_connections
         self._steps: deque[Step | Callable[[Json], Step]] = deque()
         self._given = 0
         self._completions = itertools.count(1)
@@ -165,7 +168,7 @@ class ScriptedModel:
     async def _serve(self, stream: SocketStream) -> None:
         mine: list[Received] = []
         async with stream:
-            connection = Connection(stream)
+            connection = Connection(stream, last=not self._keeps_connections)
             while request := await connection.request():
                 received = self._receive(request)
                 mine.append(received)
