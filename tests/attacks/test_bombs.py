@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from insitu import AsyncClient
 from insitu.types import MIB, Outcome
 from tests.attacks.attack import Attack, Layer, attack, tried
 from tests.attacks.memory import flat_memory
@@ -380,10 +380,16 @@ async def test_patterns_of_files_hold_up_nobody(stand: Stand) -> None:
     forge = f"import os, time\nbody = {payload!r}\n"
     forge += "os.write(3, len(body).to_bytes(4, 'little') + bytes([19]) + body)\ntime.sleep(9)"
     patterns = ["*" + "a" * 250 + "b", "*" + "?" * 250 + "b", "*a" * 125 + "b", "*[!b]" * 50 + "b"] * 4
+    over = anyio.Event()
+
+    async def make(client: AsyncClient) -> None:
+        await client.run(forge, return_files=patterns)
+        over.set()
+
     async with stand.unharmed(), stand.client() as client, stand.client(NEIGHBOUR) as neighbour:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(client.run, forge, return_files=patterns))
-            for _ in range(20):
+            tasks.start_soon(make, client)
+            while not over.is_set():
                 asked = anyio.current_time()
                 await neighbour.health()
                 assert anyio.current_time() - asked < 3
