@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from insitu.isolation.process.seccomp import build_filter
+from insitu.isolation.process.bpf import build_filter
 from insitu.isolation.process.syscalls import TABLES
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000

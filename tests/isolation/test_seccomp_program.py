@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from insitu.isolation.process.seccomp import (
-    ALLOWED,
-    ARGUMENT_RULES,
-    UNIMPLEMENTED,
-    UnsupportedMachine,
-    _Program,
-    build_filter,
-)
+from insitu.isolation.process.bpf import UnsupportedMachine, _Program, build_filter
+from insitu.isolation.process.seccomp import ALLOWED, ARGUMENT_RULES, UNIMPLEMENTED
 from insitu.isolation.process.syscalls import TABLES
 from tests.isolation.argument_rules import RULES
 from tests.isolation.filters import (

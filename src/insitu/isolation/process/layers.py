@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import IsolationUnavailable
 from ...guest import linux
-from .seccomp import UnsupportedMachine, build_filter
+from .bpf import UnsupportedMachine, build_filter
 
 _RANGE = 65536
 # systemd leaves these ids to nobody; they are only a default, for a root that may use every id.
