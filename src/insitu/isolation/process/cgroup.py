@@ -18,6 +18,8 @@ WANTED = ("memory", "pids", "cpu", "cpuacct")
 _PERIOD_US = 100_000
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
 _LEAF = "insitu-server"
+# On version 1 the buffers of sockets have a counter of their own, beside that of the memory: with an eighth of the
+# limit there, a sandbox can hold 1.125 of it in all.
 _SHARE_OF_SOCKETS = 8
 
 
