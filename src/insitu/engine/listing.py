@@ -33,7 +33,7 @@ class Listing:
             self._files[info.path] = (change, info)
 
     def matching(self, globs: Sequence[str]) -> list[FileInfo]:
-        """The files whose paths match one of ``globs``, as far as that can be found out in little time."""
+        """The files whose paths match one of ``globs``; those for which no steps are left count as no match."""
         steps, found = 0, []
         for path, (_, info) in self._files.items():
             steps += len(path) * sum(map(len, globs))
