@@ -148,6 +148,12 @@ async def test_results_over_the_cap_are_named_and_left_out(engine: Engine) -> No
     assert len(json.dumps(execution.to_dict())) < 150_000
 
 
+async def test_results_are_charged_what_is_sent_of_them(engine: Engine) -> None:
+    execution = await capped(engine, "'ä' * 40_000", results_bytes=100_000)
+    assert execution.truncated.results is False
+    assert execution.text == repr("ä" * 40_000)
+
+
 async def test_a_flood_of_output_takes_no_memory(engine: Engine, guest: Guest) -> None:
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write("5")  # forget the peak

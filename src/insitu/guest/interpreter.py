@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import resource
 import socket
@@ -21,7 +20,7 @@ from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
 _ANSWERS, _REQUESTS = 3, 4
-_read, _write, _dumps = os.read, os.write, json.dumps  # code may put others in their place
+_read, _write = os.read, os.write  # code may put others in their place
 _CHUNK = 1 << 16  # small enough for the allocator to reuse
 _shell: Shell | None = None
 _publish_to: Any = None
@@ -144,24 +143,26 @@ class Interpreter:
     def publish(self, data: dict[str, Any], main: bool) -> None:
         """Hand one MIME bundle to the host, behind all that was written before it."""
         with self._publishing:
-            self._publish(self._within_budget(data), main)
+            self._publish(self._within_budget(data, main), main)
 
-    def _publish(self, data: dict[str, Any], main: bool) -> None:
+    def _publish(self, frame: bytes, main: bool) -> None:
         _flush()
         if main:
-            self._main = protocol.json_frame(protocol.RESULT, {"data": data, "main": True})
+            self._main = frame
             return  # it goes out with the last frame
-        self.send(protocol.RESULT, {"data": data, "main": False})
+        self._send_all(frame)
         # What is written after this must come after it, though it takes another way: wait until it is seen.
         self._wait_for(protocol.SEEN)
 
-    def _within_budget(self, data: dict[str, Any]) -> dict[str, Any]:
-        size = len(_dumps(data))
+    def _within_budget(self, data: dict[str, Any], main: bool) -> bytes:
+        frame = protocol.json_frame(protocol.RESULT, {"data": data, "main": main})
+        size = len(frame)
         if size <= self._budget:
             self._budget -= size
-            return data
+            return frame
         self._truncated = True
-        return {"text/plain": f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"}
+        note = f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"
+        return protocol.json_frame(protocol.RESULT, {"data": {"text/plain": note}, "main": main})
 
     def _wait_for(self, wanted: int) -> bytes:
         data = b""  # it may have come with what was read before
