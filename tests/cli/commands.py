@@ -145,9 +145,9 @@ def serving(folder: Path, *arguments: str, env: Mapping[str, str] | None = None)
         yield said[0].split()[3], said
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(_WAIT_S) == 0
-        assert process.stderr.read() == ""
-        process.stderr.close()
+        with process.stderr:
+            ended = process.wait(_WAIT_S), process.stderr.read()
+        assert ended == (0, ""), ended
 
 
 def clean_environment(home: Path) -> dict[str, str]:

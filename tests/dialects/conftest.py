@@ -17,7 +17,7 @@ KEYS = ("one", "two")
 HEADERS = {"authorization": f"Bearer {KEYS[0]}"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
     """Makes settings of a server; importing packages ahead would only make the tests slower."""
 
@@ -28,7 +28,7 @@ def settings(the_model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory)
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(settings: Callable[..., Settings]) -> Iterator[str]:
     """The server that most tests share."""
     with serving(settings()) as address:
@@ -42,7 +42,7 @@ def serve(settings: Callable[..., Settings]) -> Iterator[Callable[..., str]]:
         yield lambda **others: stack.enter_context(serving(settings(**others)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def connect() -> Iterator[Callable[..., OpenAI]]:
     """Makes OpenAI's clients; the first key is the default."""
     with ExitStack() as stack:
@@ -53,13 +53,13 @@ def connect() -> Iterator[Callable[..., OpenAI]]:
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(url: str, connect: Callable[..., OpenAI]) -> OpenAI:
     """The shared server's first owner."""
     return connect(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stranger(url: str, connect: Callable[..., OpenAI]) -> OpenAI:
     """The shared server's other owner."""
     return connect(url, KEYS[1])

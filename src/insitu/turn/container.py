@@ -161,11 +161,11 @@ class Container:
             self._stored = True
         self._shared.held[self.id] = self
 
-    async def renew_if_lost(self) -> bool:
-        """Become another container if it can no longer be used; whether it has."""
+    async def renew_if_lost(self) -> None:
+        """Become another container, with another id, if it can no longer be used."""
         async with self._opening:
             if self.expired is None:
-                return False
+                return
             self._forget()
             if self.record.status == "running" and not self.elsewhere:
                 await self._shared.store.containers.save(replace(self.record, status="expired"))
@@ -180,7 +180,6 @@ class Container:
             )
             self._stored, self._session = False, None
             self._bringing.start_over()
-            return True
 
     async def add(self, file: FileRecord) -> ContainerFile:
         """Copy a stored file into the workspace."""

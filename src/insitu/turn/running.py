@@ -67,20 +67,23 @@ class CallRunner:
         if call.reader:
             call.reader.show(arguments[call.tool.code_field])
         self._emit(CallWritten(call.id, arguments))
+        container_id = call.tool.container.id
         try:
             if call.tool.kind == "python":
                 return await self._python(call, call.tool.container, arguments, parts[0])
             return await self._shell(call, call.tool.container, arguments, parts)
         except InsituError as exc:
-            lost = await self._renew(call.tool.container)
+            await self._renew(call.tool.container)
+            # Of several calls that lose it, the first renews it, and all are told.
+            lost = call.tool.container.id != container_id
             more = ". The sandbox is gone, with its variables and files; the next call gets a new one" if lost else ""
             return self._refuse(call, arguments, exc.message + more)
 
-    async def _renew(self, container: Container) -> bool:
+    async def _renew(self, container: Container) -> None:
         try:
-            return await container.renew_if_lost()
+            await container.renew_if_lost()
         except InsituError:
-            return False  # the next call fails as this one did, and says why
+            pass  # the next call fails as this one did, and says why
 
     def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str) -> Run:
         done = CallDone(call.id, arguments, f"[{why}]" if call.ran else f"[not run: {why}]", failure=why)
