@@ -11,6 +11,7 @@ import anyio
 
 from ..errors import InsituError
 from ..types import CodeError, Event, Execution, FileInfo, Limits, Outcome, Result, Timings, Truncated, Usage
+from .claims import is_a
 from .console import Ending, StopReason
 from .log import CappedOutput, EventLog
 
@@ -220,7 +221,7 @@ def _claimed_error(claim: Mapping[str, Any] | None) -> CodeError | None:
 
 def _claimed_exit_code(claim: Mapping[str, Any]) -> int:
     code = claim["error"].get("exit_code")
-    return code & 0xFF if isinstance(code, int) else 1
+    return code & 0xFF if is_a(code, int) else 1
 
 
 def shell_code(exit_code: int | None) -> int:

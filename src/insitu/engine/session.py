@@ -13,11 +13,12 @@ import anyio
 from ..errors import InsituError, QuotaExceeded, SandboxFailed, SessionNotFound
 from ..isolation.base import AgentRefused, Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
+from .claims import number, told
 from .command import Command, oom_kills, run_command
 from .console import Console
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
-from .workspace import Workspace, told
+from .workspace import Workspace
 
 _MOST_WAITING = 32
 _LISTING_DEPTH = 8
@@ -246,7 +247,7 @@ class Session:
             claim=ending.claim,
             state_kept=not (console.dead or lost),
             files=files,
-            usage=Usage(cpu_s if cpu_s is not None else _number(claimed_cpu), peak),
+            usage=Usage(cpu_s if cpu_s is not None else number(claimed_cpu, 0, _LONGEST_S), peak),
             timings=Timings(),
         )
 
@@ -338,10 +339,6 @@ class Session:
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and 0 <= value < _LONGEST_S else 0.0
 
 
 def _timings(running: RunningExecution, queued_ms: float, sandbox_ms: float) -> Timings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
@@ -12,8 +12,7 @@ from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, Sand
 from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
 from ..isolation.base import AgentRefused, Sandbox
 from ..types import FileInfo
-
-Kind = TypeVar("Kind")
+from .claims import is_a, number, told
 
 _MAX_PATH, _MAX_NAME = 4096, 255
 # What databases and other languages take for a number of bytes.
@@ -53,22 +52,10 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
     kind, size, modified = entry.get("kind"), entry.get("size"), entry.get("modified")
     return FileInfo(
         path=str(entry.get("path"))[:_MAX_PATH],
-        size=min(max(0, size), _MAX_SIZE) if type(size) is int else 0,
+        size=min(max(0, size), _MAX_SIZE) if is_a(size, int) else 0,
         kind=kind if kind in ("file", "directory", "link") else "other",
-        modified=float(modified) if isinstance(modified, int | float) and abs(modified) < _MAX_TIME else 0.0,
+        modified=number(modified, -_MAX_TIME, _MAX_TIME),
     )
-
-
-def told(reply: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
-    """What a sandbox's agent tells under a name.
-
-    Raises:
-        SandboxFailed: if it does not, or it is of another type.
-    """
-    value = reply.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise SandboxFailed(f"the sandbox's agent answered with no {name}")
-    return value
 
 
 class Workspace:
