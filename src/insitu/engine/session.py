@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
-from ..errors import InsituError, QuotaExceeded, SandboxFailed, SessionNotFound
-from ..isolation.base import AgentRefused, Sandbox
+from ..errors import QuotaExceeded, SandboxFailed, SessionNotFound
+from ..isolation.base import Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
-from .claims import number, told
+from .changes import Changes
+from .claims import number
 from .command import Command, oom_kills, run_command
-from .console import Console
+from .console import Console, Ending
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
 from .workspace import Workspace
 
 _MOST_WAITING = 32
-_LISTING_DEPTH = 8
 # Nobody's processor time: whoever claims more claims nonsense.
 _LONGEST_S = 1e9
 
@@ -69,7 +68,9 @@ class Session:
     ) -> None:
         self.id = f"sess_{secrets.token_hex(16)}"
         self.owner = owner
-        self.files = Workspace(self._sandbox_in_use, self._note_file)
+        listing = Listing()
+        self.files = Workspace(self._sandbox_in_use, listing.note)
+        self._changes = Changes(self._living_sandbox, listing, self.files)
         self._sandbox = sandbox
         self._environment, self._tier = environment, tier
         self._env_vars, self._metadata = dict(env_vars), dict(metadata)
@@ -77,7 +78,6 @@ class Session:
         self._created = self._last_used = time.time()
         self.turn = anyio.Lock(fast_acquire=True)
         self._console: Console | None = None
-        self._listing = Listing()
         self._current: RunningExecution | None = None
         self._waiting: set[RunningExecution] = set()
         self._executions = 0
@@ -238,7 +238,6 @@ class Session:
             limits=self.limits,
             timeout_s=task.timeout_s,
         )
-        files = await self._changed_files(ending.claim, task.return_files)
         claimed_cpu = ending.claim.get("cpu_s") if ending.claim else 0.0
         return summarize(
             running,
@@ -246,7 +245,7 @@ class Session:
             verdict,
             claim=ending.claim,
             state_kept=not (console.dead or lost),
-            files=files,
+            files=await self._changed_files(ending, task.return_files),
             usage=Usage(cpu_s if cpu_s is not None else number(claimed_cpu, 0, _LONGEST_S), peak),
             timings=Timings(),
         )
@@ -271,42 +270,10 @@ class Session:
             await self._living_sandbox().request("sweep")
         return exit_code
 
-    async def _changed_files(self, claim: Mapping[str, object] | None, globs: Sequence[str]) -> list[FileInfo]:
+    async def _changed_files(self, ending: Ending, globs: Sequence[str]) -> list[FileInfo]:
         if self._ended is not None:
             return []
-        if claim is None:
-            try:
-                body, _ = await self._living_sandbox().request("list", path="", depth=_LISTING_DEPTH)
-            except AgentRefused:
-                return []  # the code has shut the workspace, or moved it out of reach
-            changed = self._listing.update(told(body, "entries", list))
-        else:
-            changed = self._listing.update(claim["files"]) if "files" in claim else []
-        if not globs:
-            return changed
-        wanted = {info.path: info for info in self._listing.matching(globs)}
-        with_content = await self._with_contents(wanted.values())
-        return [*(info for info in changed if info.path not in wanted), *with_content]
-
-    async def _with_contents(self, wanted: Iterable[FileInfo]) -> list[FileInfo]:
-        room, found = self.limits.results_bytes, []
-        for info in wanted:
-            content = await self._content(info, room)
-            if content is None:
-                found.append(info)
-                continue
-            room -= len(content)
-            found.append(replace(info, base64=base64.b64encode(content).decode()))
-        return found
-
-    async def _content(self, info: FileInfo, room: int) -> bytes | None:
-        try:
-            return await self.files.read_all(info.path, room) if info.size <= room else None
-        except InsituError:
-            return None  # larger than was said, or gone already: it is named, and can be downloaded
-
-    def _note_file(self, entry: Mapping[str, object]) -> None:
-        self._listing.note(entry)
+        return await self._changes.collect(ending.claim, globs, self.limits.results_bytes)
 
     def _sandbox_in_use(self) -> Sandbox:
         self._last_used = time.time()
