@@ -100,7 +100,7 @@ class RunningExecution:
         self.created = time.perf_counter()
         self.waiting = anyio.CancelScope()
         self._stop: Callable[[StopReason], None] | None = None
-        self._wish: StopReason | None = None
+        self._wish: StopReason | InsituError | None = None
         self._done = anyio.Event()
         self._execution: Execution | None = None
         self._failure: InsituError | None = None
@@ -138,6 +138,12 @@ class RunningExecution:
             self._wish = self._wish or reason
             self.waiting.cancel()
 
+    def give_up(self, error: InsituError) -> None:
+        """Have it fail if it has not started; what has started sees for itself what is wrong."""
+        if self._stop is None:
+            self._wish = self._wish or error
+            self.waiting.cancel()
+
     def attach(self, stop: Callable[[StopReason], None]) -> None:
         """Say how to stop it from now on.
 
@@ -149,7 +155,9 @@ class RunningExecution:
         self._stop = stop
 
     def withdraw(self) -> None:
-        """Record that it was stopped before it started."""
+        """Record that it was stopped before it started, or never could."""
+        if isinstance(self._wish, InsituError):
+            return self.fail(self._wish)
         error = CodeError("Cancelled", "the execution was interrupted before it started")
         self.finish(Execution(self.id, self.session_id, "cancelled", state_kept=True, exit_code=130, error=error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -45,6 +46,14 @@ class Task:
     return_files: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a session ended, and whether that was wished: otherwise its sandbox had died."""
+
+    reason: str
+    wished: bool
+
+
 class Session:
     """A sandbox that a client holds.
 
@@ -82,8 +91,7 @@ class Session:
         self._waiting: set[RunningExecution] = set()
         self._executions = 0
         self._oom_before = 0
-        self._ended: str | None = None
-        self._died = False
+        self._end: End | None = None
 
     @property
     def limits(self) -> Limits:
@@ -103,12 +111,7 @@ class Session:
     @property
     def ended(self) -> str | None:
         """Why it ended, if it has."""
-        return self._ended
-
-    @property
-    def died(self) -> bool:
-        """Whether it ended because its sandbox had died."""
-        return self._died
+        return self._end.reason if self._end else None
 
     def info(self) -> SessionInfo:
         """The session as its owner sees it."""
@@ -163,8 +166,7 @@ class Session:
         Raises:
             QuotaExceeded: if too many executions wait for it already.
         """
-        if self._ended is not None:
-            raise SessionNotFound(self.id, self._ended)
+        self._check_open()
         if len(self._waiting) >= _MOST_WAITING:
             raise QuotaExceeded(
                 f"{len(self._waiting)} executions wait for the session {self.id} already",
@@ -183,8 +185,7 @@ class Session:
         Raises:
             InsituError: if it could not be carried out; whatever the code does is in the value.
         """
-        if self._ended is not None:
-            raise SessionNotFound(self.id, self._ended)
+        self._check_open()
         queued_ms = _ms_since(running.created) - sandbox_ms
         begun = time.perf_counter()
         for file in task.files:
@@ -266,12 +267,12 @@ class Session:
         self._console = None
         exit_code = await console.exit_code()
         console.close()
-        if self._ended is None or self._died:
+        with contextlib.suppress(SessionNotFound):  # whoever ended it wants no next one
             await self._living_sandbox().request("sweep")
         return exit_code
 
     async def _changed_files(self, ending: Ending, globs: Sequence[str]) -> list[FileInfo]:
-        if self._ended is not None:
+        if self._end is not None:
             return []
         return await self._changes.collect(ending.claim, globs, self.limits.results_bytes)
 
@@ -279,22 +280,27 @@ class Session:
         self._last_used = time.time()
         return self._living_sandbox()
 
+    def _check_open(self) -> None:
+        if self._end is not None:
+            raise SessionNotFound(self.id, self._end.reason)
+
     def _living_sandbox(self) -> Sandbox:
-        if self._ended is not None and not self._died:
-            raise SessionNotFound(self.id, self._ended)
+        if self._end is not None and self._end.wished:
+            raise SessionNotFound(self.id, self._end.reason)
         if not self._sandbox.alive:
             raise SandboxFailed(f"the sandbox of the session {self.id} has died")
         return self._sandbox
 
     async def aclose(self, reason: str = "it was ended") -> None:
         """End it: what runs is cancelled, files and state are gone."""
-        if self._ended is not None:
+        if self._end is not None:
             return
-        self._ended, self._died = reason, not self._sandbox.alive
+        self._end = End(reason, wished=self._sandbox.alive)
         for running in list(self._waiting):
-            # What has started sees for itself that the sandbox is dead; nobody has cancelled it.
-            if not (self._died and running.started):
+            if self._end.wished:
                 running.stop("cancelled")
+            else:
+                running.give_up(SessionNotFound(self.id, reason))
         if self._console is not None:
             self._console.kill()
         with anyio.CancelScope(shield=True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 
-from ..errors import EngineClosed, InsituError, SandboxFailed, SessionNotFound
+from ..errors import EngineClosed, InsituError, SandboxFailed
 from ..types import Execution
 from .admission import Admission
 from .execution import RunningExecution, Withdrawn
@@ -64,10 +64,7 @@ class Undertaking:
                     raise Withdrawn
                 running.finish(await self.carry_out(where, sandbox_ms))
         except Withdrawn:
-            if self.session is not None and self.session.died:
-                running.fail(SessionNotFound(self.session.id, self.session.ended))
-            else:
-                running.withdraw()
+            running.withdraw()
         except InsituError as error:
             running.fail(error)
         except Exception:
