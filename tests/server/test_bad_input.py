@@ -57,6 +57,7 @@ def error(answer: httpx2.Response, status: int, code: str) -> str:
         ({"code": "1", "files": [{"path": "a"}]}, "'a' must have either text or base64"),
         ({"code": "1", "files": [{"path": "a", "text": "", "base64": ""}]}, "either text or base64"),
         ({"code": "1", "files": [{"path": "a", "base64": "?"}]}, "the base64 of 'a' cannot be read"),
+        ({"code": "1", "files": [{"path": "a", "base64": "\u00e9"}]}, "the base64 of 'a' cannot be read"),
         (
             {"code": "1", "files": [{"path": "a", "text": "", "mode": 7}]},
             "files.0.mode: there is no such field",

@@ -96,7 +96,7 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
 def _streams_or(model: Any) -> dict[str, Any]:
     """The answers of a route that can stream."""
     declared = answers(model, text="The execution, whatever its outcome.")
-    declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}}
+    declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"description": STREAM}}}
     return declared
 
 

@@ -41,7 +41,7 @@ def routes(service: Service) -> APIRouter:
         """The files of the workspace, or of one of its folders."""
         return await _listing(service.session(request, session_id).files, query.path, query.depth)
 
-    @router.get("/{path:workspace_path}", **answers_bytes(FileList))
+    @router.get("/{path:workspace_path}", **answers_bytes(or_list=FileList.__name__))
     async def read_file(
         request: Request, session_id: str, path: str, depth: Annotated[int | None, Query(ge=1, le=32)] = None
     ) -> Response:
@@ -55,7 +55,7 @@ def routes(service: Service) -> APIRouter:
     @router.put(
         "/{path:workspace_path}",
         openapi_extra=takes_bytes(),
-        **answers(FileInfo, 201, "Written; 200 if it was there before."),
+        **answers(FileInfo, 201, "Written.", replaced="Written; it was there before."),
     )
     async def write_file(request: Request, session_id: str, path: str) -> Response:
         """Write a file: the body is its content, and the folders above it are made."""

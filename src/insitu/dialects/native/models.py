@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -73,7 +72,7 @@ class InlineFile(Strict):
             return FileUpload(self.path, self.text.encode())
         try:
             return FileUpload(self.path, base64.b64decode(self.base64 or "", validate=True))
-        except binascii.Error as exc:
+        except ValueError as exc:
             raise InvalidRequest(f"files: the base64 of {self.path!r} cannot be read: {exc}") from None
 
 

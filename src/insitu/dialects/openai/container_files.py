@@ -16,10 +16,11 @@ from ...store import ContainerFile
 from ...turn.container import Container
 from ...turn.container_files import ContainerFiles
 from ...web.downloads import download
-from ...web.openapi import answers, answers_bytes, takes_form
+from ...web.openapi import takes_form
 from ...web.service import Service, owner_of
 from ...web.uploads import FileForm, is_form
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
+from .description import answers, answers_bytes
 from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
 

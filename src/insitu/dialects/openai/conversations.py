@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...store import Conversation, Item, Store, new_id
-from ...web.openapi import answers, takes
+from ...web.openapi import takes
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
+from .description import answers
 from .errors import BadParameter
 from .items import normalize_input, shown
 from .paging import Deleted, Include, ListObject, PageQuery, listed

@@ -18,10 +18,11 @@ from ...errors import PathRefused
 from ...settings import Settings
 from ...store import FileDetails, FileRecord, Store, new_id
 from ...web.downloads import download
-from ...web.openapi import answers, answers_bytes, takes_form
+from ...web.openapi import takes_form
 from ...web.service import Service, owner_of
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
+from .description import answers, answers_bytes
 from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
 

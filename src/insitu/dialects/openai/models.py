@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...errors import NotFound
-from ...web.openapi import answers
+from ...web.openapi import answers_elsewhere
 from ...web.passthrough import PassThrough
 from ...web.service import PlainRoute, Service
 from ...web.wire import json_answer
@@ -30,14 +30,14 @@ def routes(service: Service) -> APIRouter:
     """The routes of models."""
     router = APIRouter(route_class=PlainRoute, prefix="/v1/models", tags=["openai"])
 
-    @router.get("", **answers(None))
+    @router.get("", **answers_elsewhere())
     async def list_models(request: Request) -> Response:
         """The models of the model server; none without one."""
         if not service.settings.upstream:
             return json_answer({"object": "list", "data": []})
         return PassThrough(service, request)
 
-    @router.get("/{model:path}", **answers(None))
+    @router.get("/{model:path}", **answers_elsewhere())
     async def retrieve_model(request: Request, model: str) -> Response:
         """One of them; its name may have slashes."""
         if not service.settings.upstream:

@@ -17,7 +17,7 @@ from ....turn.guard import TurnFailed
 from ....turn.jobs import Job
 from ....web.encoding import dumps
 from ....web.errors import ServerStopped
-from ....web.openapi import answers
+from ....web.openapi import answers_elsewhere
 from ....web.passthrough import PassThrough
 from ....web.service import PlainRoute, Service, key_of, owner_of
 from ....web.sse import EventStream
@@ -37,7 +37,7 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(route_class=PlainRoute, prefix="/v1/chat", tags=["openai"])
     cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
 
-    @router.post("/completions", openapi_extra=_BODY, **answers(None))
+    @router.post("/completions", openapi_extra=_BODY, **answers_elsewhere())
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation.
 

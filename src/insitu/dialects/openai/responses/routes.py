@@ -15,10 +15,11 @@ from ....store import Item, ResponseRecord
 from ....turn.jobs import Job
 from ....web.bodies import Body
 from ....web.encoding import dumps
-from ....web.openapi import answers, takes
+from ....web.openapi import takes
 from ....web.service import Service, key_of, owner_of
 from ....web.sse import EventStream, encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from ..description import OF_TURNS, answers, answers_or_streams
 from ..errors import BadParameter, RouteUnsupported, openai_error_body
 from ..items import shown
 from ..paging import Include, listed
@@ -32,7 +33,7 @@ def routes(service: Service) -> APIRouter:
     """The routes of responses."""
     router = APIRouter(prefix="/v1/responses", tags=["openai"])
 
-    @router.post("", openapi_extra=takes(CreateResponse), **answers(None))
+    @router.post("", openapi_extra=takes(CreateResponse), **answers_or_streams(OF_TURNS))
     async def create_response(request: Request) -> Response:
         """Answer an input, running the code that the model writes on the way."""
         return await _create(service, request)
@@ -43,7 +44,7 @@ def routes(service: Service) -> APIRouter:
         """Refuse what is done by OpenAI's own servers, and would be taken for a response's id."""
         raise RouteUnsupported(f"POST {request.url.path} is not supported: only OpenAI's own servers do it")
 
-    @router.get("/{response_id}", **answers(None))
+    @router.get("/{response_id}", **answers_or_streams())
     async def retrieve_response(
         request: Request,
         response_id: str,
