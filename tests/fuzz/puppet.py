@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from insitu.engine.session import Session
 from insitu.errors import SandboxFailed
 from insitu.guest import protocol
-from insitu.isolation.process.sandbox import ProcessSandbox
+from insitu.isolation.process.sandbox import ProcessSandbox, send_all
 from insitu.isolation.process.spawner import Ended, Spawner
 from insitu.types import Limits
 
@@ -92,18 +92,18 @@ class Puppet(Spawner):
                         agent.shutdown(socket.SHUT_RDWR)
                         return
                     for piece in said:
-                        await write(agent.fileno(), piece)
+                        await send_all(agent.fileno(), piece)
 
     async def _speak(self, requests: int, to: Sequence[int]) -> None:
         with ExitStack() as stack:
             for fd in (requests, *to):
                 stack.callback(os.close, fd)
             with quiet():
-                await write(to[0], self._ready)
+                await send_all(to[0], self._ready)
                 await anyio.wait_readable(requests)
                 for fd, pieces in zip(to, self._speech, strict=True):
                     for piece in pieces:
-                        await write(fd, piece)
+                        await send_all(fd, piece)
                 if not self._hangs_up:
                     await anyio.sleep_forever()
 
@@ -128,16 +128,6 @@ def translated() -> Iterator[None]:
         yield
     except OSError as error:
         raise SandboxFailed(f"a sandbox could not be made: {error}") from error
-
-
-async def write(fd: int, data: bytes) -> None:
-    """Send all of it."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:
-            await anyio.wait_writable(fd)
 
 
 @asynccontextmanager
