@@ -65,6 +65,10 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and spelling
 bench: $(VENV)/.bench-ready ## Measure insitu beside its peers: a table, JSON and the chart of the README
 	@$(BIN)/python -m benchmarks $(BENCH)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## Try frames of guests, names of files and requests that a fuzzer makes up, for FUZZ_SECONDS, by default 600
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/pytest tests/fuzz
+
 .PHONY: soak
 soak: $(VENV)/.ready ## Load a real server with all that goes well and wrong for 10 minutes, while its processes are killed at random
 	@$(BIN)/python -m benchmarks.soak $(SOAK)

@@ -15,7 +15,8 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 # Wall time of all properties together; each gets its part of it.
 SECONDS = float(os.environ.get("FUZZ_SECONDS") or 0)
-# How many there are; told when they have been collected.
+# The names of all properties; and how many of them are to be tried, which is told when they have been collected.
+known: set[str] = set()
 properties = 1
 
 
@@ -28,6 +29,7 @@ def fuzzed(examples: int, **strategies: SearchStrategy[Any]) -> Callable[[Test],
     """
 
     def decorate(test: Test) -> Test:
+        known.add(test.__name__)
         tried: Callable[..., None] = within(examples)(given(**strategies)(test))
 
         @functools.wraps(tried)
