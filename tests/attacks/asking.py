@@ -9,6 +9,13 @@ from insitu.types import Execution
 from tests.attacks.attack import Attack, Layer
 from tests.attacks.stand import NEIGHBOUR, Stand
 
+# A program that is over when all others are gone; who has been killed may take a moment.
+ALONE = """
+import time
+while sorted(int(name) for name in os.listdir("/proc") if name.isdigit()) != [1, os.getpid()]: time.sleep(0.002)
+"alone"
+"""
+
 
 class Runner(Protocol):
     """A client, for a fresh sandbox, or a session."""

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 
 import anyio
-import pytest
 
 from insitu.client.asynchronous import AsyncClientSession
-from insitu.errors import InsituError
 from tests.attacks.asking import ask, assert_agent_serves, program
 from tests.attacks.attack import Layer, attack
 from tests.attacks.serving import REFUSALS, refusal
@@ -161,28 +159,6 @@ async def test_a_session_that_spins_everywhere_is_served(stand: Stand) -> None:
         await assert_agent_serves(session)
         # The dead of the last interpreter are gone, or about to go.
         assert (await session.run("while len(os.listdir('/proc')) > 80: pass\nimport os")).outcome in ("ok", "error")
-
-
-@attack("make a file shorter and longer while it is fetched", Layer.HOST)
-async def test_a_file_that_changes_its_size_is_fetched_or_broken_off(
-    stand: Stand, caplog: pytest.LogCaptureFixture
-) -> None:
-    change = "for size in (4 << 20, 1, 0, 8 << 20): os.truncate('file', size)"
-    async with stand.unharmed(15), stand.client() as client, client.session() as session:
-        await session.files.write("file", bytes(MIB))
-        told: set[int | str] = set()
-        async with going_on(session, change):
-            for _ in range(20):
-                try:
-                    told.add(len(await session.files.read("file")))
-                except InsituError as error:
-                    told.add(type(error).__name__)
-        # What is fetched is what was announced; what is not breaks off.
-        assert told <= {0, 1, MIB, 4 * MIB, 8 * MIB, "ServerUnreachable", "FileMissing"}
-        await session.files.write("file", b"whole")
-        assert await session.files.read("file") == b"whole"
-    # Nor can it fill the server's log with the traces of errors.
-    assert not [record for record in caplog.records if record.exc_info]
 
 
 @attack("send a folder away, and back, while files are put into it", Layer.AGENT)

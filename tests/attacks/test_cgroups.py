@@ -73,7 +73,7 @@ GROUPS = (
         stopped_by=Layer.NAMESPACES,
         code="""
         import re
-        paths = [line.rstrip().split(":", 2)[2] for line in open("/proc/self/cgroup")]
+        paths = [line.rstrip().split(":", 2)[2] for who in ("self", 1) for line in open(f"/proc/{who}/cgroup")]
         [path for path in paths if not re.fullmatch(r"/(\\.\\./s\\d+)?", path)]
         """,
         answers=[[]],
@@ -110,15 +110,6 @@ told += [syscall("prlimit64", 0, 4, limits(0, 0), old), syscall("prlimit64", os.
 """,
         # It seems to work, as far as that misleads nobody.
         answers=[[["went through", "went through", "EINVAL", "EPERM"], True]],
-    ),
-    Attack(
-        what="undo what protects from speculation, and take a processor's sibling for itself",
-        stopped_by=Layer.SECCOMP,
-        code="""
-        [*(syscall("prctl", 53, kind, how, 0, 0) for kind in (0, 1, 2) for how in (2, 4)),
-         *(syscall("prctl", 62, command, 0, 0, 0) for command in (0, 1, 2, 3))]
-        """,
-        answers=[["EPERM"] * 10],
     ),
 )
 

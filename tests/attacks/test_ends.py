@@ -116,7 +116,7 @@ HELD = (
             for name, value in list(vars(module).items()) if module and "insitu" in module.__name__ else ():
                 if callable(value) and not isinstance(value, type): attempt(setattr, module, name, None)
         """,
-        ends=["crashed", "timeout"],
+        ends=["crashed"],
         options=SHORT,
     ),
     Attack(
@@ -201,9 +201,9 @@ async def test_a_spoilt_interpreter_costs_its_own_session_a_restart(stand: Stand
         """
     async with stand.unharmed(), stand.client() as client, client.session() as session:
         await session.files.write("kept", b"kept")
-        await session.run(program(spoil), timeout_s=0.3)
-        outcomes = [(await session.run("1 + 1", timeout_s=0.3)).outcome for _ in range(2)]
-        assert set(outcomes) <= {"ok", "timeout", "error", "crashed"}
+        assert (await session.run(program(spoil), timeout_s=0.3)).outcome == "timeout"
+        # It may have been interrupted before it had begun, or not in time.
+        assert {(await session.run("1 + 1", timeout_s=0.3)).outcome for _ in range(2)} <= {"ok", "timeout"}
         await session.run("import os; os._exit(0)")
         await assert_agent_serves(session)
         assert await session.files.read("kept") == b"kept"
@@ -216,9 +216,11 @@ async def test_who_does_not_listen_is_replaced(stand: Stand) -> None:
         for ear in range(4, null): attempt(os.dup2, null, ear)
         """
     async with stand.unharmed(), stand.client() as client, client.session() as session:
-        await session.run(program(deafen))
-        outcomes = [(await session.run("1", timeout_s=0.3)).outcome for _ in range(2)]
-        assert set(outcomes) <= {"timeout", "crashed", "ok"}
+        await ask(session, "kept = 1; kept")
+        assert (await session.run(program(deafen))).outcome == "ok"
+        # That it is gone is noticed in the moment between two executions, or at the next.
+        assert (await session.run("1")).outcome in ("ok", "crashed")
+        assert await ask(session, "'kept' in globals()") is False
         await assert_agent_serves(session)
 
 
@@ -244,12 +246,15 @@ async def test_what_is_planted_runs_in_nobody_who_is_not_locked_down(stand: Stan
     plant = """
         seen = "import os; os.write(os.open('/tmp/seen', os.O_CREAT | os.O_WRONLY | os.O_APPEND), " \\
                "open('/proc/self/status', 'rb').read())\\n"
-        names = {*sys.stdlib_module_names, "insitu", "insitu_guest", "numpy", "IPython", "sitecustomize"}
+        names = {"insitu", "insitu_guest", "numpy", "IPython", "sitecustomize", "usercustomize"}
+        names |= sys.stdlib_module_names
         for name in names: open(f"/mnt/data/{name}.py", "w").write(seen)
         for name in (".bashrc", ".profile", ".pythonrc", ".inputrc"): open(f"/home/user/{name}", "w").write("x")
         for path in ("/tmp/.ipython/profile_default/startup", "/tmp/.matplotlib", "/tmp/.config/matplotlib"):
             os.makedirs(path)
             open(f"{path}/0.py", "w").write(seen); open(f"{path}/matplotlibrc", "w").write("backend: seen")
+        site = "/home/user/.local/lib/python%d.%d/site-packages" % sys.version_info[:2]
+        os.makedirs(site); open(f"{site}/x.pth", "w").write(seen)
         os._exit(0)
         """
     variables = {

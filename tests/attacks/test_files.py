@@ -119,10 +119,16 @@ ATTACKS = (
         answers=[{"EROFS"}],
     ),
     Attack(
-        what="cut a read-only file short",
+        what="cut a read-only file short by opening it",
         stopped_by=Layer.ROOT,
-        code=f"{{attempt(os.truncate, path, 0) for path in {_READ_ONLY}}} <= {{'EROFS', 'EACCES'}}",
-        answers=[True],
+        code=f"{{attempt(os.open, path, os.O_RDONLY | os.O_TRUNC) for path in {_READ_ONLY}}}",
+        answers=[{"EROFS"}],
+    ),
+    Attack(
+        what="cut short a file that is somebody else's",
+        stopped_by=Layer.CAPABILITIES,
+        code="{attempt(os.truncate, path, 0) for path in ('/usr/bin/env', '/usr/bin/bash')}",
+        answers=[{"EACCES"}],
     ),
     Attack(
         what="write to a read-only file through memory that is shared with it",

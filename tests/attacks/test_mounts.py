@@ -81,7 +81,7 @@ ATTACKS = (
     ),
     Attack(
         what="run a set-uid program of the host",
-        stopped_by=Layer.ROOT,
+        stopped_by=Layer.CAPABILITIES,
         code=f"""
         import subprocess
         users = set()

@@ -23,15 +23,6 @@ _WRITE = """
 
 ATTACKS = (
     Attack(
-        what="read the environment and the memory of the agent",
-        stopped_by=Layer.AGENT,
-        code="""
-        names = "environ mem maps auxv stack syscall pagemap io root/etc cwd/x exe fd/0 fd/3 fdinfo/3 task/1/mem"
-        {attempt(lambda: open(f"/proc/1/{name}", "rb").read(64)) for name in names.split()} <= {"EACCES", "EPERM"}
-        """,
-        answers=[True],
-    ),
-    Attack(
         what="reach the agent's root, folder and namespaces by its links",
         stopped_by=Layer.AGENT,
         code="""
@@ -96,26 +87,6 @@ ATTACKS = (
         {attempt(open, path, "w") for path in (binfmt, *(f"/proc/sys/kernel/{name}" for name in names.split()))}
         """,
         answers=[{"ENOENT"}],
-    ),
-    Attack(
-        what="raise its limits in the file system of the control groups",
-        stopped_by=Layer.ROOT,
-        code="""
-        names = ("cgroup.procs", "memory.max", "memory/tasks", "memory/memory.limit_in_bytes", "pids/release_agent")
-        kinds = (b"cgroup", b"cgroup2")
-        [{attempt(open, f"/sys/fs/cgroup/{name}", "w") for name in names},
-         {syscall("mount", b"none", b"/tmp", kind, 0, None) for kind in kinds}]
-        """,
-        answers=[[{"ENOENT"}, {"EPERM"}]],
-    ),
-    Attack(
-        what="learn from its control groups which the server's are",
-        stopped_by=Layer.NAMESPACES,
-        code=f"""
-        text = open("/proc/self/cgroup").read() + open("/proc/1/cgroup").read() + open("/proc/self/cpuset").read()
-        ["insitu" in text, "{_SERVER}" in text, "/" in text]
-        """,
-        answers=[[False, False, True]],
     ),
     Attack(
         what="read /sys: network cards, firmware, devices, kernel",
