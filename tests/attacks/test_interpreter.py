@@ -247,6 +247,6 @@ async def test_who_tampers_harms_itself(stand: Stand, attack: Attack) -> None:
 async def test_after_any_spoiling_a_session_can_begin_anew(stand: Stand) -> None:
     async with stand.unharmed(60), stand.client() as client, client.session() as session:
         for spoiler in TAMPERING:
-            await session.run(program(dedent(spoiler.code)), timeout_s=0.4)
+            await session.run(program(dedent(spoiler.code)), timeout_s=0.25)
             await session.run("import os; os._exit(0)", timeout_s=0.4)
             assert await ask(session, "sum(range(10))") == 45, spoiler.what

@@ -148,7 +148,7 @@ SHOWN = (
         pandas.DataFrame(cells, copy=False)
         """,
         ends=["timeout", "out_of_memory", "ok"],
-        options={"timeout_s": 2},
+        options={"timeout_s": 1},
     ),
     Attack(
         what="open more figures than memory could hold, and have all of them shown",
