@@ -46,6 +46,12 @@ async def test_odd_names_are_names(files: Workspace, path: str) -> None:
         await files.stat(path)
 
 
+@pytest.mark.parametrize("path", [".insitu-", "a/.insitu-0", ".insitu-0/a"])
+async def test_what_would_not_be_listed_is_not_written(files: Workspace, path: str) -> None:
+    with pytest.raises(PathRefused, match="names that begin with .insitu- are those of files on their way in"):
+        await files.write(path, chunks(b"x"))
+
+
 LINKS = {
     "passwd": "/etc/passwd",
     "root": "/",

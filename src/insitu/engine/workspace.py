@@ -122,6 +122,8 @@ class Workspace:
         folder, _, name = target.rpartition("/")
         if not name:
             raise PathRefused(path, "it names the workspace itself")
+        if any(part.startswith(TEMPORARY) for part in target.split("/")):
+            raise PathRefused(path, f"names that begin with {TEMPORARY} are those of files on their way in")
         # Code in the sandbox sees this name: it must neither be foreseen nor tell anything.
         unfinished = f"{TEMPORARY}{secrets.token_hex(8)}"
         temporary = f"{folder}/{unfinished}" if folder else unfinished
