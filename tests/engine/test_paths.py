@@ -48,7 +48,7 @@ async def test_odd_names_are_names(files: Workspace, path: str) -> None:
 
 @pytest.mark.parametrize("path", [".insitu-", "a/.insitu-0", ".insitu-0/a"])
 async def test_what_would_not_be_listed_is_not_written(files: Workspace, path: str) -> None:
-    with pytest.raises(PathRefused, match="names that begin with .insitu- are those of files on their way in"):
+    with pytest.raises(PathRefused, match=r"names that begin with \.insitu- are those of files on their way in"):
         await files.write(path, chunks(b"x"))
 
 
