@@ -13,21 +13,26 @@ import pytest
 from tests.support import unprivileged
 
 # The others make no sandboxes, or are too much for one test: the documentation's examples and the benchmarks.
-FOLDERS = ("cli", "engine", "isolation", "local", "server")
+FOLDERS = tuple(f"tests/{name}" for name in ("cli", "engine", "isolation", "local", "server"))
+SHARES: dict[str, tuple[str, ...]] = {
+    "two at a time": (*FOLDERS, "-m", "not serial", "-n", "2"),
+    "alone": (*FOLDERS, "-m", "serial"),
+    # Without Landlock they are made as root.
+    "attacks": ("tests/attacks", "-k", "not (without and landlock)", "-n", "2"),
+}
 TIMEOUT_S = 420
 
 
 @pytest.mark.serial
 @pytest.mark.timeout(TIMEOUT_S + 30)
 @pytest.mark.skipif(os.geteuid() != 0, reason="this user has no privilege to give up")
-@pytest.mark.parametrize("share", ["not serial", "serial"])
+@pytest.mark.parametrize("share", SHARES)
 def test_an_unprivileged_users_sandboxes_pass_the_same_tests(share: str) -> None:
     # Not below the folder of this user's temporary files, where nobody else may go.
-    home = Path(f"/tmp/insitu-unprivileged-{os.getpid()}-{share.partition(' ')[0]}")
+    home = Path(f"/tmp/insitu-unprivileged-{os.getpid()}-{share.replace(' ', '-')}")
     home.mkdir()
-    options = ["-m", share, *(["-n", "2"] if share == "not serial" else []), "-p", "no:cacheprovider", "-q"]
-    command = [sys.executable, "-m", "pytest", *options, "--basetemp", str(home / "tests")]
-    command += [f"tests/{folder}" for folder in FOLDERS]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--basetemp", str(home / "tests")]
+    command += SHARES[share]
     with (home / "output").open("w", encoding="utf-8") as output:
         argv = [sys.executable, unprivileged.__file__, str(home), *command]
         run = subprocess.run(argv, stdout=output, stderr=output, timeout=TIMEOUT_S, check=False)
