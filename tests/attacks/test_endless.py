@@ -171,7 +171,7 @@ INTERRUPTED = (
         import signal
         child = os.fork()
         if child == 0:
-            os.setsid()
+            attempt(os.setsid)  # whose parent may have made it the first of a group already
             signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
             while True: signal.pause()
         attempt(os.setpgid, child, child)
