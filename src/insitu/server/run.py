@@ -22,6 +22,7 @@ from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
 from ..web.service import Service
 from .app import create_app, open_store
+from .memory import give_back_what_is_freed
 
 # A client that takes nothing for so long is cut off by the kernel.
 UNREAD_S = 60.0
@@ -57,6 +58,7 @@ def run(settings: Settings, announce: Announce = announce_address) -> None:
     """
     check_bind(settings)
     _allow_many_descriptors()
+    give_back_what_is_freed()
     serving = partial(_serve, settings, announce)
     anyio.run(serving, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
