@@ -11,9 +11,9 @@ _ARENAS = 2
 
 
 def give_back_what_is_freed() -> None:
-    """Have large pieces of memory go back to the machine as soon as they are freed; for glibc, elsewhere it does nothing.
+    """Have large pieces of memory go back to the machine as soon as they are freed.
 
-    By itself glibc soon keeps pieces of up to 32 MiB, and the holes between them: after each coincidence of large
+    This is for glibc, and elsewhere it does nothing. By itself glibc soon keeps pieces of up to 32 MiB, and the holes between them: after each coincidence of large
     outputs the server would stay larger than before, by some 20 MB.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
