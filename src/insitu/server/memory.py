@@ -13,8 +13,8 @@ _ARENAS = 2
 def give_back_what_is_freed() -> None:
     """Have large pieces of memory go back to the machine as soon as they are freed.
 
-    This is for glibc, and elsewhere it does nothing. By itself glibc soon keeps pieces of up to 32 MiB, and the holes between them: after each coincidence of large
-    outputs the server would stay larger than before, by some 20 MB.
+    This is for glibc, and elsewhere it does nothing. By itself glibc soon keeps pieces of up to 32 MiB, and the holes
+    between them: after each coincidence of large outputs the server would stay larger than before, by some 20 MB.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
