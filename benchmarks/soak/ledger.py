@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from insitu.errors import InsituError, SandboxFailed, SessionNotFound
+from insitu.errors import InsituError, SandboxFailed, ServerUnreachable, SessionNotFound
 from insitu.types import Execution, Outcome
 
 # A server of a busy machine notices a death so late at the latest.
@@ -137,7 +137,8 @@ class Round:
         """Whether an error is clear, and comes of a kill."""
         if isinstance(error, SandboxFailed):
             return self.struck()
-        return isinstance(error, SessionNotFound) and self.struck(_ALL | {"agent"})
+        # A file that is on its way already can only be broken off.
+        return isinstance(error, SessionNotFound | ServerUnreachable) and self.struck(_ALL | {"agent"})
 
     def expect(self, execution: Execution, outcome: Outcome, **attributes: object) -> None:
         """See that an execution ended as it should.
