@@ -153,7 +153,8 @@ TAMPERING = (
         display("x" * 4_000_000)
         os.write(1, b"x" * 4_000_000)
         """,
-        ends=["crashed"],
+        # By how quickly the server reads, a frame is cut off or is not.
+        ends=["crashed", "ok"],
     ),
     Attack(
         what="install hooks that lie about errors, values and imports",

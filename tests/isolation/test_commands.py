@@ -40,7 +40,9 @@ async def test_a_command_sees_what_code_sees(guest: Guest) -> None:
 
 async def test_a_command_ignores_no_signal(guest: Guest) -> None:
     execution = await run(guest, "grep -E '^Sig(Ign|Blk)' /proc/self/status")
-    assert execution.stdout.split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    _, blocked, _, ignored = execution.stdout.split()
+    # 32 and 33 are the C library's own; who starts the server may have them ignored.
+    assert (int(blocked, 16), int(ignored, 16) & ~(0b11 << 31)) == (0, 0)
 
 
 def _but_memory(limits: str) -> list[str]:
