@@ -19,9 +19,8 @@ _KB_PER_MB = 1000**2 / 1024
 _WEIGHED = ("server", "supervisor", "init", "zygote")
 # A server that has been through much keeps some of what it once needed: up to so much, and such a part of it.
 GROWTH_MB, GROWTH = 24.0, 0.15
-# Late third of the faults' time against the middle third: by then it has needed all it ever will.
-# Between thirds of a run. One coincidence of large outputs costs up to 20 MB, which Python's allocator keeps; a leak
-# of every round costs more in ten minutes.
+# Late third of the faults' time against the middle third. One coincidence of large outputs can cost 20 MB, which
+# Python's allocator keeps; a leak in every round costs more in ten minutes.
 TREND_MB, TREND = 24.0, 0.03
 # Threads for what blocks come as they are needed, up to 40 of them, and go when they are idle.
 _MOST_THREADS = 40
