@@ -201,7 +201,7 @@ async def test_a_spoilt_interpreter_costs_its_own_session_a_restart(stand: Stand
         """
     async with stand.unharmed(), stand.client() as client, client.session() as session:
         await session.files.write("kept", b"kept")
-        assert (await session.run(program(spoil), timeout_s=0.3)).outcome == "timeout"
+        assert (await session.run(program(spoil), timeout_s=0.3)).outcome in ("timeout", "error")
         # It may have been interrupted before it had begun, or not in time.
         assert {(await session.run("1 + 1", timeout_s=0.3)).outcome for _ in range(2)} <= {"ok", "timeout"}
         await session.run("import os; os._exit(0)")
