@@ -77,6 +77,6 @@ def test_a_crash_is_excused_by_the_interpreters_death_and_not_by_the_zygotes(led
 
 
 def test_memory_that_climbs_is_told_from_memory_that_goes_up_and_down() -> None:
-    steady, climbing = [100.0, 140.0] * 15, [100.0 + 2 * number for number in range(30)]
+    steady, climbing = [100.0, 140.0] * 15, [100.0 + 4 * number for number in range(30)]
     assert [climbs(*found) for samples in (steady, climbing) if (found := trend(samples))] == [False, True]
     assert trend([100.0] * 10) is None

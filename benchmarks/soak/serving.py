@@ -69,7 +69,7 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
         found = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text(encoding="utf-8"))
         if found:
             return int(found[1])
-        time.sleep(0.02)
+        time.sleep(0.02)  # a file of a log tells nobody of a new line; a pipe would want a reader for all the run
     raise RuntimeError(f"the server did not start: {log.read_text(encoding='utf-8')}")
 
 

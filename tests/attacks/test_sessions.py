@@ -18,8 +18,7 @@ from tests.attacks.stand import Stand
 
 MIB = 1 << 20
 # What a session's caller may be told once the session is gone; never that the server has failed.
-# What was already under way in the sandbox learns of its death before it learns that somebody wished it.
-GONE = {"SessionNotFound", "SandboxFailed", "FileMissing", "QuotaExceeded", "went through"}
+GONE = {"SessionNotFound", "FileMissing", "QuotaExceeded", "went through"}
 
 
 async def endless() -> AsyncIterator[bytes]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import cast
+from typing import Any
 
 import pytest
 
 from insitu.engine import Engine, Workspace
 from insitu.errors import FileMissing, InvalidRequest, PathRefused, SandboxFailed
-from insitu.isolation.base import AgentRefused, Sandbox
+from insitu.isolation.base import AgentRefused
 from insitu.types import MIB
 from tests.support.guest import Guest, chunks, content
 
@@ -134,11 +134,10 @@ async def test_what_code_has_shut_is_told_as_that(files: Workspace, guest: Guest
 def refusing(errno: str) -> Workspace:
     """A workspace whose agent refuses everything."""
 
-    class Refusing:
-        async def request(self, do: str, tail: bytes, **arguments: object) -> None:
-            raise AgentRefused(errno, f"{do}: no luck")
+    async def request(do: str, tail: bytes, **arguments: object) -> tuple[dict[str, Any], bytes]:
+        raise AgentRefused(errno, f"{do}: no luck")
 
-    return Workspace(lambda: cast(Sandbox, Refusing()), lambda entry: None)
+    return Workspace(request, lambda entry: None)
 
 
 @pytest.mark.parametrize("errno", ["EIO", "EMFILE", "ENOSYS"])

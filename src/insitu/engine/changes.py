@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import InsituError
-from ..isolation.base import AgentRefused, Sandbox
+from ..isolation.base import AgentRefused
 from ..types import FileInfo
 from .claims import told
 from .listing import Listing
-from .workspace import Workspace
+from .workspace import Request, Workspace
 
 _DEPTH = 8
 
@@ -20,13 +20,13 @@ class Changes:
     """What changes in a workspace from execution to execution.
 
     Args:
-        sandbox: asked for a listing where the interpreter has left none.
+        request: asks for a listing where the interpreter has left none.
         listing: what is known of the workspace.
         files: where contents come from.
     """
 
-    def __init__(self, sandbox: Callable[[], Sandbox], listing: Listing, files: Workspace) -> None:
-        self._sandbox, self._listing, self._files = sandbox, listing, files
+    def __init__(self, request: Request, listing: Listing, files: Workspace) -> None:
+        self._request, self._listing, self._files = request, listing, files
 
     async def collect(self, claim: Mapping[str, object] | None, globs: Sequence[str], max_bytes: int) -> list[FileInfo]:
         """The files that changed since the last time, and those whose content is wanted.
@@ -50,7 +50,7 @@ class Changes:
         return self._listing.update(claim["files"]) if "files" in claim else []
 
     async def _ask(self) -> list[FileInfo]:
-        body, _ = await self._sandbox().request("list", path="", depth=_DEPTH)
+        body, _ = await self._request("list", path="", depth=_DEPTH)
         return self._listing.update(told(body, "entries", list))
 
     async def _with_contents(self, wanted: Iterable[FileInfo], room: int) -> list[FileInfo]:

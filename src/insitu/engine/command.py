@@ -26,7 +26,7 @@ from .execution import Recorder, RunningExecution, shell_code, signal_name
 # What a process substitution writes may come a moment after the end of its shell.
 _LATE_OUTPUT_S = 0.2
 _KILL_TIMEOUT_S = 10.0
-_DYING_S, _POLL_S = 1.0, 0.002
+_DYING_S = 1.0
 # Of one argument or variable, as the kernel bounds it; of all together, as the agent does.
 _LONGEST_STRING, _MOST_BYTES = 128 * 1024 - 1, CHUNK
 _MAX_TEXT = 200
@@ -162,10 +162,8 @@ class Process:
 
     async def _await_death(self) -> None:
         # The agent's descriptors close some milliseconds before the kernel calls it dead, and then others ask.
-        # Its pidfd tells of that, but an event loop has one waiter for a descriptor: whoever closes the sandbox.
         with anyio.move_on_after(_DYING_S):
-            while self._sandbox.alive:  # noqa: ASYNC110
-                await anyio.sleep(_POLL_S)
+            await self._sandbox.wait_dead()
 
     async def _kill(self, pid: object) -> None:
         try:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
@@ -78,8 +79,8 @@ class Session:
         self.id = f"sess_{secrets.token_hex(16)}"
         self.owner = owner
         listing = Listing()
-        self.files = Workspace(self._sandbox_in_use, listing.note)
-        self._changes = Changes(self._living_sandbox, listing, self.files)
+        self.files = Workspace(self._ask_for_files, listing.note)
+        self._changes = Changes(self._ask, listing, self.files)
         self._sandbox = sandbox
         self._environment, self._tier = environment, tier
         self._env_vars, self._metadata = dict(env_vars), dict(metadata)
@@ -268,25 +269,36 @@ class Session:
         exit_code = await console.exit_code()
         console.close()
         with contextlib.suppress(SessionNotFound):  # whoever ended it wants no next one
-            await self._living_sandbox().request("sweep")
+            await self._ask("sweep")
         return exit_code
 
     async def _changed_files(self, ending: Ending, globs: Sequence[str]) -> list[FileInfo]:
-        if self._end is not None:
-            return []
-        return await self._changes.collect(ending.claim, globs, self.limits.results_bytes)
+        if self._end is None:
+            with contextlib.suppress(SessionNotFound):  # ended in the midst of it
+                return await self._changes.collect(ending.claim, globs, self.limits.results_bytes)
+        return []
 
-    def _sandbox_in_use(self) -> Sandbox:
+    async def _ask_for_files(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
         self._last_used = time.time()
-        return self._living_sandbox()
+        return await self._ask(do, tail, **arguments)
+
+    async def _ask(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
+        try:
+            return await self._living_sandbox().request(do, tail, **arguments)
+        except SandboxFailed:
+            self._check_not_wished()
+            raise
 
     def _check_open(self) -> None:
         if self._end is not None:
             raise SessionNotFound(self.id, self._end.reason)
 
-    def _living_sandbox(self) -> Sandbox:
+    def _check_not_wished(self) -> None:
         if self._end is not None and self._end.wished:
             raise SessionNotFound(self.id, self._end.reason)
+
+    def _living_sandbox(self) -> Sandbox:
+        self._check_not_wished()
         if not self._sandbox.alive:
             raise SandboxFailed(f"the sandbox of the session {self.id} has died")
         return self._sandbox

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
 
 from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, SandboxFailed, TooLarge, WorkspaceFull
 from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
-from ..isolation.base import AgentRefused, Sandbox
+from ..isolation.base import AgentRefused
 from ..types import FileInfo
 from .claims import is_a, number, told
 
@@ -19,6 +19,9 @@ _MAX_PATH, _MAX_NAME = 4096, 255
 _MAX_SIZE = (1 << 63) - 1
 # Seconds from 1970, in the years 69 to 3871: other times are more than calendars can say.
 _MAX_TIME = 6e10
+
+# Asks the agent to do something, and returns what it says and gives.
+Request = Callable[..., Awaitable[tuple[dict[str, Any], bytes]]]
 
 
 def relative_path(path: str) -> str:
@@ -65,8 +68,8 @@ class Workspace:
     what is not there, and ``SandboxFailed`` for what is no fault of the path.
     """
 
-    def __init__(self, sandbox: Callable[[], Sandbox], on_write: Callable[[Mapping[str, Any]], None]) -> None:
-        self._sandbox = sandbox
+    def __init__(self, request: Request, on_write: Callable[[Mapping[str, Any]], None]) -> None:
+        self._ask_agent = request
         self._on_write = on_write
 
     async def list(self, path: str = "", depth: int = 1) -> list[FileInfo]:
@@ -176,7 +179,7 @@ class Workspace:
         self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
     ) -> tuple[dict[str, Any], bytes]:
         named: dict[str, Any] = {argument: path, **arguments}
-        return await self._sandbox().request(do, tail, **named)
+        return await self._ask_agent(do, tail, **named)
 
 
 def _translate(path: str, error: AgentRefused) -> InsituError:

@@ -110,6 +110,10 @@ class Sandbox(ABC):
         """Whether the sandbox still exists."""
 
     @abstractmethod
+    async def wait_dead(self) -> None:
+        """Return once it no longer exists; any number may wait."""
+
+    @abstractmethod
     async def aclose(self) -> None:
         """End all of it; returns once nothing is left."""
 

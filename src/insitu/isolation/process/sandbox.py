@@ -196,6 +196,16 @@ class ProcessSandbox(Sandbox):
     def alive(self) -> bool:
         return self._agent is not None and self._pidfd >= 0 and not is_dead(self._pidfd)
 
+    async def wait_dead(self) -> None:
+        if self._pidfd < 0:
+            return
+        # An event loop has one waiter for a descriptor, so everybody has a descriptor of their own.
+        waiter = os.dup(self._pidfd)
+        try:
+            await anyio.wait_readable(waiter)
+        finally:
+            os.close(waiter)
+
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             async with self._closing:
@@ -205,7 +215,7 @@ class ProcessSandbox(Sandbox):
         if self._pidfd >= 0:
             # Its death wakes whoever waits for an answer; only then is the socket nobody's.
             send_signal(self._pidfd, signal.SIGKILL)
-            await anyio.wait_readable(self._pidfd)
+            await self.wait_dead()
         async with self._lock:
             if self._agent is not None:
                 self._agent.close()
