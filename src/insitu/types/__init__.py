@@ -1,0 +1,29 @@
+"""The words of insitu as typed values.
+
+They are plain frozen dataclasses, so that the client parts work everywhere with nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from .answer import Answer as Answer
+from .answer import AnswerEvent as AnswerEvent
+from .answer import AnswerEventKind as AnswerEventKind
+from .answer import AnswerFile as AnswerFile
+from .answer import AnyAnswer as AnyAnswer
+from .answer import Step as Step
+from .answer import TokenUsage as TokenUsage
+from .execution import CodeError as CodeError
+from .execution import Event as Event
+from .execution import EventKind as EventKind
+from .execution import Execution as Execution
+from .execution import FileInfo as FileInfo
+from .execution import Outcome as Outcome
+from .execution import Result as Result
+from .execution import Timings as Timings
+from .execution import Truncated as Truncated
+from .execution import Usage as Usage
+from .session import GIB as GIB
+from .session import MIB as MIB
+from .session import EnvironmentInfo as EnvironmentInfo
+from .session import Limits as Limits
+from .session import SessionInfo as SessionInfo
