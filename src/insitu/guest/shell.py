@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 # What a program that finds no network should do: give up soon.
@@ -23,28 +26,19 @@ def run(command: str | list[str], script: str | None = None) -> int:
     _flush()
     # Where the code has replaced sys.stdout, it wants the output there.
     redirected = sys.stdout is not sys.__stdout__
-    process = _start(command, script, stdout=subprocess.PIPE if redirected else None)
-    with process:
-        try:
-            _feed(process, script)
-            for line in process.stdout or ():
-                sys.stdout.write(line)
-            code = process.wait()
-        except BaseException:
-            _kill(process)
-            raise
+    with _started(command, script, stdout=subprocess.PIPE if redirected else None) as process:
+        _feed(process, script)
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+        code = process.wait()
     return code if code >= 0 else 128 - code
 
 
 def output(command: str) -> tuple[list[str], int]:
     """Run a command and return the lines it wrote, of both its streams, and its exit code."""
     _flush()
-    with _start(command, None, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            text, _ = process.communicate()
-        except BaseException:
-            _kill(process)
-            raise
+    with _started(command, None, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        text, _ = process.communicate()
     code = process.returncode
     return text.splitlines(), code if code >= 0 else 128 - code
 
@@ -60,7 +54,36 @@ def pip(arguments: str) -> int:
     return code
 
 
-def _start(command: str | list[str], script: str | None, **streams: Any) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def _started(command: str | list[str], script: str | None, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+    # An interrupt between the fork and the return of Popen would leave a command that nobody knows of.
+    with contextlib.ExitStack() as uninterrupted:
+        uninterrupted.enter_context(_interrupts_held())
+        with _popen(command, script, **streams) as process:
+            try:
+                uninterrupted.close()
+                yield process
+            except BaseException:
+                _kill(process)
+                raise
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _popen(command: str | list[str], script: str | None, **streams: Any) -> subprocess.Popen[str]:
     bash = shutil.which("bash") or "/bin/sh"
     return subprocess.Popen(
         [bash, "-c", command] if isinstance(command, str) else command,

@@ -2,7 +2,8 @@
 
 A process that is about to die of SIGKILL makes no child any more, and its children find another parent above it:
 once a look shows nobody who has not been killed, nobody is left. A look tells nothing, though, if a process ended
-while it lasted: who forks and exits over and over again is never found where it was seen.
+while it lasted: who forks and exits over and over again is never found where it was seen. So the later looks are
+taken at a standstill: one call stops all, a fork that is under way with its child, and they go on when all is killed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-_ROUNDS = 100
+_ROUNDS, _MOVING_ROUNDS = 100, 5
 _STOPPED = "TtZX"
 
 
@@ -28,8 +30,7 @@ def kill_tree(root: int) -> None:
     """Kill a process that orphans below it fall to, and all that descend from it."""
     _signal(root, signal.SIGSTOP)  # it forks no more, and takes in the orphans until the last of them is killed
     killed = {root}
-    for _ in range(_ROUNDS):
-        processes, whole = _look()
+    for processes, whole in _looks(killed):
         found = _tree(root, processes) - killed
         killed |= _kill(found)
         if whole and not found:
@@ -44,8 +45,7 @@ def kill_others(roots: Iterable[int]) -> bool:
     """Kill every process but this one and the trees of ``roots``; False if they forked faster than they died."""
     killed: set[int] = set()
     spared = set(roots)
-    for _ in range(_ROUNDS):
-        processes, whole = _look()
+    for processes, whole in _looks(killed):
         trees = set().union(*(_tree(root, processes) for root in spared))
         found = set(processes) - trees - killed - {os.getpid()}
         if whole and not found:
@@ -78,6 +78,27 @@ def _tree(root: int, processes: dict[int, Process]) -> set[int]:
         tree.add(pid)
         front += children.get(pid, [])
     return tree
+
+
+def _looks(killed: set[int]) -> Iterator[tuple[dict[int, Process], bool]]:
+    for number in range(_ROUNDS):
+        if number < _MOVING_ROUNDS or os.getpid() != 1:
+            yield _look()
+        else:
+            with _standstill(killed):
+                yield _look()
+
+
+@contextmanager
+def _standstill(killed: set[int]) -> Iterator[None]:
+    """Stop every process of the sandbox but this one, its first; who stood before, or is killed, stays so."""
+    standing = {pid for pid, process in _look()[0].items() if process.state in _STOPPED}
+    _signal(-1, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in _look()[0].keys() - standing - killed - {os.getpid()}:
+            _signal(pid, signal.SIGCONT)
 
 
 def _look() -> tuple[dict[int, Process], bool]:
