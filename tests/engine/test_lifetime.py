@@ -81,12 +81,17 @@ async def test_a_server_that_is_killed_leaves_nothing_running(number: int) -> No
             await eventually(partial(has_no_cgroups, host.pid))
 
 
+def supervised() -> list[int]:
+    """The processes of the engine that the supervisor is to end; other tests have processes of their own."""
+    return [pid for name in ("insitu-init", "insitu-zygote", "insitu-agent", "insitu-python") for pid in named(name)]
+
+
 async def test_a_supervisor_that_is_killed_takes_the_sandboxes_with_it(engine: Engine) -> None:
     session = await engine.create_session()
     await engine.run(session, "1")
-    below = descendants(os.getpid())
+    below = supervised()
     os.kill(named("insitu-superv")[0], signal.SIGKILL)
-    await_ends([pid for pid, name in below.items() if name != "insitu-superv"])
+    await_ends(below)
     await assert_recovers(engine)
 
 
@@ -203,7 +208,7 @@ async def test_a_sandbox_that_dies_is_no_cancellation_of_what_runs_or_waits_in_i
 async def test_an_environment_whose_init_dies_begins_anew(engine: Engine) -> None:
     session = await engine.create_session()
     await engine.run(session, "1")
-    below = [pid for pid, name in descendants(os.getpid()).items() if name != "insitu-superv"]
+    below = supervised()
     os.kill(named("insitu-init")[0], signal.SIGKILL)
     await_ends(below)
     with pytest.raises((SandboxFailed, SessionNotFound), match="died"):

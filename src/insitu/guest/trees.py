@@ -30,14 +30,17 @@ def kill_tree(root: int) -> None:
     """Kill a process that orphans below it fall to, and all that descend from it."""
     _signal(root, signal.SIGSTOP)  # it forks no more, and takes in the orphans until the last of them is killed
     killed = {root}
+    stands = False
     for processes, whole in _looks(killed):
         found = _tree(root, processes) - killed
         killed |= _kill(found)
         if whole and not found:
-            if root not in processes or processes[root].state in _STOPPED:
+            if stands:
                 break
             # Of a stop nothing tells that could also be given up: no descriptor does, and waitid() has no time-out.
             time.sleep(0.001)
+        # Only the next look shows all its children: it may have stopped after a fork in the midst of this one.
+        stands = root not in processes or processes[root].state in _STOPPED
     _signal(root, signal.SIGKILL)
 
 
