@@ -29,7 +29,7 @@ TIMEOUT_S = 420
 @pytest.mark.parametrize("share", SHARES)
 def test_an_unprivileged_users_sandboxes_pass_the_same_tests(share: str) -> None:
     # Not below the folder of this user's temporary files, where nobody else may go.
-    home = Path(f"/tmp/insitu-unprivileged-{os.getpid()}-{share[:3]}")
+    home = Path(f"/tmp/insitu-{os.getpid()}-{share[:3]}")
     home.mkdir()
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--basetemp", str(home / "tests")]
     command += SHARES[share]
