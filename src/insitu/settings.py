@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         description="memory of all sandboxes together; by default 80 % of the machine",
     )
 
+    tool_wait_s: float = Field(
+        900, gt=0, description="seconds that an execution waits for its client to answer a call of a tool"
+    )
     grace_s: float = Field(1.0, ge=0, description="seconds between the interrupt after a time-out and the kill")
     timeout_s: float = Field(30, gt=0, description="wall time of an execution, in seconds")
     memory_bytes: int = Field(GIB, gt=0, description="memory of a session, in bytes")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import TypeAdapter
 
+from insitu.engine.calling import Slot
 from insitu.engine.execution import RunningExecution
 from insitu.engine.listing import Listing
 from insitu.engine.session import FileUpload, Session, Task
@@ -231,7 +232,7 @@ def test_whatever_an_interpreter_says_is_an_execution_or_an_error(
 
 
 async def carry_out(session: Session, uploads: bool) -> None:
-    running = RunningExecution(session.id)
+    running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
     files = [FileUpload("a", b"x")] if uploads else []
     task = Task("1", timeout_s=0.1, grace_s=0.01, files=files, return_files=["*"])
     running.finish(await session.execute(running, task))
@@ -330,7 +331,7 @@ def test_what_never_ends_is_ended_and_not_kept(what: str) -> None:
 
     async def execute() -> None:
         async with puppet_session(said=said) as session:
-            running = RunningExecution(session.id)
+            running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
             execution = await session.execute(running, Task("1", timeout_s=0.3, grace_s=0.01))
             assert execution.outcome in ("timeout", "crashed")
             check_execution(execution)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ..types import EnvironmentInfo as EnvironmentInfo
+from .calling import Call as Call
+from .calling import ToolFailure as ToolFailure
+from .calling import ToolSpec as ToolSpec
 from .engine import Engine as Engine
 from .execution import RunningExecution as RunningExecution
 from .session import FileUpload as FileUpload

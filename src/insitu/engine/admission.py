@@ -10,6 +10,7 @@ import anyio
 
 from ..errors import EngineClosed, InvalidRequest, QuotaExceeded, ServerFull, TooLarge
 from ..settings import Settings
+from .calling import Call, ToolSpec
 from .execution import RunningExecution
 from .session import FileUpload, Session, Task
 
@@ -40,6 +41,8 @@ class Admission:
         env_vars: Mapping[str, str],
         files: Sequence[FileUpload],
         return_files: Sequence[str],
+        call: Call | None = None,
+        tools: Sequence[ToolSpec] = (),
     ) -> Task:
         """What an execution is to do, if that can be done.
 
@@ -47,10 +50,11 @@ class Admission:
             InvalidRequest: if the code cannot be Python source, or a value is out of range.
             TooLarge: if there is too much code.
         """
-        _check_code(code, self._settings.code_bytes)
+        _check_code(call.source if call else code, self._settings.code_bytes)
         check_variables(env_vars)
         timeout_s = self._settings.within_ceiling("timeout_s", timeout_s)
-        return Task(code, timeout_s, self._settings.grace_s, env_vars, files, return_files)
+        settings = self._settings
+        return Task(code, timeout_s, settings.grace_s, env_vars, files, return_files, call, tools, settings.tool_wait_s)
 
     def admit_execution(self, session: Session | None, running: RunningExecution, owner: str) -> None:
         """Give an execution its place in the queue.

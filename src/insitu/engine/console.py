@@ -28,6 +28,7 @@ _KILL_TIMEOUT_S = 10.0
 _MOST_FRAMES = 20_000
 _READS_OF_THE_DEAD = 8
 _DYING_S = 0.2
+_WRITE = 1 << 18
 
 
 class Sink(Protocol):
@@ -41,6 +42,20 @@ class Sink(Protocol):
 
     def result(self, data: dict[str, Any], main: bool) -> None:
         """Take one thing that the code displayed."""
+
+
+class Calls(Protocol):
+    """Where the code's calls of tools go."""
+
+    def take(self, payload: bytes) -> None:
+        """Take in a call.
+
+        Raises:
+            ProtocolError: if no honest interpreter sends that.
+        """
+
+    async def give_up(self) -> None:
+        """Answer, in their stead, those for whom the clock has stood still for long enough."""
 
 
 @dataclass(slots=True)
@@ -68,30 +83,48 @@ class Console:
         for fd in (interpreter.answers, interpreter.stdout, interpreter.stderr, interpreter.pidfd):
             self._epoll.register(fd, select.EPOLLIN)
         self._ending = Ending()
+        self._calls: Calls | None = None
         self._scope: anyio.CancelScope | None = None
         self._frames = 0
         self._bulk = Bulk()
         self._grace_s = 0.0
-        self._unsent = memoryview(b"")
+        self._unsent = bytearray()
+        self._left_s: float | None = None
         self._closed = False
         self.dead = False
 
-    async def run(self, request: dict[str, Any], code: str, sink: Sink, *, timeout_s: float, grace_s: float) -> Ending:
+    async def run(
+        self, request: dict[str, Any], tail: bytes, sink: Sink, calls: Calls, *, timeout_s: float, grace_s: float
+    ) -> Ending:
         """Run code to its end: its own, the time-out's, or a caller's by :meth:`stop`."""
         # The interrupt of the execution before may have come after its end, and must not hit this one.
         request = {**request, "stale_interrupt": self._ending.stopped is not None}
         self._ending = ending = Ending()
+        self._calls = calls
         self._frames = 0
         self._bulk = Bulk()
         self._grace_s = grace_s
-        self._unsent = memoryview(protocol.json_frame(protocol.EXECUTE, request, code.encode()))
+        self._left_s = None
+        self.send(protocol.json_frame(protocol.EXECUTE, request, tail))
         deadline = anyio.current_time() + timeout_s
         while True:
             with anyio.CancelScope(deadline=deadline) as self._scope:
-                await self._send()
                 await self._until_over(sink)
                 return ending
-            deadline = self._escalate()
+            deadline = await self._escalate(calls)
+
+    def pause(self, most_s: float) -> None:
+        """Let the clock stand still, for so many seconds at the most."""
+        if self._left_s is None and self._ending.stopped is None and self._scope is not None:
+            now = anyio.current_time()
+            self._left_s = self._scope.deadline - now
+            self._scope.deadline = now + most_s
+
+    def resume(self) -> None:
+        """Let the clock go on."""
+        if self._left_s is not None and self._ending.stopped is None and self._scope is not None:
+            self._scope.deadline = anyio.current_time() + self._left_s
+        self._left_s = None
 
     def stop(self, reason: StopReason) -> None:
         """Interrupt the code; after the grace time it is killed. Does nothing the second time."""
@@ -100,7 +133,11 @@ class Console:
             self._interpreter.signal(signal.SIGINT)
             self._scope.deadline = anyio.current_time() + self._grace_s
 
-    def _escalate(self) -> float:
+    async def _escalate(self, calls: Calls) -> float:
+        if self._left_s is not None and self._ending.stopped is None:
+            left_s, self._left_s = self._left_s, None
+            await calls.give_up()
+            return anyio.current_time() + left_s
         if self._ending.stopped is None:
             self._ending.stopped = "timeout"
             self._interpreter.signal(signal.SIGINT)
@@ -111,14 +148,28 @@ class Console:
         self._interpreter.signal(signal.SIGKILL)
         return anyio.current_time() + _KILL_TIMEOUT_S
 
-    async def _send(self) -> None:
-        while self._unsent:
-            try:
-                self._unsent = self._unsent[os.write(self._interpreter.requests, self._unsent) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._interpreter.requests)
-            except BrokenPipeError:
-                return  # it is dead, which its pidfd will tell
+    def send(self, frame: bytes) -> None:
+        """Send the interpreter a frame, behind those before; what it does not take now goes out as it does."""
+        waits = bool(self._unsent)
+        self._unsent += frame
+        if not waits:
+            self._flush()
+            if self._unsent:
+                self._epoll.register(self._interpreter.requests, select.EPOLLOUT)
+
+    def _flush(self) -> None:
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self._interpreter.requests, memoryview(self._unsent)[:_WRITE])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent.clear()  # it is dead, which its pidfd will tell
+
+    def _send_more(self) -> None:
+        self._flush()
+        if not self._unsent:
+            self._epoll.unregister(self._interpreter.requests)
 
     async def _until_over(self, sink: Sink) -> None:
         interpreter, epoll = self._interpreter, self._epoll
@@ -132,6 +183,8 @@ class Console:
                 self._drain(sink, "stdout", interpreter.stdout)
             if interpreter.stderr in ready:
                 self._drain(sink, "stderr", interpreter.stderr)
+            if interpreter.requests in ready:
+                self._send_more()
             if interpreter.answers in ready:
                 over = self._receive(sink)
             if interpreter.pidfd in ready and not over:
@@ -197,8 +250,10 @@ class Console:
                 elif isinstance(body.get("data"), dict):
                     sink.result(body["data"], main)
             if not main:
-                with contextlib.suppress(OSError):
-                    os.write(self._interpreter.requests, protocol.frame(protocol.SEEN))
+                self.send(protocol.frame(protocol.SEEN))
+        elif kind == protocol.TOOL_CALL:
+            assert self._calls is not None
+            self._calls.take(payload)
         return False
 
     def _count_frame(self) -> None:

@@ -18,6 +18,7 @@ from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
+from .calling import Call, Slot, ToolSpec
 from .command import make_command
 from .execution import RunningExecution
 from .pool import Pool
@@ -171,14 +172,20 @@ class Engine:
         env_vars: Mapping[str, str] = _NOTHING,
         files: Sequence[FileUpload] = (),
         return_files: Sequence[str] = (),
+        call: Call | None = None,
+        tools: Sequence[ToolSpec] = (),
         background: bool = False,
     ) -> AsyncIterator[RunningExecution]:
         """Start an execution; leaving the context before its end cancels it, unless it runs in the background.
+
+        One that is paused, since it waits for its client to answer a call of a tool, goes on, too.
 
         Args:
             session: where to run; None for a fresh sandbox that is destroyed afterwards.
             timeout_s: wall time in seconds; the session's default without it.
             return_files: globs of the files whose content comes with the result.
+            call: a function to be called; there is no code then.
+            tools: what the code may call; whoever starts it answers, by the events ``tool_call``.
 
         Raises:
             InvalidRequest: if the code cannot be Python source, or a value is out of range.
@@ -186,10 +193,15 @@ class Engine:
         """
         default = session.limits if session else limits or self._defaults
         timeout_s = default.timeout_s if timeout_s is None else timeout_s
-        task = self._admission.task(code, timeout_s, env_vars, files, return_files)
-        running = RunningExecution(session.id if session else None)
+        task = self._admission.task(code, timeout_s, env_vars, files, return_files, call, tools)
+        slot = Slot(self._admission.slots)
+        running = RunningExecution(session.id if session else None, slot)
         owner = session.owner if session else owner
-        place = self._in_session(session, session.turn) if session else self._alone(environment, tier, limits, owner)
+        place = (
+            self._in_session(session, session.turn, slot)
+            if session
+            else self._alone(environment, tier, limits, owner, slot)
+        )
 
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute(running, task, sandbox_ms)
@@ -229,8 +241,9 @@ class Engine:
         timeout_s = session.limits.timeout_s if timeout_s is None else timeout_s
         timeout_s = self.settings.within_ceiling("timeout_s", timeout_s)
         made = make_command(command, {**session.env_vars, **env_vars}, cwd, timeout_s)
-        running = RunningExecution(session.id)
-        place = self._in_session(session, contextlib.nullcontext())
+        slot = Slot(self._admission.slots)
+        running = RunningExecution(session.id, slot)
+        place = self._in_session(session, contextlib.nullcontext(), slot)
 
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute_command(running, made)
@@ -250,11 +263,11 @@ class Engine:
 
     @contextlib.asynccontextmanager
     async def _in_session(
-        self, session: Session, turn: contextlib.AbstractAsyncContextManager[None]
+        self, session: Session, turn: contextlib.AbstractAsyncContextManager[None], slot: Slot
     ) -> AsyncIterator[tuple[Session, float]]:
         # The session's turn comes first: who waits for it must not keep others from running.
         try:
-            async with turn, self._admission.slots:
+            async with turn, slot:
                 yield session, 0.0
         finally:
             if session.ended is None and not session.healthy:
@@ -262,9 +275,9 @@ class Engine:
 
     @contextlib.asynccontextmanager
     async def _alone(
-        self, environment: str | None, tier: str | None, limits: Limits | None, owner: str
+        self, environment: str | None, tier: str | None, limits: Limits | None, owner: str, slot: Slot
     ) -> AsyncIterator[tuple[Session, float]]:
-        async with self._admission.slots:
+        async with slot:
             begun = time.perf_counter()
             session = await self._open_session(environment, tier, limits, owner=owner)
             try:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import anyio
 
-from ..errors import InsituError
+from ..errors import InsituError, NotFound
 from ..types import CodeError, Event, Execution, FileInfo, Limits, Outcome, Result, Timings, Truncated, Usage
+from .calling import Slot, ToolCalls
 from .claims import is_a
 from .console import Ending, StopReason
 from .log import CappedOutput, EventLog
@@ -93,13 +94,15 @@ class Withdrawn(Exception):
 class RunningExecution:
     """A handle on an execution: read its events, interrupt it, wait for its result."""
 
-    def __init__(self, session_id: str | None) -> None:
+    def __init__(self, session_id: str | None, slot: Slot) -> None:
         self.id = f"exec_{secrets.token_hex(16)}"
         self.session_id = session_id
         self.log = EventLog()
         self.created = time.perf_counter()
         self.waiting = anyio.CancelScope()
+        self.slot = slot
         self._stop: Callable[[StopReason], None] | None = None
+        self._calls: ToolCalls | None = None
         self._wish: StopReason | InsituError | None = None
         self._done = anyio.Event()
         self._execution: Execution | None = None
@@ -114,6 +117,21 @@ class RunningExecution:
     def started(self) -> bool:
         """Whether its code may have run."""
         return self._stop is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits for its client to answer a call of a tool."""
+        return self._calls is not None and bool(self._calls.paused)
+
+    async def answer(self, call_id: str, answer: object) -> None:
+        """Answer a call of a tool, with a value in JSON's types or with a ``ToolFailure``.
+
+        Raises:
+            NotFound: if no call waits under this id.
+        """
+        if self._calls is None or self.done:
+            raise NotFound(f"no call {call_id!r} waits for an answer", hint="the execution has ended, or not begun")
+        await self._calls.answer(call_id, answer)
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield the log from event number ``after`` on, to its end.
@@ -144,15 +162,15 @@ class RunningExecution:
             self._wish = self._wish or error
             self.waiting.cancel()
 
-    def attach(self, stop: Callable[[StopReason], None]) -> None:
-        """Say how to stop it from now on.
+    def attach(self, stop: Callable[[StopReason], None], calls: ToolCalls | None = None) -> None:
+        """Say how to stop it from now on, and where its calls of tools are.
 
         Raises:
             Withdrawn: if that has been wished already.
         """
         if self._wish is not None:
             raise Withdrawn
-        self._stop = stop
+        self._stop, self._calls = stop, calls
 
     def withdraw(self) -> None:
         """Record that it was stopped before it started, or never could."""

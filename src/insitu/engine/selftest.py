@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import IsolationUnavailable
+from ..guest.protocol import ProtocolError
 from ..isolation.base import Tier
 from ..types import Limits
 from .console import Console
@@ -94,7 +95,7 @@ async def _probe(console: Console) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(prefix="insitu-selftest-") as secret:
         code = f"HOST_FILE = {secret.name!r}\n{_PROBE}"
         request = {"session_env": {}, "env_vars": {}, "results_bytes": 1 << 20}
-        ending = await console.run(request, code, output, timeout_s=30, grace_s=1)
+        ending = await console.run(request, code.encode(), output, output, timeout_s=30, grace_s=1)
     try:
         answers: dict[str, Any] = json.loads(output.stdout)
     except ValueError:
@@ -115,4 +116,11 @@ class _Output:
         return False
 
     def result(self, data: dict[str, Any], main: bool) -> None:
+        """Never called."""
+
+    def take(self, payload: bytes) -> None:
+        """The probe calls no tools."""
+        raise ProtocolError("the self-test has no tools")
+
+    async def give_up(self) -> None:
         """Never called."""

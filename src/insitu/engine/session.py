@@ -14,6 +14,7 @@ import anyio
 from ..errors import QuotaExceeded, SandboxFailed, SessionNotFound
 from ..isolation.base import Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
+from .calling import Call, ToolCalls, ToolSpec
 from .changes import Changes
 from .claims import number
 from .command import Command, oom_kills, run_command
@@ -45,6 +46,21 @@ class Task:
     env_vars: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[FileUpload] = ()
     return_files: Sequence[str] = ()
+    call: Call | None = None
+    tools: Sequence[ToolSpec] = ()
+    tool_wait_s: float = 0.0
+
+    def request(self) -> dict[str, Any]:
+        """What the interpreter is told of it, besides its tail."""
+        return {
+            "env_vars": dict(self.env_vars),
+            "call": self.call.request() if self.call else None,
+            "tools": [tool.declaration() for tool in self.tools],
+        }
+
+    def tail(self) -> bytes:
+        """The code, or a function's source and its arguments."""
+        return self.call.source.encode() + self.call.arguments if self.call else self.code.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +231,16 @@ class Session:
         return replace(execution, timings=_timings(running, queued_ms, 0.0))
 
     async def _run(self, running: RunningExecution, task: Task, console: Console, lost: bool) -> Execution:
-        running.attach(console.stop)
+        calls = ToolCalls(task.tools, running.log, console, running.slot, task.tool_wait_s)
+        running.attach(console.stop, calls)
         recorder = Recorder(running.log, self.limits)
         running.log.append("started", {"id": running.id, "session_id": running.session_id})
         oom_before = self._oom_before
         self._sandbox.start_usage()
-        request = {
-            "session_env": self._env_vars,
-            "env_vars": dict(task.env_vars),
-            "results_bytes": self.limits.results_bytes,
-        }
-        ending = await console.run(request, task.code, recorder, timeout_s=task.timeout_s, grace_s=task.grace_s)
+        request = {"session_env": self._env_vars, "results_bytes": self.limits.results_bytes, **task.request()}
+        ending = await console.run(
+            request, task.tail(), recorder, calls, timeout_s=task.timeout_s, grace_s=task.grace_s
+        )
         cpu_s, peak = self._sandbox.usage()
         exit_code = None
         if console.dead:

@@ -39,7 +39,7 @@ class Undertaking:
 
     @contextlib.contextmanager
     def under_way(self, admission: Admission, tasks: TaskGroup | None, background: bool) -> Iterator[None]:
-        """Start it; leaving the context before its end cancels it, unless it runs in the background.
+        """Start it; leaving the context before its end cancels it, unless it runs in the background or is paused.
 
         Raises:
             ServerFull: if the queue is full.
@@ -51,7 +51,7 @@ class Undertaking:
         try:
             yield
         finally:
-            if not self.running.done and not background:
+            if not (self.running.done or background or self.running.paused):
                 self.running.stop("cancelled")
 
     async def _perform(self, admission: Admission) -> None:

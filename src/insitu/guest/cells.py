@@ -6,6 +6,7 @@ import __future__
 import ast
 import builtins
 import contextlib
+import inspect
 import linecache
 import os
 import sys
@@ -103,17 +104,29 @@ class Shell:
         """Let SIGINT interrupt the running cell; between two cells it does nothing."""
         self._interrupts.install()
 
+    def shield(self, call: Callable[..., Any], *args: Any) -> None:
+        """Call something that an interrupt must not cut in half."""
+        self._interrupts.shield(call, *args)
+
+    def complete(self, value: Any) -> Any:
+        """A value, or what a coroutine comes to."""
+        return self._cell_loop().complete(value) if inspect.iscoroutine(value) else value
+
     def run(self, code: str, *, stale_interrupt: bool = True) -> CellError | None:
         """Run one cell to its end, whatever it does; return what went wrong, if anything did.
 
         Args:
             stale_interrupt: whether a signal that has come already was meant for the cell before.
         """
+        return self.perform(lambda: self._cell(code), stale_interrupt=stale_interrupt)
+
+    def perform(self, work: Callable[[], None], *, stale_interrupt: bool) -> CellError | None:
+        """Do what an interrupt may end; return what went wrong, if anything did."""
         self._pid = _getpid()
         self._interrupts.begin(forget=stale_interrupt)
         error = None
         try:
-            self._interrupts.guard(self._cell, code)
+            self._interrupts.guard(work)
         except BaseException as raised:
             error = self._failure(raised)
         self._settle()
@@ -174,15 +187,18 @@ class Shell:
         _remember(name, source)
         codes = self._compile(provider.tree(tree), source, name)
         if any(code.co_flags & _COROUTINE for code in codes):
-            if self._loop is None:
-                from .loop import CellLoop  # here: asyncio is a large import, and few cells await
-
-                self._loop = CellLoop()
-            return self._loop.run(codes, self.namespace)
+            return self._cell_loop().run(codes, self.namespace)
         value = None
         for code in codes:
             value = _eval(code, self.namespace)
         return value
+
+    def _cell_loop(self) -> CellLoop:
+        if self._loop is None:
+            from .loop import CellLoop  # here: asyncio is a large import, and few cells await
+
+            self._loop = CellLoop()
+        return self._loop
 
     def _parse(self, provider: Provider, source: str, name: str) -> tuple[ast.Module, str]:
         source = provider.rewrite(source)

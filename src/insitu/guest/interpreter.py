@@ -12,16 +12,19 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from . import protocol, variables, warm
+from . import calls, protocol, values, variables, warm
 from .cells import Shell
+from .inbox import Inbox
 from .lockdown import WORKSPACE
 from .reseed import reseed
+from .tools import Host, Tools
 from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
 _ANSWERS, _REQUESTS = 3, 4
-_read, _write = os.read, os.write  # code may put others in their place
-_CHUNK = 1 << 16  # small enough for the allocator to reuse
+_write, _getpid = os.write, os.getpid  # code may put others in their place
+# What a frame has around a value.
+_FRAME = 200
 _shell: Shell | None = None
 _publish_to: Any = None
 
@@ -103,11 +106,15 @@ class Interpreter:
     """Reads requests from one descriptor, runs cells, answers on another."""
 
     def __init__(self, requests: int, answers: int, shell: Shell) -> None:
-        self._requests = requests
+        self._inbox = Inbox(requests, _MAX_REQUEST, shell.shield)
         self._answers = answers
         self._shell = shell
-        self._decoder = protocol.Decoder(_MAX_REQUEST)
+        self._functions = calls.Functions()
+        self._tools: Tools | None = None
         self._publishing = threading.RLock()
+        self._sending = threading.Lock()
+        self._pid = 0
+        self._calls = 0
         self._listed: Any = None
         self._main = b""
         self._budget = 0
@@ -119,8 +126,9 @@ class Interpreter:
 
     def _send_all(self, data: bytes) -> None:
         view = memoryview(data)
-        while view:
-            view = view[_write(self._answers, view) :]
+        with self._sending:
+            while view:
+                view = view[_write(self._answers, view) :]
 
     def serve(self) -> None:
         """Run until the host closes its end."""
@@ -129,13 +137,10 @@ class Interpreter:
 
     def receive(self) -> None:
         """Wait for requests, and carry out what has come."""
-        data = _read(self._requests, _CHUNK)
-        if not data:
-            os._exit(0)
-        for kind, payload in self._decoder.feed(data):
+        for kind, payload in self._inbox.receive():
             if kind == protocol.EXECUTE:
                 body, code = protocol.parse_json(payload)
-                self._execute(body, code.decode("utf-8", "surrogatepass"))
+                self._execute(body, code)
             elif kind == protocol.REHEARSE:
                 self._shell.prepare(rehearse=warm.touch)
                 self.send(protocol.READY, {})
@@ -152,7 +157,7 @@ class Interpreter:
             return  # it goes out with the last frame
         self._send_all(frame)
         # What is written after this must come after it, though it takes another way: wait until it is seen.
-        self._wait_for(protocol.SEEN)
+        self._inbox.wait(protocol.SEEN)
 
     def _within_budget(self, data: dict[str, Any], main: bool) -> bytes:
         frame = protocol.json_frame(protocol.RESULT, {"data": data, "main": main})
@@ -164,22 +169,14 @@ class Interpreter:
         note = f"<a result of {size} bytes was left out: {self._budget} bytes of results are left>"
         return protocol.json_frame(protocol.RESULT, {"data": {"text/plain": note}, "main": main})
 
-    def _wait_for(self, wanted: int) -> bytes:
-        data = b""  # it may have come with what was read before
-        while True:
-            for kind, payload in self._decoder.feed(data):
-                if kind == wanted:
-                    return payload
-            data = _read(self._requests, _CHUNK)
-            if not data:
-                os._exit(0)
-
-    def _execute(self, request: dict[str, Any], code: str) -> None:
+    def _execute(self, request: dict[str, Any], tail: bytes) -> None:
         os.environ.update(request["session_env"])
         self._main, self._budget, self._truncated = b"", request["results_bytes"], False
+        self._offer(request.get("tools"))
         before = _cpu_seconds()
         with _environment(request["env_vars"]):
-            error = self._shell.run(code, stale_interrupt=request["stale_interrupt"])
+            error = self._run(request, tail)
+        self._inbox.clear()
         _flush()
         body: dict[str, Any] = {
             "error": error._asdict() if error else None,
@@ -191,6 +188,44 @@ class Interpreter:
             self._listed = listing
             body["files"], body["complete"] = listing
         self._send_all(self._main + protocol.json_frame(protocol.FINISHED, body))
+
+    def _run(self, request: dict[str, Any], tail: bytes) -> Any:
+        stale, call = request["stale_interrupt"], request.get("call")
+        if call is None:
+            return self._shell.run(tail.decode("utf-8", "surrogatepass"), stale_interrupt=stale)
+        source, given = tail[: call["source_bytes"]].decode(), tail[call["source_bytes"] :].decode()
+        return self._shell.perform(lambda: self._call(source, call["handler"], given), stale_interrupt=stale)
+
+    def _call(self, source: str, handler: str | None, given: str) -> None:
+        args, kwargs = calls.arguments(given)
+        value = self._shell.complete(self._functions.find(source, handler)(*args, **kwargs))
+        self.publish({values.MIME: values.within(value, self._budget - _FRAME)}, True)
+
+    def _offer(self, declared: Any) -> None:
+        if declared:
+            self._pid = _getpid()
+            host = Host(self._send_call, self._wait_for_result, self._wait_for_result_async)
+            self._tools = self._shell.namespace["tools"] = Tools(host, declared)
+        elif self._tools is not None:
+            if self._shell.namespace.get("tools") is self._tools:
+                del self._shell.namespace["tools"]
+            self._tools = None
+
+    def _send_call(self, name: str, given: str) -> int:
+        if _getpid() != self._pid:
+            raise RuntimeError("tools can be called by the process that the code runs in, and not by its children")
+        _flush()
+        self._calls += 1
+        number = self._calls
+        frame = protocol.json_frame(protocol.TOOL_CALL, {"number": number, "name": name}, given.encode())
+        self._shell.shield(self._send_all, frame)
+        return number
+
+    def _wait_for_result(self, number: int) -> bytes:
+        return self._inbox.wait(protocol.TOOL_RESULT, number)
+
+    async def _wait_for_result_async(self, number: int) -> bytes:
+        return await self._inbox.wait_async(protocol.TOOL_RESULT, number)
 
     def _listing(self) -> Any:
         try:

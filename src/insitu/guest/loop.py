@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import sys
 import warnings
+from collections.abc import Coroutine
 from types import CodeType
 from typing import Any
 
@@ -20,11 +21,19 @@ class CellLoop:
 
     def run(self, codes: list[CodeType], namespace: dict[str, Any]) -> Any:
         """Run code objects one after the other, awaiting those that are coroutines; return the last value."""
-        loop = self._open()
         contexts: list[contextvars.Context] = []
+        return self._complete(self._main(codes, namespace, contexts), contexts)
+
+    def complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine; return what it comes to."""
+        contexts: list[contextvars.Context] = []
+        return self._complete(self._await(coroutine, contexts), contexts)
+
+    def _complete(self, main: Coroutine[Any, Any, Any], contexts: list[contextvars.Context]) -> Any:
+        loop = self._open()
         self._cancelled = False
         try:
-            return loop.run_until_complete(self._main(codes, namespace, contexts))
+            return loop.run_until_complete(main)
         except asyncio.CancelledError as error:
             if not self._cancelled:
                 raise
@@ -62,6 +71,13 @@ class CellLoop:
         finally:
             contexts.append(contextvars.copy_context())
         return value
+
+    async def _await(self, coroutine: Coroutine[Any, Any, Any], contexts: list[contextvars.Context]) -> Any:
+        self._task = asyncio.current_task()
+        try:
+            return await coroutine
+        finally:
+            contexts.append(contextvars.copy_context())
 
     def _leave(self) -> None:
         task, self._task = self._task, None

@@ -15,9 +15,11 @@ from typing import Any
 EXECUTE = 1
 SEEN = 3
 REHEARSE = 4
+TOOL_RESULT = 5
 # Interpreter to host.
 READY = 16
 RESULT = 17
+TOOL_CALL = 18
 FINISHED = 19
 # Host to agent, and back.
 REQUEST = 32
@@ -26,6 +28,8 @@ REFUSED = 34
 
 HEADER = struct.Struct("<IB")
 _JSON_LENGTH = struct.Struct("<I")
+# Which call a tool's result answers: it stands before the JSON.
+NUMBER = struct.Struct("<I")
 # What the agent writes when a command has ended: exit code, negative for a signal, and microseconds of processor time.
 ENDED = struct.Struct("<iQ")
 
@@ -52,13 +56,14 @@ def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
     return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
 
 
-def _bounded_int(digits: str) -> int | None:
+def bounded_int(digits: str) -> int | None:
+    """A whole number; None if it has so many digits that reading it holds up everybody."""
     return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
 # Made once, since code can put others in the place of json's own functions.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-_decode = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_bounded_int).decode
+_decode = json.JSONDecoder(parse_constant=lambda _: None, parse_int=bounded_int).decode
 
 
 def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
