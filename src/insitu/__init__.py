@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .errors import (
         AnswerFailed,
         CallerError,
+        Conflict,
         EngineClosed,
         FileMissing,
         Forbidden,
@@ -73,6 +74,7 @@ __all__ = [
     "ClientAnswer",
     "ClientSession",
     "CodeError",
+    "Conflict",
     "EngineClosed",
     "EnvironmentInfo",
     "Event",

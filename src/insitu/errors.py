@@ -12,6 +12,7 @@
     │   ├── PathRefused             a path that leads out of the workspace
     │   ├── TooLarge                more bytes than the operator allows
     │   ├── WorkspaceFull           the session's disk limit is reached
+    │   ├── Conflict                there already, or still in use
     │   ├── QuotaExceeded           the caller's own share is used up; try again later
     │   └── UpstreamRefused         the model server finds fault with the request
     └── ServiceError                the service cannot do its part
@@ -150,6 +151,12 @@ class WorkspaceFull(CallerError):
     """Raised when a write would pass the session's disk limit."""
 
     code = "workspace_full"
+
+
+class Conflict(CallerError):
+    """Raised when a thing must be new and is there already, or is to go and is still in use."""
+
+    code = "conflict"
 
 
 class QuotaExceeded(CallerError):

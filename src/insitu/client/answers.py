@@ -11,6 +11,7 @@ import httpx2
 
 from insitu.errors import (
     CallerError,
+    Conflict,
     Forbidden,
     InsituError,
     InvalidRequest,
@@ -31,6 +32,7 @@ _BY_STATUS: Mapping[int, type[InsituError]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
+    409: Conflict,
     413: TooLarge,
     422: InvalidRequest,
     429: QuotaExceeded,

@@ -22,6 +22,13 @@ from .execution import Result as Result
 from .execution import Timings as Timings
 from .execution import Truncated as Truncated
 from .execution import Usage as Usage
+from .function import LATEST as LATEST
+from .function import DeployedFunction as DeployedFunction
+from .function import FunctionInfo as FunctionInfo
+from .function import FunctionRevision as FunctionRevision
+from .function import FunctionSpec as FunctionSpec
+from .function import Invocation as Invocation
+from .function import InvocationState as InvocationState
 from .session import GIB as GIB
 from .session import MIB as MIB
 from .session import EnvironmentInfo as EnvironmentInfo

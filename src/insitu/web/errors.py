@@ -28,6 +28,7 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
     errors.NotFound: (404, "not_found_error"),
     errors.TooLarge: (413, INVALID),
     errors.WorkspaceFull: (413, INVALID),
+    errors.Conflict: (409, INVALID),
     errors.QuotaExceeded: (429, "rate_limit_error"),
     # Not 503: the code may have run, and clients send again by themselves what a 503 answers.
     errors.ServiceError: (500, SERVER),
