@@ -1,0 +1,265 @@
+"""JSON schemas of arguments: checked before they are kept, and safe to check with, whoever has written them.
+
+A check runs on the event loop. So a schema holds no reference to elsewhere, no pattern that backtracks, no endless
+recursion; and what it may cost is known before it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from .errors import InvalidRequest, TooLarge
+
+_MOST_BYTES, _DEEPEST, _DEEPEST_VALUE = 64 * 1024, 64, 200
+# Steps of a check: of a schema's own, of one with the values, and of a recursive one, which are counted one by one.
+_MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 20_000
+_MOST_CHAINED = 32
+_MOST_PATTERNS, _PATTERN_STEPS = 64, 20
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=1024 * 1024)
+_LONGEST_MESSAGE = 300
+_DRAFTS = ("https://json-schema.org/draft", "http://json-schema.org/draft")
+
+# Keywords whose schemas are for the same value, and those whose schemas are for what is in it.
+_HERE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
+_BELOW = (
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "propertyNames",
+    "prefixItems",
+    "items",
+    "additionalItems",
+    "unevaluatedItems",
+    "contains",
+)
+_MAPPINGS = {"dependentSchemas", "dependencies", "properties", "patternProperties"}
+# They would make a reference mean something else than the place that it names.
+_REFUSED = ("$schema", "$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor")
+
+Schema = Mapping[str, Any]
+
+
+def check_schema(schema: object) -> None:
+    """See that something is a JSON schema that values can be checked with.
+
+    Raises:
+        InvalidRequest: if it is none, or would be dangerous.
+    """
+    Checker(schema)
+
+
+class Checker:
+    """Checks values against one schema.
+
+    Raises:
+        InvalidRequest: if that is none, or would be dangerous.
+    """
+
+    def __init__(self, schema: object) -> None:
+        self._schema = _readable(schema)
+        with _refusing():
+            jsonschema_rs.meta.validate(self._schema)
+        cost = _Cost(self._schema)
+        self._steps, self._recursive = cost.steps, cost.recursive
+        with _refusing():
+            self._validator = jsonschema_rs.validator_for(
+                self._schema, offline=True, validate_formats=False, pattern_options=_PATTERNS
+            )
+
+    def check(self, value: Any, size: int | None = None) -> None:
+        """See that a value in JSON's types is what the schema says.
+
+        Args:
+            size: bytes of its JSON, where they are known.
+
+        Raises:
+            InvalidRequest: if it is not; it says where, and what.
+            TooLarge: if it is so large that the check would take too long.
+        """
+        values = (len(orjson.dumps(value)) if size is None else size) // 2 + 1
+        if values * self._steps > _MOST_CHECKS:
+            raise TooLarge(
+                f"about {values} values are too many for a schema of {self._steps} steps to check",
+                hint="pass large data as a file or as one string, or make the schema simpler",
+            )
+        if is_deep(value, _DEEPEST_VALUE):
+            raise InvalidRequest(f"the arguments are nested deeper than {_DEEPEST_VALUE}")
+        if self._recursive:
+            _Counted(self._schema).count(self._schema, value)
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            raise InvalidRequest(f"{_place(error.instance_path)}: {_clipped(error.message)}") from None
+        except ValueError as error:
+            raise InvalidRequest(f"the arguments cannot be checked: {_clipped(str(error))}") from None
+
+
+def is_deep(value: Any, deepest: int) -> bool:
+    """Whether a value in JSON's types is nested deeper than so many levels."""
+    level = [value]
+    for _ in range(deepest + 1):
+        inner: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += [item for item in each.values() if isinstance(item, (dict, list))]
+            elif isinstance(each, (list, tuple)):
+                inner += [item for item in each if isinstance(item, (dict, list))]
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+class _Cost:
+    """How many steps one value takes at the most, references written out; a loop is gone through once."""
+
+    def __init__(self, root: Schema) -> None:
+        self.steps = 0
+        self.recursive = False
+        self._root = root
+        self._patterns = 0
+        self._visit(root, 1, {})
+
+    def _visit(self, schema: Schema, weight: int, open_references: Mapping[str, bool], chained: int = 0) -> None:
+        """Count a schema; ``open_references`` are those that it is within, and whether for the same value."""
+        self.steps += weight * self._own_steps(schema)
+        if self.steps > _MOST_STEPS:
+            raise _no_schema(f"it takes more than {_MOST_STEPS} steps, its references written out")
+        if chained > _MOST_CHAINED:
+            raise _no_schema(f"more than {_MOST_CHAINED} schemas within each other are for the same value")
+        weight *= 2 if any(keyword in schema for keyword in ("unevaluatedItems", "unevaluatedProperties")) else 1
+        below = dict.fromkeys(open_references, False)
+        for here, inner in _inner(schema):
+            self._visit(inner, weight, open_references if here else below, chained + 1 if here else 0)
+        if "$ref" in schema:
+            self._follow(schema["$ref"], weight, open_references, chained)
+
+    def _follow(self, reference: object, weight: int, open_references: Mapping[str, bool], chained: int) -> None:
+        target = _resolve(self._root, reference)
+        if open_references.get(str(reference)):
+            raise _no_schema(f"the reference {reference!r} leads to itself")
+        if str(reference) in open_references:
+            self.recursive = True
+            return
+        self._visit(target, weight, {**open_references, str(reference): True}, chained + 1)
+
+    def _own_steps(self, schema: Schema) -> int:
+        if schema is not self._root and (refused := [word for word in _REFUSED if isinstance(schema.get(word), str)]):
+            raise _no_schema(f"{refused[0]} is not taken; refer to a place as in {{'$ref': '#/$defs/name'}}")
+        patterns = len(schema.get("patternProperties") or ()) + ("pattern" in schema)
+        self._patterns += patterns
+        if self._patterns > _MOST_PATTERNS:
+            raise _no_schema(f"it has more than {_MOST_PATTERNS} patterns, its references written out")
+        listed = sum(len(schema.get(word) or ()) for word in ("enum", "required"))
+        return 1 + len(schema) // 4 + listed // 4 + patterns * _PATTERN_STEPS
+
+
+class _Counted:
+    """Counts what a recursive schema does with a value: with each level of that, it may double."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._left = _MOST_COUNTED
+
+    def count(self, schema: Schema, value: Any) -> None:
+        """Raise InvalidRequest if it is too much."""
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidRequest(
+                f"to check the arguments takes more than {_MOST_COUNTED} steps, since the schema contains itself",
+                hint="nest them less, or make the schema simpler",
+            )
+        for here, inner in _inner(schema, value):
+            for each in [value] if here else _items(value):
+                self.count(inner, each)
+        for name, inner in _named(schema):
+            if isinstance(value, dict) and name in value:
+                self.count(inner, value[name])
+        if "$ref" in schema:
+            self.count(_resolve(self._root, schema["$ref"]), value)
+
+
+def _inner(schema: Schema, value: Any = None) -> Iterator[tuple[bool, Schema]]:
+    """The schemas within one, and whether they are for the same value; with a value, without its named properties."""
+    for keyword in (*_HERE, *_BELOW):
+        found = schema.get(keyword)
+        if value is not None and keyword == "properties":
+            continue
+        if isinstance(found, dict):
+            inner: Sequence[Any] = list(found.values()) if keyword in _MAPPINGS else [found]
+        else:
+            inner = found if isinstance(found, list) else ()
+        for each in inner:
+            if isinstance(each, dict):
+                yield keyword in _HERE, each
+
+
+def _named(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    properties = schema.get("properties")
+    for name, inner in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(inner, dict):
+            yield name, inner
+
+
+def _items(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _resolve(root: Schema, reference: object) -> Schema:
+    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+        raise _no_schema(f"the reference {_clipped(repr(reference))} leads elsewhere; only '#/…' is followed")
+    found: Any = root
+    for part in reference.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
+    if isinstance(found, bool):
+        return {}
+    if not isinstance(found, dict):
+        raise _no_schema(f"the reference {_clipped(reference)!r} leads nowhere")
+    return found
+
+
+def _readable(schema: object) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        raise _no_schema("it is no object")
+    if is_deep(schema, _DEEPEST):
+        raise _no_schema(f"it is nested deeper than {_DEEPEST}")
+    try:
+        size = len(orjson.dumps(schema))
+    except TypeError as error:
+        raise _no_schema(str(error)) from None
+    if size > _MOST_BYTES:
+        raise TooLarge(f"the schema has {size} bytes; {_MOST_BYTES} is the most")
+    if not str(schema.get("$schema", _DRAFTS[0])).startswith(_DRAFTS):
+        raise _no_schema(f"its $schema is {_clipped(repr(schema['$schema']))}, and not one of {_DRAFTS[0]}")
+    # Without a name of its own: references are to places in it.
+    return {word: value for word, value in schema.items() if word not in ("$id", "id")}
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        raise _no_schema(_clipped(str(getattr(error, "message", error)))) from None
+
+
+def _no_schema(why: str) -> InvalidRequest:
+    return InvalidRequest(f"this is no JSON schema that can be used: {why}")
+
+
+def _place(path: Sequence[str | int]) -> str:
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return _clipped(named.lstrip(".")) or "the arguments"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
