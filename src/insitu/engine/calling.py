@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,25 +44,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolSpec:
-    """A tool as code sees it.
-
-    Args:
-        parameters: the JSON schema of its arguments, an object.
-        pauses: whether the execution's clock stands still until the answer is there: it comes from the client.
-    """
-
-    name: str
-    description: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    pauses: bool = False
-
-    def declaration(self) -> dict[str, Any]:
-        """What the interpreter is told of it."""
-        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
-
-
-@dataclass(frozen=True, slots=True)
 class ToolFailure:
     """What code gets in place of a value.
 
@@ -72,6 +53,30 @@ class ToolFailure:
 
     name: str
     message: str
+
+
+Prepare = Callable[[dict[str, Any]], dict[str, Any] | ToolFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as code sees it.
+
+    Args:
+        parameters: the JSON schema of its arguments, an object.
+        pauses: whether the execution's clock stands still until the answer is there: it comes from the client.
+        prepare: makes of the arguments that code gives those that the call has, or says why it may not be.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pauses: bool = False
+    prepare: Prepare | None = None
+
+    def declaration(self) -> dict[str, Any]:
+        """What the interpreter is told of it."""
+        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,10 @@ class ToolCalls:
         refusal = self._refusal(name, swells)
         if refusal is not None or tool is None:
             return self._send(number, refusal)
-        self._begin(Pending(f"call_{secrets.token_hex(16)}", number, tool), _parsed(text))
+        arguments = _parsed(text) if tool.prepare is None else tool.prepare(_parsed(text))
+        if isinstance(arguments, ToolFailure):
+            return self._send(number, arguments)
+        self._begin(Pending(f"call_{secrets.token_hex(16)}", number, tool), arguments)
 
     def _refusal(self, name: str, swells: bool) -> ToolFailure | None:
         if self._bytes > _MOST_TOGETHER or swells:

@@ -1,0 +1,75 @@
+"""Python functions as tools: what their type hints and docstrings say, as a JSON schema."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
+
+from .errors import InvalidRequest
+
+_CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_timedelta="float")
+
+Bound = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Signature:
+    """A function's name, docstring and parameters.
+
+    Args:
+        parameters: the JSON schema of its arguments, made from the type hints.
+
+    Raises:
+        InvalidRequest: if JSON cannot say what the function takes.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.description = inspect.getdoc(function) or ""
+        self._check(function)
+        try:
+            self._adapter: TypeAdapter[Bound] = TypeAdapter(_binding(function), config=_CONFIG)
+            self.parameters: Mapping[str, Any] = self._adapter.json_schema()
+        except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError) as error:
+            raise InvalidRequest(f"the function {self.name!r} cannot be a tool: {_first_line(error)}") from None
+
+    def bind(self, arguments: Mapping[str, Any]) -> Bound:
+        """The arguments for a call, from plain JSON.
+
+        Raises:
+            InvalidRequest: if they are none of the function's.
+        """
+        try:
+            return self._adapter.validate_json(orjson.dumps(arguments))
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)[:5]
+            told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in faults)
+            raise InvalidRequest(told) from None
+
+    def _check(self, function: Callable[..., Any]) -> None:
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+                raise InvalidRequest(
+                    f"the function {self.name!r} cannot be a tool: {str(parameter)!r} cannot be passed by name"
+                )
+
+
+def _binding(function: Callable[..., Any]) -> Callable[..., Bound]:
+    """A function of the same signature that returns its arguments."""
+
+    @functools.wraps(function)
+    def bound(*args: Any, **kwargs: Any) -> Bound:
+        return args, kwargs
+
+    # What the function returns is its own business.
+    bound.__annotations__ = {name: hint for name, hint in bound.__annotations__.items() if name != "return"}
+    return bound
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

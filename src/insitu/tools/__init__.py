@@ -1,0 +1,9 @@
+"""Functions of the host that sandboxed code may call: one registry, whatever their source."""
+
+from __future__ import annotations
+
+from .base import Bounds as Bounds
+from .base import Tool as Tool
+from .base import client_tool as client_tool
+from .python import tool as tool
+from .registry import Registry as Registry

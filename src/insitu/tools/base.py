@@ -1,0 +1,64 @@
+"""What a tool is, whatever its source."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine import ToolSpec
+from ..types import MIB
+from .arguments import Arguments
+from .rates import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What each call of a tool may take.
+
+    Args:
+        timeout_s: until its answer is there, in seconds.
+        max_bytes: of its result, as JSON.
+        rate: how often one key may call it.
+        at_once: calls that run side by side, of all keys together; others wait for them.
+    """
+
+    timeout_s: float = 30.0
+    max_bytes: int = MIB
+    rate: Rate | None = None
+    at_once: int = 32
+
+
+class Tool(ABC):
+    """A function of the host.
+
+    Args:
+        parameters: the JSON schema of its arguments.
+        source: where it comes from: ``python``, or ``mcp:`` and the name of a server.
+    """
+
+    def __init__(self, name: str, description: str, parameters: Mapping[str, Any], source: str, bounds: Bounds) -> None:
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+        self.source = source
+        self.bounds = bounds
+        self._arguments = Arguments(name, parameters)
+
+    def spec(self) -> ToolSpec:
+        """The tool as code sees it."""
+        return ToolSpec(self.name, self.description, self.parameters, prepare=self._arguments)
+
+    @abstractmethod
+    async def call(self, arguments: Mapping[str, Any]) -> Any:
+        """What it answers, in JSON's types; whatever it raises is the caller's to hear."""
+
+
+def client_tool(name: str, description: str, parameters: Mapping[str, Any]) -> ToolSpec:
+    """A tool of the client's own, as code sees it: the execution is paused until the client answers.
+
+    Raises:
+        InvalidRequest: if the parameters are no JSON schema of an object.
+    """
+    return ToolSpec(name, description, parameters, pauses=True, prepare=Arguments(name, parameters))
