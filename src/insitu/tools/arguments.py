@@ -8,9 +8,10 @@ from typing import Any
 
 from ..engine import ToolFailure
 from ..errors import InvalidRequest, TooLarge
-from ..guest.values import TYPE
 from ..schemas import Checker
 
+# As guest/places.py has it.
+_TYPE = "$type"
 # Digits of a number, in bits: turning more into text takes long.
 _MOST_BITS = 4096
 _TEXTS = {"bytes": "base64", "datetime": "iso", "date": "iso", "time": "iso", "decimal": "value", "uuid": "value"}
@@ -55,9 +56,9 @@ def _plain(value: Any, path: str) -> Any:
         return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    if TYPE not in value:
+    if _TYPE not in value:
         return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
-    kind = str(value[TYPE])
+    kind = str(value[_TYPE])
     if kind in _TEXTS:
         return _part(value, _TEXTS[kind], str, path)
     if kind == "set":
@@ -74,7 +75,7 @@ def _plain(value: Any, path: str) -> Any:
 def _part(value: Mapping[str, Any], name: str, kind: type, path: str) -> Any:
     part = value.get(name)
     if type(part) is not kind:
-        raise InvalidRequest(f"{path}: its {TYPE} has no {name}")
+        raise InvalidRequest(f"{path}: its {_TYPE} has no {name}")
     return part
 
 
