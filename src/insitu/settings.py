@@ -111,6 +111,18 @@ class Settings(BaseSettings):
         description="memory of all sandboxes together; by default 80 % of the machine",
     )
 
+    function_concurrency: int = Field(16, gt=0, description="invocations of a function running at once, by default")
+    function_idle_s: float = Field(300, gt=0, description="seconds after which an unused sandbox of a function ends")
+    function_log: int = Field(100, gt=0, description="invocations that are remembered of each function")
+    max_warm_sandboxes: int = Field(32, ge=0, description="unused sandboxes that all functions together keep")
+    max_queued_invocations: int = Field(
+        1000, gt=0, description="invocations that wait or run in the background, of one key"
+    )
+
+    tools: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Python modules whose tools code may be granted, comma-separated"
+    )
+    mcp_config: Path | None = Field(None, description="a JSON file of MCP servers whose tools code may be granted")
     tool_wait_s: float = Field(
         900, gt=0, description="seconds that an execution waits for its client to answer a call of a tool"
     )
@@ -139,7 +151,7 @@ class Settings(BaseSettings):
     max_idle_timeout_s: float = Field(24 * 3600, gt=0, description="ceiling of idle_timeout_s")
     max_ttl_s: float = Field(7 * 24 * 3600, gt=0, description="ceiling of ttl_s")
 
-    @field_validator("api_keys", "allowed_hosts", "fenced_models", "preimport", "vision_models", mode="before")
+    @field_validator("api_keys", "allowed_hosts", "fenced_models", "preimport", "tools", "vision_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

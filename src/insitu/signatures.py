@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 
 from .errors import InvalidRequest
 
-_CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_timedelta="float")
+_CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -29,12 +30,13 @@ class Signature:
     """
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
         self.description = inspect.getdoc(function) or ""
         self._check(function)
         try:
-            self._adapter: TypeAdapter[Bound] = TypeAdapter(_binding(function), config=_CONFIG)
-            self.parameters: Mapping[str, Any] = self._adapter.json_schema()
+            binding: Any = _binding(function)
+            self._adapter: TypeAdapter[Bound] = TypeAdapter(binding, config=_CONFIG)
+            self.parameters: Mapping[str, Any] = self._adapter.json_schema(schema_generator=_Untitled)
         except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError) as error:
             raise InvalidRequest(f"the function {self.name!r} cannot be a tool: {_first_line(error)}") from None
 
@@ -57,6 +59,13 @@ class Signature:
                 raise InvalidRequest(
                     f"the function {self.name!r} cannot be a tool: {str(parameter)!r} cannot be passed by name"
                 )
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without titles, which say once more what the name says."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
 def _binding(function: Callable[..., Any]) -> Callable[..., Bound]:

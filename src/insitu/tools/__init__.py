@@ -6,4 +6,6 @@ from .base import Bounds as Bounds
 from .base import Tool as Tool
 from .base import client_tool as client_tool
 from .python import tool as tool
+from .python import tool_of as tool_of
 from .registry import Registry as Registry
+from .registry import make_registry as make_registry

@@ -68,7 +68,7 @@ def _plain(value: Any, path: str) -> Any:
     if kind == "float":
         return _infinity(_part(value, "value", str, path), path)
     if kind == "timedelta":
-        return _seconds(_part(value, "microseconds", int, path))
+        return _duration(_part(value, "microseconds", int, path))
     raise InvalidRequest(f"{path}: a tool takes no {kind[:40]}; {_WAYS.get(kind, 'it takes what JSON has')}")
 
 
@@ -98,5 +98,6 @@ def _infinity(text: str, path: str) -> float:
     raise InvalidRequest(f"{path}: JSON has no {text[:8]}; pass None, or a string")
 
 
-def _seconds(microseconds: int) -> float:
-    return microseconds / 1_000_000
+def _duration(microseconds: int) -> str:
+    seconds, rest = divmod(abs(microseconds), 1_000_000)
+    return f"{'-' if microseconds < 0 else ''}PT{seconds}.{rest:06}S"

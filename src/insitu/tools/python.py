@@ -98,7 +98,7 @@ def tool(
     return mark if function is None else mark(function)
 
 
-def tools_of(function: Callable[..., Any]) -> Tool:
+def tool_of(function: Callable[..., Any]) -> Tool:
     """The tool that a function was made by the decorator; any other becomes one with the usual bounds."""
     made = getattr(function, _MARK, None)
     return made if isinstance(made, Tool) else FunctionTool(function, Bounds())
@@ -123,4 +123,4 @@ def tools_in(modules: Sequence[str]) -> Iterator[Tool]:
             raise InvalidRequest(
                 f"the module {name!r} of the setting tools has no tools", hint="decorate its functions: @insitu.tool"
             )
-        yield from (tools_of(function) for function in found)
+        yield from (tool_of(function) for function in found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import anyio
@@ -12,52 +12,48 @@ from anyio.abc import TaskGroup
 
 from ..engine import RunningExecution
 from ..errors import EngineClosed, InvalidRequest
+from ..settings import Settings
 from .base import Tool
+from .config import McpServer, read_config
+from .python import tools_in
 from .serving import Desk, redacting, serve
 
 ALL = "*"
 
 
 class Registry:
-    """The tools that there are; within its ``async with`` block their calls are answered.
+    """The tools that there are; within its ``async with`` block MCP servers are connected, and calls answered.
 
     Args:
         tools: those that are there from the beginning.
+        servers: MCP servers by their names.
         secrets: what no message of a failing tool may hold.
 
     Raises:
-        InvalidRequest: if two have the same name.
+        InvalidRequest: if two tools have the same name, or, on entering, if a required server does not start.
     """
 
-    def __init__(self, tools: Iterable[Tool] = (), secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tools: Iterable[Tool] = (),
+        servers: Mapping[str, McpServer] = MappingProxyType({}),
+        secrets: Sequence[str] = (),
+    ) -> None:
         self._desks: dict[str, Desk] = {}
-        self._redact = redacting(secrets)
+        self._redact = redacting([*secrets, *(secret for server in servers.values() for secret in server.secrets())])
+        self._servers = servers
         self._tasks: TaskGroup | None = None
-        for tool in tools:
-            self.add(tool)
-
-    def add(self, tool: Tool) -> None:
-        """Take in a tool.
-
-        Raises:
-            InvalidRequest: if there is one of this name.
-        """
-        if known := self._desks.get(tool.name):
-            raise InvalidRequest(
-                f"two tools are called {tool.name!r}: one of {known.tool.source}, one of {tool.source}",
-                hint="give one of them another name, as in @insitu.tool(name=…)",
-            )
-        self._desks[tool.name] = Desk(tool, self._redact)
-
-    def remove(self, name: str) -> None:
-        """Let go of a tool; calls that are under way go on."""
-        self._desks.pop(name, None)
+        self._add(list(tools))
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(self._tasks.cancel_scope.cancel)
-            self._stack = stack.pop_all()
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            faults = await self._connect(tasks)
+            if not faults:
+                self._tasks, self._stack = tasks, stack.pop_all()
+        if faults:
+            raise InvalidRequest("; ".join(faults), hint="see mcp_config, and what the server itself has said")
         return self
 
     async def __aexit__(
@@ -65,6 +61,56 @@ class Registry:
     ) -> None:
         self._tasks = None
         await self._stack.aclose()
+
+    def provide(self, source: str, tools: Sequence[Tool]) -> None:
+        """Say which tools a source has now; those that it had before and has no more are gone.
+
+        Raises:
+            InvalidRequest: if another source has a tool of the same name.
+        """
+        before = {name: desk for name, desk in self._desks.items() if desk.tool.source == source}
+        for name in before:
+            del self._desks[name]
+        try:
+            self._add(tools)
+        except InvalidRequest:
+            self._desks.update(before)
+            raise
+        for name, desk in before.items():
+            if name in self._desks:  # what was counted of its calls still counts
+                desk.tool = self._desks[name].tool
+                self._desks[name] = desk
+
+    def _add(self, tools: Sequence[Tool]) -> None:
+        made: dict[str, Desk] = {}
+        for tool in tools:
+            if known := self._desks.get(tool.name) or made.get(tool.name):
+                raise InvalidRequest(
+                    f"two tools are called {tool.name!r}: one of {known.tool.source}, one of {tool.source}",
+                    hint="give one of them another name, as in @insitu.tool(name=…)",
+                )
+            made[tool.name] = Desk(tool, self._redact)
+        self._desks.update(made)
+
+    async def _connect(self, tasks: TaskGroup) -> list[str]:
+        """Connect all servers; returns what is wrong with those that are required."""
+        if not self._servers:
+            return []
+        try:
+            from .mcp import Connection
+        except ImportError as error:
+            return [f"MCP servers need the package {error.name}: pip install 'insitu[mcp]'"]
+        faults: list[str] = []
+
+        async def start(name: str, server: McpServer) -> None:
+            fault = await tasks.start(Connection(name, server, self.provide, self._redact).keep)
+            if fault and server.insitu.required:
+                faults.append(f"the MCP server {name!r}: {fault}")
+
+        async with anyio.create_task_group() as starting:
+            for name, server in self._servers.items():
+                starting.start_soon(start, name, server)
+        return faults
 
     def tools(self) -> list[Tool]:
         """All of them, by name."""
@@ -98,3 +144,14 @@ class Registry:
         if self._tasks is None:
             raise EngineClosed("the registry of tools is not open", hint="use it within its `async with` block")
         self._tasks.start_soon(serve, running, desks, owner)
+
+
+def make_registry(settings: Settings) -> Registry:
+    """The registry that the settings name, which is yet to be entered.
+
+    Raises:
+        InvalidRequest: if a module or the file of MCP servers is not what it must be.
+    """
+    servers = read_config(settings.mcp_config) if settings.mcp_config else {}
+    secrets = [*settings.keys(), settings.upstream_api_key.get_secret_value()]
+    return Registry(tools_in(settings.tools), servers, secrets)
