@@ -7,13 +7,12 @@ import importlib
 import inspect
 import json
 import linecache
-import sys
 import textwrap
 from typing import Any, Callable
 
 from . import values
 
-# What a lambda finds without an import, where the environment has imported it already.
+# What a lambda finds without an import, where the environment has it.
 _NAMES = {
     "np": "numpy",
     "pd": "pandas",
@@ -23,7 +22,7 @@ _NAMES = {
     },
 }
 _NAME = "<lambda>"
-_compile, _eval = compile, eval
+_compile, _eval, _loads = compile, eval, json.loads
 
 Function = Callable[..., Any]
 
@@ -63,15 +62,16 @@ def arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
     Raises:
         NotDecodable: if a value is of no known form.
     """
-    body = json.loads(text)
-    return values.decode(body["args"]), values.decode(body["kwargs"])
+    body = _loads(text)
+    args = [values.decode(value, f"args[{index}]") for index, value in enumerate(body["args"])]
+    return args, {name: values.decode(value, f"kwargs[{name!r}]") for name, value in body["kwargs"].items()}
 
 
 def _define(source: str) -> Function:
+    source = textwrap.dedent(source).strip()
     linecache.cache[_NAME] = (len(source), None, [f"{line}\n" for line in source.split("\n")], _NAME)
-    names: dict[str, Any] = {"__name__": "__lambda__"}
-    names.update({name: sys.modules[module] for name, module in _NAMES.items() if module in sys.modules})
-    tree = _parse(source)
+    tree: Any = _compile(source, _NAME, "exec", ast.PyCF_ONLY_AST, True)
+    names = _names(tree)
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr):
         tree.body.pop()
@@ -83,19 +83,28 @@ def _define(source: str) -> Function:
     else:
         raise NotALambda("the source has to be a lambda, or to end in a function's definition or its name")
     if not callable(function):
-        raise NotALambda(f"the source is a {type(function).__name__}, which cannot be called; write `lambda: …`")
+        raise NotALambda(f"the source is of type {type(function).__name__}, which cannot be called; write `lambda: …`")
     found: Function = function
     return found
 
 
-def _parse(source: str) -> ast.Module:
-    tree: Any = _compile(textwrap.dedent(source).strip(), _NAME, "exec", ast.PyCF_ONLY_AST, True)
-    checked: ast.Module = tree
-    return checked
+def _names(tree: ast.AST) -> dict[str, Any]:
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names = {name: _module(_NAMES[name]) for name in used & _NAMES.keys()}
+    return {"__name__": "__lambda__", **{name: module for name, module in names.items() if module is not None}}
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None  # what uses it gets an ordinary NameError
 
 
 def _import(handler: str) -> Function:
     module, _, name = handler.rpartition(".")
+    if not module:
+        raise NotALambda(f"the handler {handler!r} names no module; write it as module.function")
     found: Any = importlib.import_module(module)
     function = getattr(found, name, None)
     if not callable(function):
