@@ -12,6 +12,7 @@ from .answer import AnswerFile as AnswerFile
 from .answer import AnyAnswer as AnyAnswer
 from .answer import Step as Step
 from .answer import TokenUsage as TokenUsage
+from .called import Called as Called
 from .execution import CodeError as CodeError
 from .execution import Event as Event
 from .execution import EventKind as EventKind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import cast
@@ -46,6 +46,7 @@ class EventStream(Response):
         on_error: an exception and the request's id as the last event.
         keep_alive: what is sent when nothing else was for a while.
         cut: once it is set, the client is cut off, whatever it has read.
+        beside: what runs meanwhile and ends with the stream.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class EventStream(Response):
         on_error: Callable[[Exception, str], bytes] = encode_error,
         keep_alive: bytes = KEEP_ALIVE,
         cut: anyio.Event | None = None,
+        beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     ) -> None:
         super().__init__()
         self.service = service
@@ -63,6 +65,7 @@ class EventStream(Response):
         self.on_error = on_error
         self.keep_alive = keep_alive
         self.cut = cut or anyio.Event()
+        self.beside = beside
         self._reading = anyio.CancelScope()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +73,7 @@ class EventStream(Response):
         keep_alive = partial(writer.keep_alive, self.service.settings.keepalive_s, self.keep_alive)
         try:
             await self.service.while_connected(
-                receive, partial(self._pump, writer), writer.send_written, keep_alive, self._wait_for_cut
+                receive, partial(self._pump, writer), writer.send_written, keep_alive, self._wait_for_cut, *self.beside
             )
         except ClientGone:
             raise

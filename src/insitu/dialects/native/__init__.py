@@ -6,13 +6,14 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import execute, files, sessions
+from . import execute, files, lambdas, sessions
+from .lambda_models import LambdaRequest
 from .models import CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest
 
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (execute, sessions, files):  # the busiest come first in the look-up
+    for part in (execute, sessions, files, lambdas):  # the busiest come first in the look-up
         router.include_router(part.routes(service))
     return router
 
@@ -20,6 +21,6 @@ def _routes(service: Service) -> APIRouter:
 NATIVE = Dialect(
     "insitu",
     _routes,
-    paths=("/v1/execute", "/v1/sessions", "/v1/environments"),
-    bodies=(CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest),
+    paths=("/v1/execute", "/v1/sessions", "/v1/environments", "/v1/lambda"),
+    bodies=(CreateSessionRequest, ExecuteRequest, LambdaRequest, SessionExecuteRequest, UpdateSessionRequest),
 )

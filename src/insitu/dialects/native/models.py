@@ -91,8 +91,8 @@ class SessionExecuteRequest(Strict):
     )
 
 
-class ExecuteRequest(SessionExecuteRequest):
-    """Code to run, in a session or in a fresh sandbox that is destroyed afterwards."""
+class WithSandbox(Strict):
+    """What may run in a session, or in a fresh sandbox that is destroyed afterwards."""
 
     session_id: Name | None = Field(None, description="the session to run in; by default a fresh sandbox")
     environment: Name | None = Field(None, description="one of GET /v1/environments; only without session_id")
@@ -105,6 +105,10 @@ class ExecuteRequest(SessionExecuteRequest):
         if given and self.session_id is not None:
             raise ValueError(f"{' and '.join(given)}: {OF_THE_SESSION}; leave it out, or leave out session_id")
         return self
+
+
+class ExecuteRequest(WithSandbox, SessionExecuteRequest):
+    """Code to run, in a session or in a fresh sandbox that is destroyed afterwards."""
 
 
 class CreateSessionRequest(Strict):

@@ -1,0 +1,212 @@
+"""Inline lambdas: a function that comes with its call, once or for many inputs side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+
+from ..engine import Call, Engine, Session
+from ..errors import InsituError, InvalidRequest, QuotaExceeded, SandboxFailed, ServerFull, SessionNotFound
+from ..guest.values import MIME
+from ..types import Called, CodeError, Limits
+
+# Where others take up the room, an input waits for it so long.
+_PATIENCE_S = 60.0
+_CLOSE_S = 10.0
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+Tell = Callable[[Called], Awaitable[None]]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """A function, and where it is to run.
+
+    Args:
+        source: a lambda, or code that ends in a function.
+        session: where; None for a fresh sandbox, which the options after it are for.
+        timeout_s: wall time of each call, in seconds.
+    """
+
+    source: str
+    owner: str
+    session: Session | None = None
+    timeout_s: float | None = None
+    env_vars: Mapping[str, str] = field(default_factory=dict)
+    environment: str | None = None
+    tier: str | None = None
+    limits: Limits | None = None
+
+    async def call(self, engine: Engine, given: bytes) -> Called:
+        """Call it; cancelling this interrupts it.
+
+        Args:
+            given: what :func:`arguments` has made.
+
+        Raises:
+            InsituError: if it could not be carried out; whatever the function does is in the value.
+        """
+        place: dict[str, Any] = {"environment": self.environment, "tier": self.tier, "limits": self.limits}
+        return await self._run(engine, self.session, given, None, {} if self.session else place)
+
+    async def call_in(self, engine: Engine, session: Session, given: bytes, index: int) -> Called:
+        """Call it for one input of a map."""
+        return await self._run(engine, session, given, index, {})
+
+    async def _run(
+        self, engine: Engine, session: Session | None, given: bytes, index: int | None, place: dict[str, Any]
+    ) -> Called:
+        call = Call(self.source, None, given)
+        options = {"owner": self.owner, "timeout_s": self.timeout_s, "env_vars": self.env_vars, **place}
+        async with engine.start(session, "", call=call, **options) as running:
+            return Called.of(await running.result(), MIME, index)
+
+    @asynccontextmanager
+    async def sandbox(self, engine: Engine) -> AsyncIterator[Session]:
+        """The session that it is to run in, or one for as long as the block.
+
+        Raises:
+            QuotaExceeded: if the owner has too many.
+            ServerFull: if there are too many.
+        """
+        if self.session is not None:
+            yield self.session
+            return
+        made = await engine.create_session(
+            owner=self.owner, environment=self.environment, tier=self.tier, limits=self.limits
+        )
+        try:
+            yield made
+        finally:
+            with anyio.move_on_after(_CLOSE_S, shield=True):
+                await engine.end_session(made, "its map has ended")
+
+
+def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+    """Arguments as a sandbox reads them.
+
+    Raises:
+        InvalidRequest: if one is no JSON.
+    """
+    try:
+        return _dumps({"args": args, "kwargs": kwargs}).encode()
+    except ValueError:
+        raise InvalidRequest(
+            "an argument holds NaN or Infinity, which JSON does not have",
+            hint='send {"$type": "float", "value": "nan"}; the forms of values are described in docs/lambda.md',
+        ) from None
+
+
+def spread(item: Any, args: Sequence[Any], kwargs: Mapping[str, Any], star: bool) -> bytes:
+    """The arguments for one input of a map: the input comes first.
+
+    Args:
+        star: whether a list is several arguments, and an object named ones.
+
+    Raises:
+        InvalidRequest: if that is what it should be and is not.
+    """
+    if not star:
+        return arguments([item, *args], kwargs)
+    if isinstance(item, list):
+        return arguments([*item, *args], kwargs)
+    if isinstance(item, dict):
+        return arguments(args, {**kwargs, **item})
+    raise InvalidRequest(f"with star, each input is a list or an object; one is a {type(item).__name__}")
+
+
+class Map:
+    """One function, called for many inputs, in as many sandboxes as there are processors.
+
+    Args:
+        inputs: the arguments for each, in the order of their indices.
+        tell: hears of each call as it ends.
+    """
+
+    def __init__(self, engine: Engine, function: Lambda, inputs: Sequence[bytes], tell: Tell) -> None:
+        self._engine, self._function, self._tell = engine, function, tell
+        self._inputs = inputs
+        self._left = deque(range(len(inputs)))
+        self._working = 0
+        self._failure: Exception | None = None
+
+    async def run(self) -> None:
+        """Call the function for every input; cancelling this ends all.
+
+        Raises:
+            InsituError: if there was no room for it for too long.
+        """
+        async with anyio.create_task_group() as group:
+            for _ in range(self._workers()):
+                group.start_soon(self._work, group.cancel_scope)
+        if self._failure is not None:
+            raise self._failure
+
+    def _workers(self) -> int:
+        if self._function.session is not None:
+            return min(1, len(self._inputs))
+        processors = len(os.sched_getaffinity(0))
+        return min(processors, self._engine.settings.max_executions, len(self._inputs))
+
+    async def _work(self, all_of_it: anyio.CancelScope) -> None:
+        try:
+            while self._left:
+                async with AsyncExitStack() as stack:
+                    session = await self._open(stack)
+                    if session is None:
+                        return
+                    self._working += 1
+                    stack.callback(self._stop_working)
+                    await self._use(session)
+        except Exception as error:  # raised outside of the task group, which would wrap it
+            self._failure = self._failure or error
+            all_of_it.cancel()
+
+    async def _open(self, stack: AsyncExitStack) -> Session | None:
+        """A sandbox; None if there is no room for one more, and others work."""
+        try:
+            return await stack.enter_async_context(self._function.sandbox(self._engine))
+        except (QuotaExceeded, ServerFull):
+            if self._working:
+                return None
+        return await self._patiently(lambda: stack.enter_async_context(self._function.sandbox(self._engine)))
+
+    def _stop_working(self) -> None:
+        self._working -= 1
+
+    async def _use(self, session: Session) -> None:
+        """Take inputs until none is left, or the sandbox is lost."""
+        while self._left:
+            index = self._left.popleft()
+            try:
+                called = await self._patiently(partial(self._call, session, index))
+            except (SandboxFailed, SessionNotFound) as error:
+                return await self._tell(_lost(error, index))
+            await self._tell(called)
+
+    async def _call(self, session: Session, index: int) -> Called:
+        return await self._function.call_in(self._engine, session, self._inputs[index], index)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
+        deadline = anyio.current_time() + _PATIENCE_S
+        while True:
+            try:
+                return await attempt()
+            except (QuotaExceeded, ServerFull) as full:
+                wait_s = full.retry_after_s or 1.0
+                if not self._engine.ready or anyio.current_time() + wait_s > deadline:
+                    raise
+            await anyio.sleep(wait_s)
+
+
+def _lost(error: InsituError, index: int) -> Called:
+    return Called(None, "crashed", state_kept=False, error=CodeError(type(error).__name__, error.message), index=index)
