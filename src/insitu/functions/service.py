@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Literal
 
+import anyio
+from anyio.abc import TaskGroup
+
+from ..engine import Engine
+from ..errors import InsituError, InvalidRequest
+from ..settings import Settings
 from ..types import FunctionInfo, FunctionRevision, FunctionSpec, Invocation
+from .background import Background
+from .calling import Caller, Live, failed, given_up
+from .check import check_alias, encode_arguments, make_revision
+from .gate import Gates
+from .journal import Journal
+from .keeping import Kept
+from .warm import Warm
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Functions:
     """Functions, each of one owner; what is someone else's is not there."""
+
+    def __init__(self, settings: Settings, engine: Engine, kept: Kept, tasks: TaskGroup) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._kept = kept
+        self._store = kept.functions
+        self._gates = Gates()
+        self._warm = Warm(settings, engine, tasks)
+        self._caller = Caller(engine, kept.functions, self._warm)
+        self._background = Background(settings, kept, self._caller, self._gates, tasks)
+        self._journal = Journal(kept.invocations, settings.function_log)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, engine: Engine, kept: Kept) -> AsyncIterator[Functions]:
+        """All functions, for as long as a server runs; what waited when it stopped goes on.
+
+        Args:
+            kept: the store, which has to be open for longer.
+        """
+        async with anyio.create_task_group() as tasks:
+            functions = cls(settings, engine, kept, tasks)
+            tasks.start_soon(functions._warm.end_idle)
+            tasks.start_soon(functions._background.resume)
+            tasks.start_soon(functions._journal.keep)
+            try:
+                yield functions
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await functions._journal.flush()
+                    await functions._warm.close()
 
     async def deploy(
         self,
@@ -24,6 +72,8 @@ class Functions:
         only: Literal["new", "existing"] | None = None,
     ) -> FunctionRevision:
         """Make a revision and have it be the newest: all of it, or nothing. No code runs.
+
+        What is the newest already is not made again.
 
         Args:
             publish: whether it becomes a version at once.
@@ -37,7 +87,9 @@ class Functions:
             NotFound: if it is not and must be.
             QuotaExceeded: when the owner would store more than may be.
         """
-        raise NotImplementedError
+        environments = [each.name for each in self._engine.environments()]
+        made = make_revision(name, spec, self._settings, environments)
+        return await self._store.deploy(owner, made, publish=publish, only=only)
 
     async def publish(self, owner: str, name: str, revision: str | None = None) -> FunctionRevision:
         """Make a version of a revision, by default the newest; one that is a version already stays that.
@@ -45,15 +97,15 @@ class Functions:
         Raises:
             NotFound: if there is no such function or revision.
         """
-        raise NotImplementedError
+        return await self._store.publish(owner, name, revision)
 
     async def get(self, owner: str, name: str) -> FunctionInfo:
-        """One function; raises NotFound."""
-        raise NotImplementedError
+        """One function, its files without their contents; raises NotFound."""
+        return await self._store.get(owner, name)
 
-    async def list(self, owner: str) -> list[FunctionInfo]:
-        """An owner's functions, by their names."""
-        raise NotImplementedError
+    async def list(self, owner: str) -> Sequence[FunctionInfo]:
+        """An owner's functions by their names, their files without their contents."""
+        return await self._store.list(owner)
 
     async def revision(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
         """What a qualifier names: nothing or ``$LATEST`` the newest revision, a number a version, else an alias.
@@ -61,19 +113,20 @@ class Functions:
         Raises:
             NotFound: if there is no such thing.
         """
-        raise NotImplementedError
+        return await self._store.load(owner, await self._store.find(owner, name, qualifier))
 
     async def versions(self, owner: str, name: str) -> Sequence[FunctionRevision]:
-        """All versions, the oldest first; raises NotFound."""
-        raise NotImplementedError
+        """All versions, the oldest first, their files without their contents; raises NotFound."""
+        return await self._store.versions(owner, name)
 
     async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
         """Have an alias name a version, whatever it named before; raises NotFound and InvalidRequest."""
-        raise NotImplementedError
+        check_alias(alias)
+        await self._store.set_alias(owner, name, alias, version)
 
     async def delete_alias(self, owner: str, name: str, alias: str) -> None:
         """Delete an alias; raises NotFound."""
-        raise NotImplementedError
+        await self._store.delete_alias(owner, name, alias)
 
     async def delete(self, owner: str, name: str, qualifier: str | None = None) -> None:
         """Delete a function, or one of its versions; what runs goes on to its end.
@@ -83,7 +136,7 @@ class Functions:
             InvalidRequest: if the qualifier is no version's number.
             Conflict: if an alias names the version.
         """
-        raise NotImplementedError
+        self._warm.retire(await self._store.delete(owner, name, _version(qualifier)))
 
     async def invoke(
         self,
@@ -106,7 +159,19 @@ class Functions:
             QuotaExceeded: if as many invocations run as may, or the owner's share is used up.
             ServerFull: if there is no room.
         """
-        raise NotImplementedError
+        revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
+        async with self._gates.place((owner, name), self._most(revision), wait=False):
+            running = _begin(revision, "running")
+            try:
+                ended = await self._caller.call(owner, revision, running, arguments, Live(owner))
+            except InsituError as error:
+                self._journal.add(owner, revision, failed(running, error))
+                raise
+            except anyio.get_cancelled_exc_class():
+                self._journal.add(owner, revision, given_up(running))
+                raise
+        self._journal.add(owner, revision, ended)
+        return ended
 
     async def submit(
         self,
@@ -125,15 +190,20 @@ class Functions:
             TooLarge: if they are too many bytes.
             QuotaExceeded: if too many wait, or the owner would store more than may be.
         """
-        raise NotImplementedError
+        revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
+        invocation = _begin(revision, "queued")
+        await self._background.accept(owner, revision, invocation, arguments)
+        return invocation
 
     async def invocation(self, owner: str, id: str) -> Invocation:
         """What has become of an invocation; raises NotFound."""
-        raise NotImplementedError
+        await self._journal.flush()
+        return await self._kept.invocations.get(owner, id)
 
     async def wait(self, owner: str, id: str) -> Invocation:
         """The same, once it has ended."""
-        raise NotImplementedError
+        await self._journal.flush()
+        return await self._background.wait(owner, id)
 
     def events(self, owner: str, id: str) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
         """What happens in an invocation that was submitted: kind and data, the last ``finished`` with all of it.
@@ -141,8 +211,37 @@ class Functions:
         Raises:
             NotFound: if there is no such invocation.
         """
-        raise NotImplementedError
+        return self._background.events(owner, id)
 
     async def logs(self, owner: str, name: str, limit: int = 50) -> Sequence[Invocation]:
         """The last invocations that have ended, the newest first, without what they returned; raises NotFound."""
-        raise NotImplementedError
+        await self._journal.flush()
+        await self._store.get(owner, name)
+        return await self._kept.invocations.ended(owner, name, limit)
+
+    async def _prepare(
+        self, owner: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], qualifier: str | None
+    ) -> tuple[FunctionRevision, bytes]:
+        revision = await self._store.find(owner, name, qualifier)
+        arguments = encode_arguments(args, kwargs)
+        self._caller.check(revision, args, kwargs, len(arguments))
+        return revision, arguments
+
+    def _most(self, revision: FunctionRevision) -> int:
+        return revision.spec.concurrency or self._settings.function_concurrency
+
+
+def _begin(revision: FunctionRevision, state: Literal["queued", "running"]) -> Invocation:
+    now = time.time()
+    started = now if state == "running" else None
+    return Invocation(
+        f"inv_{secrets.token_hex(16)}", revision.name, revision.version, state, created=now, started=started
+    )
+
+
+def _version(qualifier: str | None) -> int | None:
+    if qualifier is None:
+        return None
+    if not (qualifier.isascii() and qualifier.isdigit() and 0 < int(qualifier[:18]) < 1 << 31):
+        raise InvalidRequest(f"{qualifier[:100]!r} is no version's number", hint="aliases are deleted as aliases")
+    return int(qualifier)

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from ..dialects.native import NATIVE
 from ..dialects.openai import OPENAI, Elsewhere
 from ..engine import Engine
+from ..functions import Functions
 from ..settings import Settings
 from ..store import Store
 from ..turn.turns import open_turns
@@ -59,9 +60,10 @@ def create_app(settings: Settings, engine: Engine | None = None, store: Store | 
             opened = engine if engine is not None else await stack.enter_async_context(Engine(settings))
             lasting = store if store is not None else await stack.enter_async_context(open_store(settings))
             service.opened = opened
+            service.opened_functions = await stack.enter_async_context(Functions.open(settings, opened, lasting))
             service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting))
             yield
-        service.opened_turns = None
+        service.opened_turns = service.opened_functions = None
         if engine is None:
             service.opened = None
 

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Table, delete, or_, select, tuple_
 
 from .database import Records, Transaction, writes
 from .items import unused
-from .tables import container_files, containers, files, items, responses
+from .tables import container_files, containers, files, invocations, items, responses
 
 _AT_ONCE = 200
 
@@ -36,7 +36,9 @@ class Purge(Records):
         idle = _rows(transaction, containers, containers.c.last_active < before)
         _discard(transaction, container_files.c.container_id, idle)
         _delete(transaction, containers, idle)
-        return any(map(len, (gone, unclaimed, expired, idle)))
+        told = _rows(transaction, invocations, invocations.c.created < before, invocations.c.state == "done")
+        _delete(transaction, invocations, told)
+        return any(map(len, (gone, unclaimed, expired, idle, told)))
 
 
 def _rows(transaction: Transaction, table: Table, *conditions: ColumnElement[bool]) -> Keys:

@@ -14,12 +14,16 @@ from .containers import Containers
 from .conversations import Conversations
 from .database import Database, Records, Transaction, reads
 from .files import Files
+from .functions import Functions
+from .invocations import Invocations
 from .purge import Purge
 from .quota import Quota
 from .responses import Responses
 from .servers import Servers
-from .tables import container_files, files
+from .tables import container_files, files, function_revisions
 from .uploads import Uploads
+
+_WITH_BLOBS = (files, container_files, function_revisions)
 
 
 class Store(Records):
@@ -39,6 +43,8 @@ class Store(Records):
         self.conversations = Conversations(database, self.quota, read_bytes)
         self.containers = Containers(database, uploads)
         self.files = Files(database, uploads)
+        self.functions = Functions(database, self.quota)
+        self.invocations = Invocations(database, self.quota, servers)
         self._purge = Purge(database)
         self._retention_s = retention_s
 
@@ -80,7 +86,7 @@ class Store(Records):
     @reads
     def _sweep(self, transaction: Transaction) -> None:
         def known(names: Collection[str]) -> set[str]:
-            queries = (select(table.c.blob).where(table.c.blob.in_(names)) for table in (files, container_files))
+            queries = (select(table.c.blob).where(table.c.blob.in_(names)) for table in _WITH_BLOBS)
             return {blob for query in queries for blob in transaction.execute(query).scalars()}
 
         self._database.blobs.sweep(known)

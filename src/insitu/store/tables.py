@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -227,6 +228,75 @@ files = Table(
     Column("blob", Text, nullable=False, unique=True),
     UniqueConstraint("owner", "id"),
 )
+
+
+functions = Table(
+    "functions",
+    metadata,
+    _bytes("0"),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("latest", Text, nullable=False),
+    Column("last_version", Integer, nullable=False),
+    PrimaryKeyConstraint("owner", "id"),
+)
+
+function_revisions = Table(
+    "function_revisions",
+    metadata,
+    _sequence(),
+    _bytes(f"{_length('body')} + {_blocks('code_size')}"),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("function_id", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("version", Integer),
+    Column("code_sha256", Text, nullable=False),
+    Column("code_size", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False, unique=True),
+    Column("body", Json, nullable=False),
+    UniqueConstraint("owner", "id"),
+    UniqueConstraint("owner", "function_id", "version"),
+    _link("function_id", "functions", ondelete="CASCADE"),
+)
+
+function_aliases = Table(
+    "function_aliases",
+    metadata,
+    _bytes("0"),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("function_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("owner", "function_id", "id"),
+    _link("function_id", "functions", ondelete="CASCADE"),
+)
+
+# Without a link to their functions: they tell what became of them when those are gone.
+invocations = Table(
+    "invocations",
+    metadata,
+    _sequence(),
+    _bytes(f"{_length('request')} + {_length('body')} + {_length('result')}"),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("function_id", Text, nullable=False),
+    Column("revision_id", Text, nullable=False),
+    Column("created", Double, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("accepted", Boolean, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("result", Json, nullable=False),
+    UniqueConstraint("owner", "id"),
+    Index("ix_invocations_function", "owner", "function_id", "seq"),
+    Index("ix_invocations_open", "state", sqlite_where=text("state != 'done'")),
+)
+
+# What came with each version of the schema after the first that was released.
+ADDED = {3: (functions, function_revisions, function_aliases, invocations)}
 
 
 def columns(table: Table, record: Any) -> Sequence[Column[Any]]:

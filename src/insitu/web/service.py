@@ -15,6 +15,7 @@ from starlette.types import Receive
 
 from ..engine import Engine, Session
 from ..errors import EngineClosed
+from ..functions import Functions
 from ..settings import Settings
 from ..store import Store
 from ..turn.turns import Turns, server_stopping
@@ -31,6 +32,7 @@ class Service:
     Args:
         opened: the engine; None until the application has started.
         opened_turns: the turns, with the store and the connection to the model server; likewise.
+        opened_functions: the functions; likewise.
         id: by which the server knows requests again that it has passed on.
     """
 
@@ -38,6 +40,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     opened: Engine | None = None
     opened_turns: Turns | None = None
+    opened_functions: Functions | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
@@ -56,6 +59,13 @@ class Service:
         if self.opened_turns is None:
             raise EngineClosed("the turns are not running: the application has not started")
         return self.opened_turns
+
+    @property
+    def functions(self) -> Functions:
+        """The functions, and what is called of them."""
+        if self.opened_functions is None:
+            raise EngineClosed("the functions are not there: the application has not started")
+        return self.opened_functions
 
     @property
     def store(self) -> Store:

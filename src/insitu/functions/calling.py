@@ -1,0 +1,152 @@
+"""One invocation: a sandbox for it, the call, and what it amounts to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from ..engine import Call, Engine, FileUpload, RunningExecution
+from ..errors import InvalidRequest, SessionNotFound
+from ..guest.values import MIME
+from ..schemas import Checker
+from ..types import CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
+from .keeping import FunctionStore
+from .warm import Warm, WarmSandbox
+
+_TAIL, _MOST_CHECKERS = 16 * 1024, 256
+
+
+class Live:
+    """An invocation that is under way; readers follow its execution."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.running: RunningExecution | None = None
+        self.begun = anyio.Event()
+        self.done = anyio.Event()
+
+    def attach(self, running: RunningExecution) -> None:
+        """Say by which execution it is carried out."""
+        self.running = running
+        self.begun.set()
+
+    def end(self) -> None:
+        """Say that it has ended."""
+        self.begun.set()
+        self.done.set()
+
+
+class Caller:
+    """Carries out invocations."""
+
+    def __init__(self, engine: Engine, store: FunctionStore, warm: Warm) -> None:
+        self._engine = engine
+        self._store = store
+        self._warm = warm
+        self._checkers: dict[str, Checker] = {}
+
+    def check(self, revision: FunctionRevision, args: object, kwargs: Mapping[str, Any], size: int) -> None:
+        """See that arguments are what a revision's schema says.
+
+        Raises:
+            InvalidRequest: if they are not.
+            TooLarge: if the check would take too long.
+        """
+        if revision.spec.schema is None:
+            return
+        if args:
+            raise InvalidRequest(
+                f"the function {revision.name!r} takes its arguments by name: it has a schema", hint="use kwargs"
+            )
+        self._checker(revision).check(kwargs, size)
+
+    async def call(
+        self, owner: str, revision: FunctionRevision, invocation: Invocation, arguments: bytes, live: Live
+    ) -> Invocation:
+        """Carry out an invocation.
+
+        Raises:
+            InsituError: if it could not be; whatever the code does is in the value.
+        """
+        while True:
+            sandbox = await self._warm.take(owner, revision)
+            cold = sandbox.fresh
+            try:
+                execution = await self._execute(owner, revision, sandbox, arguments, live)
+            except SessionNotFound:
+                if cold:
+                    raise
+                continue  # its owner has ended it: nothing has run
+            return _ended(replace(invocation, cold=cold), execution, sandbox.made_ms if cold else 0.0)
+
+    async def _execute(
+        self, owner: str, revision: FunctionRevision, sandbox: WarmSandbox, arguments: bytes, live: Live
+    ) -> Execution:
+        keep = False
+        try:
+            spec = (await self._store.load(owner, revision) if sandbox.fresh else revision).spec
+            files = [FileUpload(path, content) for path, content in spec.files.items()] if sandbox.fresh else ()
+            call = Call("", spec.handler, arguments)
+            async with self._engine.start(
+                sandbox.session, "", call=call, files=files, timeout_s=spec.timeout_s
+            ) as running:
+                live.attach(running)
+                execution = await running.result()
+            sandbox.fresh = False
+            # Where an interpreter was killed, files may be half written and the disk may be full.
+            keep = spec.reuse and execution.state_kept
+            return execution
+        finally:
+            self._warm.give(sandbox, keep=keep)
+
+    def _checker(self, revision: FunctionRevision) -> Checker:
+        checker = self._checkers.pop(revision.revision, None) or Checker(revision.spec.schema)
+        self._checkers[revision.revision] = checker
+        if len(self._checkers) > _MOST_CHECKERS:
+            del self._checkers[next(iter(self._checkers))]
+        return checker
+
+
+def failed(invocation: Invocation, error: Exception) -> Invocation:
+    """An invocation that could not be carried out, for whoever asks for it later."""
+    return _broken_off(invocation, "crashed", CodeError(type(error).__name__, str(error)))
+
+
+def given_up(invocation: Invocation) -> Invocation:
+    """An invocation whose caller has gone away."""
+    return _broken_off(invocation, "cancelled", CodeError("Cancelled", "whoever waited for it went away"))
+
+
+def _broken_off(invocation: Invocation, outcome: Outcome, error: CodeError) -> Invocation:
+    now = time.time()
+    duration_ms = round((now - (invocation.started or now)) * 1000, 3)
+    return replace(invocation, state="done", outcome=outcome, error=error, duration_ms=duration_ms)
+
+
+def _ended(invocation: Invocation, execution: Execution, made_ms: float) -> Invocation:
+    timings = execution.timings
+    sandbox_ms, total_ms = round(timings.sandbox_ms + made_ms, 3), round(timings.total_ms + made_ms, 3)
+    ended = replace(
+        invocation,
+        state="done",
+        outcome=execution.outcome,
+        error=execution.error,
+        stdout=execution.stdout[-_TAIL:],
+        stderr=execution.stderr[-_TAIL:],
+        duration_ms=total_ms,
+        peak_memory_bytes=execution.usage.peak_memory_bytes,
+        timings=Timings(timings.queued_ms, sandbox_ms, timings.run_ms, total_ms),
+    )
+    return _with_result(ended, execution) if execution.ok else ended
+
+
+def _with_result(invocation: Invocation, execution: Execution) -> Invocation:
+    data = execution.result.data if execution.result else {}
+    if MIME in data:
+        return replace(invocation, result=data[MIME])
+    error = CodeError("ResultTooLarge", "what it returned has more bytes than results_bytes of its limits")
+    return replace(invocation, outcome="error", error=error)

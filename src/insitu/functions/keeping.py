@@ -1,0 +1,87 @@
+"""What functions need of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from ..types import FunctionInfo, FunctionRevision, Invocation
+
+
+class FunctionStore(Protocol):
+    """Where revisions, versions and aliases are. In what it lists, files are without their contents."""
+
+    async def deploy(
+        self, owner: str, made: FunctionRevision, *, publish: bool, only: Literal["new", "existing"] | None = None
+    ) -> FunctionRevision:
+        """Have a revision be a function's newest; the same again changes nothing."""
+
+    async def publish(self, owner: str, name: str, revision: str | None) -> FunctionRevision:
+        """Make a version of a revision, by default the newest."""
+
+    async def get(self, owner: str, name: str) -> FunctionInfo:
+        """One function."""
+
+    async def list(self, owner: str) -> Sequence[FunctionInfo]:
+        """An owner's functions, by their names."""
+
+    async def versions(self, owner: str, name: str) -> Sequence[FunctionRevision]:
+        """All versions, the oldest first."""
+
+    async def find(self, owner: str, name: str, qualifier: str | None) -> FunctionRevision:
+        """What a qualifier names."""
+
+    async def by_id(self, owner: str, revision: str) -> FunctionRevision:
+        """The revision of an id."""
+
+    async def load(self, owner: str, revision: FunctionRevision) -> FunctionRevision:
+        """The same revision, with the contents of its files."""
+
+    async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
+        """Have an alias name a version."""
+
+    async def delete_alias(self, owner: str, name: str, alias: str) -> None:
+        """Delete an alias."""
+
+    async def delete(self, owner: str, name: str, version: int | None) -> Sequence[str]:
+        """Delete a function or a version; the ids of the revisions that are gone."""
+
+
+class InvocationStore(Protocol):
+    """Where invocations are that must not be lost, and the log of those that have ended."""
+
+    async def accept(self, owner: str, invocation: Invocation, revision: str, request: bytes, most: int) -> None:
+        """Store one that is to run, unless ``most`` of the owner's wait or run."""
+
+    async def begin(self, owner: str, invocation: Invocation) -> bytes | None:
+        """Note that one that waits runs now; what it is to be called with, or None if it waits no more."""
+
+    async def put_back(self, owner: str, invocation: Invocation) -> None:
+        """Note that one that was to run waits again."""
+
+    async def finish(self, owner: str, invocation: Invocation) -> None:
+        """Note how one has ended."""
+
+    async def log(self, ended: Sequence[tuple[str, str, Invocation]], most: int) -> None:
+        """Note some that were awaited: owner, revision and invocation; the last ``most`` are kept of a function's."""
+
+    async def get(self, owner: str, id: str) -> Invocation:
+        """One invocation."""
+
+    async def ended(self, owner: str, function: str, limit: int) -> Sequence[Invocation]:
+        """The last that have ended, the newest first, without what they returned."""
+
+    async def take_over(self) -> Sequence[tuple[str, str, Invocation]]:
+        """Those that wait on a server that has died: owner, revision and invocation of each."""
+
+
+class Kept(Protocol):
+    """A store that has both."""
+
+    @property
+    def functions(self) -> FunctionStore:
+        """The functions."""
+
+    @property
+    def invocations(self) -> InvocationStore:
+        """The invocations."""
