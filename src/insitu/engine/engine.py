@@ -21,6 +21,7 @@ from .admission import Admission, check_variables
 from .calling import Call, Slot, ToolSpec
 from .command import make_command
 from .execution import RunningExecution
+from .kept import KeptExecutions
 from .pool import Pool
 from .selftest import check_wall
 from .session import FileUpload, Session
@@ -52,6 +53,7 @@ class Engine:
         make_default = partial(self._tier.create, _DEFAULT, self._defaults)
         self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.executions)
         self._sessions: dict[str, Session] = {}
+        self._kept = KeptExecutions()
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -152,6 +154,14 @@ class Engine:
         """An owner's sessions, the oldest first."""
         return [session for session in self._sessions.values() if session.owner == owner]
 
+    def execution(self, execution_id: str, *, owner: str = "") -> RunningExecution:
+        """Find an execution whose client has tools of its own, until some minutes after its end.
+
+        Raises:
+            NotFound: if it is gone, was never there, or is someone else's.
+        """
+        return self._kept.find(execution_id, owner)
+
     async def end_session(self, session: Session, reason: str = "it was ended") -> None:
         """End a session; what runs in it is cancelled."""
         if self._sessions.pop(session.id, None) is not None:
@@ -208,6 +218,8 @@ class Engine:
 
         undertaking = Undertaking(running, session, owner, place, carry_out)
         with undertaking.under_way(self._admission, self._tasks, background):
+            if any(tool.pauses for tool in tools):
+                self._kept.add(running, owner)
             yield running
 
     @contextlib.asynccontextmanager
@@ -328,6 +340,7 @@ class Engine:
         while True:
             await anyio.sleep(min(1.0, self.settings.idle_timeout_s / 4))
             now = time.time()
+            self._kept.sweep()
             async with anyio.create_task_group() as tasks:
                 for session in self._sessions.values():
                     if session.expires <= now:

@@ -101,6 +101,7 @@ class RunningExecution:
         self.created = time.perf_counter()
         self.waiting = anyio.CancelScope()
         self.slot = slot
+        self.detached = False
         self._stop: Callable[[StopReason], None] | None = None
         self._calls: ToolCalls | None = None
         self._wish: StopReason | InsituError | None = None
@@ -122,6 +123,19 @@ class RunningExecution:
     def paused(self) -> bool:
         """Whether it waits for its client to answer a call of a tool."""
         return self._calls is not None and bool(self._calls.paused)
+
+    @property
+    def pending(self) -> list[Mapping[str, Any]]:
+        """The calls of tools that its client has to answer, as the events ``tool_call`` tell them."""
+        if self._calls is None or self.done:
+            return []
+        waiting = {call.id for call in self._calls.paused}
+        calls = (event.data for event in self.log.entries if event.kind == "tool_call")
+        return [call for call in calls if call["call_id"] in waiting]
+
+    def detach(self) -> None:
+        """Let it go on when whoever has started it leaves: somebody else has found it."""
+        self.detached = True
 
     async def answer(self, call_id: str, answer: object) -> None:
         """Answer a call of a tool, with a value in JSON's types or with a ``ToolFailure``.

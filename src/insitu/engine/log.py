@@ -69,6 +69,20 @@ class EventLog(Log[Event]):
         """Add an event and wake the readers."""
         self.add(Event(len(self), kind, data))
 
+    def weight(self) -> int:
+        """About as many bytes as it has as JSON."""
+        return sum(_weight(event.data) for event in self.entries)
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 8
+    return 64 + sum(map(_weight, value))
+
 
 class CappedOutput:
     """One stream's text: live up to a cap, and its head and tail in the end."""

@@ -51,7 +51,7 @@ class Undertaking:
         try:
             yield
         finally:
-            if not (self.running.done or background or self.running.paused):
+            if not (self.running.done or background or self.running.paused or self.running.detached):
                 self.running.stop("cancelled")
 
     async def _perform(self, admission: Admission) -> None:

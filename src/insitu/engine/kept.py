@@ -1,0 +1,58 @@
+"""Executions that can be found again by their ids: those whose client has calls to answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ..errors import NotFound
+from ..types import MIB
+from .execution import RunningExecution
+
+# How long they are kept after their end, and how much of them.
+_KEPT_S, _MOST_BYTES, _MOST = 300.0, 256 * MIB, 1000
+
+
+@dataclass(slots=True)
+class _Entry:
+    owner: str
+    running: RunningExecution
+    ended: float | None = None
+    size: int = 0
+
+
+class KeptExecutions:
+    """Executions by their ids."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def add(self, running: RunningExecution, owner: str) -> None:
+        """Keep one."""
+        self._entries[running.id] = _Entry(owner, running)
+
+    def find(self, execution_id: str, owner: str) -> RunningExecution:
+        """Find one.
+
+        Raises:
+            NotFound: if it was not kept, no longer is, or is someone else's.
+        """
+        entry = self._entries.get(execution_id)
+        if entry is None or entry.owner != owner:
+            raise NotFound(
+                f"there is no execution {execution_id[:100]!r}",
+                hint="executions with client_tools can be found again, until some minutes after their end",
+            )
+        return entry.running
+
+    def sweep(self) -> None:
+        """Let go of those that ended long ago, and of the oldest where all together are too much."""
+        now, size = time.monotonic(), 0
+        for entry in self._entries.values():
+            if entry.ended is None and entry.running.done:
+                entry.ended, entry.size = now, entry.running.log.weight()
+        ended = sorted((e for e in self._entries.values() if e.ended is not None), key=lambda e: e.ended or 0.0)
+        for count, entry in enumerate(reversed(ended)):
+            size += entry.size
+            if now - (entry.ended or now) > _KEPT_S or size > _MOST_BYTES or count >= _MOST:
+                del self._entries[entry.running.id]
