@@ -81,17 +81,19 @@ class Connection:
 
     async def keep(self, *, task_status: TaskStatus[str]) -> None:
         """Hold the connection; has started with "" once the tools are known, or with what is in the way."""
-        wait_s, told = _LEAST_WAIT_S, False
+        wait_s, begins = _LEAST_WAIT_S, True
 
         def start(fault: str = "") -> None:
-            nonlocal told
-            if not told:
-                told = True
+            nonlocal begins
+            if begins:
+                begins = False
                 task_status.started(fault)
 
         while True:
             begun = anyio.current_time()
             fault = self._redact(await self._hold(start))
+            if begins and self.server.insitu.required:
+                return start(fault)
             start(fault)
             wait_s = _LEAST_WAIT_S if anyio.current_time() - begun > _STEADY_S else wait_s
             _log.warning("the MCP server %r: %s; it is tried again in %g s", self.name, fault, wait_s)
