@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,7 +66,7 @@ class Background:
                 return found
             await anyio.sleep(_POLL_S)  # another server runs it
 
-    async def events(self, owner: str, id: str) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    async def events(self, owner: str, id: str) -> AsyncGenerator[tuple[str, Mapping[str, Any]]]:
         """What happens in an invocation, the last ``finished`` with all of it; raises NotFound."""
         live = self._of(owner, id)
         if live is not None:

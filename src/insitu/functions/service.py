@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Literal
@@ -205,7 +205,7 @@ class Functions:
         await self._journal.flush()
         return await self._background.wait(owner, id)
 
-    def events(self, owner: str, id: str) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    def events(self, owner: str, id: str) -> AsyncGenerator[tuple[str, Mapping[str, Any]]]:
         """What happens in an invocation that was submitted: kind and data, the last ``finished`` with all of it.
 
         Raises:

@@ -29,12 +29,12 @@ class FunctionSpec:
         metadata: what a dialect wants back.
     """
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
     handler: str
     environment: str | None = None
     limits: Limits | None = None
     timeout_s: float | None = None
-    env_vars: Mapping[str, str] = field(default_factory=dict)
+    env_vars: Mapping[str, str] = field(default_factory=dict, repr=False)
     schema: Mapping[str, Any] | None = None
     description: str = ""
     concurrency: int = 0

@@ -6,14 +6,16 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import execute, files, lambdas, sessions
+from . import execute, executions, files, functions, lambdas, sessions
+from .function_models import AliasRequest, DeployRequest, InvokeRequest
 from .lambda_models import LambdaRequest
 from .models import CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest
+from .tool_models import AnswerRequest
 
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (execute, sessions, files, lambdas):  # the busiest come first in the look-up
+    for part in (execute, executions, sessions, files, lambdas, functions):  # the busiest come first in the look-up
         router.include_router(part.routes(service))
     return router
 
@@ -21,6 +23,24 @@ def _routes(service: Service) -> APIRouter:
 NATIVE = Dialect(
     "insitu",
     _routes,
-    paths=("/v1/execute", "/v1/sessions", "/v1/environments", "/v1/lambda"),
-    bodies=(CreateSessionRequest, ExecuteRequest, LambdaRequest, SessionExecuteRequest, UpdateSessionRequest),
+    paths=(
+        "/v1/execute",
+        "/v1/sessions",
+        "/v1/environments",
+        "/v1/executions",
+        "/v1/tools",
+        "/v1/lambda",
+        "/v1/functions",
+    ),
+    bodies=(
+        AliasRequest,
+        AnswerRequest,
+        CreateSessionRequest,
+        DeployRequest,
+        ExecuteRequest,
+        InvokeRequest,
+        LambdaRequest,
+        SessionExecuteRequest,
+        UpdateSessionRequest,
+    ),
 )
