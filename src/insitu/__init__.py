@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from .local import AsyncSandbox, Sandbox
     from .settings import Settings
+    from .tools import tool
     from .types import (
         Answer,
         AnswerEvent,
@@ -117,6 +118,7 @@ __all__ = [
     "Usage",
     "WorkspaceFull",
     "__version__",
+    "tool",
 ]
 
 _HOMES = {
@@ -146,6 +148,7 @@ _HOMES = {
     "TokenUsage": "types",
     "Truncated": "types",
     "Usage": "types",
+    "tool": "tools",
 }
 
 

@@ -43,7 +43,7 @@ def error(answer: httpx2.Response, status: int, code: str) -> str:
         ({"code": ["1"]}, "code: it should be a valid string"),
         ({"code": "a\0b"}, "the code has a NUL byte, which Python cannot compile"),
         ({"code": "1", "cod": 1}, "cod: there is no such field"),
-        ({"code": "1", "tools": ["x"]}, "tools: not built yet"),
+        ({"code": "1", "tools": ["x"]}, "tools: there is no tool 'x'; there are: none"),
         ({"code": "1", "policy": {"restricted": True}}, "policy: not built yet"),
         ({"code": "1", "stream": "yes"}, "stream: it should be a valid boolean"),
         ({"code": "1", "timeout_s": 0}, "timeout_s: it should be greater than 0 (it is 0)"),

@@ -17,6 +17,7 @@ from ..engine import Engine
 from ..functions import Functions
 from ..settings import Settings
 from ..store import Store
+from ..tools import Registry, make_registry
 from ..turn.turns import open_turns
 from ..web.dialect import Dialect
 from ..web.errors import answer_framework_error
@@ -45,12 +46,15 @@ def open_store(settings: Settings) -> AbstractAsyncContextManager[Store]:
     )
 
 
-def create_app(settings: Settings, engine: Engine | None = None, store: Store | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, engine: Engine | None = None, store: Store | None = None, tools: Registry | None = None
+) -> FastAPI:
     """The ASGI application.
 
     Args:
         engine: a running engine; without one, the application starts its own and ends it.
         store: an open store; likewise.
+        tools: an open registry of tools; likewise.
     """
     service = Service(settings, opened=engine)
 
@@ -59,11 +63,12 @@ def create_app(settings: Settings, engine: Engine | None = None, store: Store | 
         async with AsyncExitStack() as stack:
             opened = engine if engine is not None else await stack.enter_async_context(Engine(settings))
             lasting = store if store is not None else await stack.enter_async_context(open_store(settings))
-            service.opened = opened
+            registry = tools if tools is not None else await stack.enter_async_context(make_registry(settings))
+            service.opened, service.opened_tools = opened, registry
             service.opened_functions = await stack.enter_async_context(Functions.open(settings, opened, lasting))
             service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting))
             yield
-        service.opened_turns = service.opened_functions = None
+        service.opened_turns = service.opened_functions = service.opened_tools = None
         if engine is None:
             service.opened = None
 

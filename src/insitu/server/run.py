@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from ..engine import Engine
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
+from ..tools import make_registry
 from ..web.service import Service
 from .app import create_app, open_store
 from .memory import give_back_what_is_freed
@@ -167,8 +168,8 @@ class Server(uvicorn.Server):
 async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
         # Whatever cannot be had is found here, and not by the framework, which has many words for it.
-        async with open_store(settings) as store, Engine(settings) as engine:
-            await Server(create_app(settings, engine, store), settings, announce).serve(sockets=[sock])
+        async with make_registry(settings) as tools, open_store(settings) as store, Engine(settings) as engine:
+            await Server(create_app(settings, engine, store, tools), settings, announce).serve(sockets=[sock])
 
 
 def _running(service: Service) -> str:

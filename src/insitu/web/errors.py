@@ -45,7 +45,7 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
 OF_THE_SESSION = "set when the session is made, and fixed from then on"
 # Fields that callers will look for where they are not.
 NOT_HERE = {
-    "tools": "not built yet",
+    "tools": "named with the code, for each execution",
     "policy": "not built yet",
     "session_id": "the path names the session",
     "environment": OF_THE_SESSION,

@@ -18,6 +18,7 @@ from ..errors import EngineClosed
 from ..functions import Functions
 from ..settings import Settings
 from ..store import Store
+from ..tools import Registry
 from ..turn.turns import Turns, server_stopping
 from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
@@ -33,6 +34,7 @@ class Service:
         opened: the engine; None until the application has started.
         opened_turns: the turns, with the store and the connection to the model server; likewise.
         opened_functions: the functions; likewise.
+        opened_tools: the tools; likewise.
         id: by which the server knows requests again that it has passed on.
     """
 
@@ -41,6 +43,7 @@ class Service:
     opened: Engine | None = None
     opened_turns: Turns | None = None
     opened_functions: Functions | None = None
+    opened_tools: Registry | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
@@ -66,6 +69,13 @@ class Service:
         if self.opened_functions is None:
             raise EngineClosed("the functions are not there: the application has not started")
         return self.opened_functions
+
+    @property
+    def tools(self) -> Registry:
+        """The tools that code can be granted."""
+        if self.opened_tools is None:
+            raise EngineClosed("the tools are not there: the application has not started")
+        return self.opened_tools
 
     @property
     def store(self) -> Store:

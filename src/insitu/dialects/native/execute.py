@@ -18,12 +18,13 @@ from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
 from ...web.wire import INLINE_BYTES, json_answer, read_json
+from .granted import Granted
 from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
 
 STREAM = (
-    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the"
-    " whole execution; `id` counts from 0. Comments keep a silent stream alive. An error in the midst is"
-    " the event `error`."
+    "With `stream`: events `started`, `stdout`, `stderr`, `result`, `tool_call`, `tool_result` and last `finished`,"
+    " which carries the whole execution; `id` counts from 0. Comments keep a silent stream alive. An error in the"
+    " midst is the event `error`."
 )
 Start = AbstractAsyncContextManager[RunningExecution]
 
@@ -67,7 +68,8 @@ async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
 
 
 def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
-    return service.engine.start(
+    tools = Granted.read(service, asked)
+    start = service.engine.start(
         session,
         asked.code,
         owner=session.owner,
@@ -75,11 +77,14 @@ def _in_session(service: Service, asked: SessionExecuteRequest, session: Session
         env_vars=asked.env_vars,
         files=[file.upload() for file in asked.files],
         return_files=asked.return_files,
+        tools=tools.specs,
     )
+    return tools.answering(start, session.owner)
 
 
 def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
-    return service.engine.start(
+    tools = Granted.read(service, asked)
+    start = service.engine.start(
         None,
         asked.code,
         owner=owner,
@@ -90,7 +95,9 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
         env_vars=asked.env_vars,
         files=[file.upload() for file in asked.files],
         return_files=asked.return_files,
+        tools=tools.specs,
     )
+    return tools.answering(start, owner)
 
 
 def _streams_or(model: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from ...errors import InvalidRequest
 from ...settings import Settings
 from ...types import EnvironmentInfo, FileInfo, Limits, SessionInfo
 from ...web.errors import OF_THE_SESSION
+from .strict import Strict as Strict
+from .tool_models import ClientTool
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
@@ -29,12 +31,6 @@ Metadata = Annotated[
     dict[Annotated[str, StringConstraints(max_length=128)], Annotated[str, StringConstraints(max_length=1024)]],
     Field(max_length=64),
 ]
-
-
-class Strict(BaseModel):
-    """A body in which nothing is ignored and nothing is converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class LimitsWish(Strict):
@@ -89,6 +85,16 @@ class SessionExecuteRequest(Strict):
         max_length=16,
         description="patterns of files whose content comes with the answer, such as `*.png`",
     )
+    tools: list[Name] = Field([], max_length=1000, description="of GET /v1/tools: what the code may call; `*` is all")
+    client_tools: list[ClientTool] = Field(
+        [], max_length=128, description="functions of the client's own that the code may call; only with stream"
+    )
+
+    @model_validator(mode="after")
+    def _answered_meanwhile(self) -> Self:
+        if self.client_tools and not self.stream:
+            raise ValueError("client_tools: only with stream, by which the client hears of the calls")
+        return self
 
 
 class WithSandbox(Strict):
