@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import TypeAdapter
 
-from insitu.engine.calling import Slot
 from insitu.engine.execution import RunningExecution
 from insitu.engine.listing import Listing
 from insitu.engine.session import FileUpload, Session, Task
+from insitu.engine.slots import Slot
 from insitu.errors import InsituError, SandboxFailed
 from insitu.guest import protocol
 from insitu.isolation.process import packets, sandbox

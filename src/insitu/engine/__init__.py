@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..types import EnvironmentInfo as EnvironmentInfo
+from .answers import ToolFailure as ToolFailure
 from .calling import Call as Call
-from .calling import ToolFailure as ToolFailure
 from .calling import ToolSpec as ToolSpec
 from .engine import Engine as Engine
 from .execution import RunningExecution as RunningExecution

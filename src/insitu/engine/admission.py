@@ -34,6 +34,11 @@ class Admission:
         self._sessions_of: Counter[str] = Counter()
         self._idle = anyio.Event()
 
+    @property
+    def running(self) -> int:
+        """How many executions run now: without those that wait for room, for their turn or for their client."""
+        return self._settings.max_executions - self.slots.value
+
     def task(
         self,
         code: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,18 @@ import anyio
 from ..errors import NotFound
 from ..guest import protocol
 from ..types import MIB
+from .answers import MOST_BYTES as MOST_BYTES
+from .answers import Telling, ToolFailure, encoded
 from .bulk import Bulk
 from .claims import is_a
 from .log import EventLog
+from .slots import Slot
 
-# Of one call's arguments or result; of all together; and how many there may be, in all and at once.
-MOST_BYTES = 8 * MIB
+# Arguments of all calls of an execution, in bytes; how many calls there may be, in all and at once.
 _MOST_TOGETHER, _MOST_CALLS, _MOST_PENDING = 16 * MIB, 10_000, 256
-_LONGEST_NAME, _NUMBERS, _MOST_TOLD = 200, 1 << 32, 16 * 1024
+# Answers that code has not read yet, in bytes; and how long after its start an execution may still be paused.
+_MOST_UNREAD, _LONGEST_S = 64 * MIB, 24 * 3600.0
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,6 @@ class Call:
     def request(self) -> dict[str, Any]:
         """What the interpreter is told of it."""
         return {"handler": self.handler, "source_bytes": len(self.source.encode())}
-
-
-@dataclass(frozen=True, slots=True)
-class ToolFailure:
-    """What code gets in place of a value.
-
-    Args:
-        name: of the exception; one of Python's own is raised as that.
-    """
-
-    name: str
-    message: str
 
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any] | ToolFailure]
@@ -81,52 +73,34 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A call that waits for its answer; ``number`` is what the guest calls it."""
+    """A call that waits for its answer.
+
+    Args:
+        number: what the guest calls it.
+        until: when it is given up if it pauses the execution, by the event loop's clock.
+    """
 
     id: str
     number: int
     tool: ToolSpec
+    until: float
 
 
 class Clock(Protocol):
-    """The time that an execution has."""
+    """The time that an execution has, and the way to its interpreter."""
 
-    def pause(self, most_s: float) -> None:
-        """Let it stand still, for so many seconds at the most."""
+    @property
+    def unsent(self) -> int:
+        """How many bytes the interpreter has not taken yet."""
+
+    def pause(self, until: float) -> None:
+        """Let it stand still, until then at the most."""
 
     def resume(self) -> None:
         """Let it go on."""
 
     def send(self, frame: bytes) -> None:
         """Send the interpreter a frame."""
-
-
-class Slot:
-    """A place among the executions that run; given back while one waits for its client."""
-
-    def __init__(self, slots: anyio.Semaphore) -> None:
-        self._slots = slots
-        self._taking = anyio.Lock(fast_acquire=True)
-        self._held = False
-
-    async def __aenter__(self) -> None:
-        await self.take()
-
-    async def __aexit__(self, *_: object) -> None:
-        self.give()
-
-    async def take(self) -> None:
-        """Wait for the place; who has it keeps it."""
-        async with self._taking:
-            if not self._held:
-                await self._slots.acquire()
-                self._held = True
-
-    def give(self) -> None:
-        """Leave it to others."""
-        if self._held:
-            self._held = False
-            self._slots.release()
 
 
 class ToolCalls:
@@ -140,14 +114,23 @@ class ToolCalls:
     def __init__(self, tools: Sequence[ToolSpec], log: EventLog, clock: Clock, slot: Slot, wait_s: float) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._log, self._clock, self._slot, self._wait_s = log, clock, slot, wait_s
+        self._latest = anyio.current_time() + _LONGEST_S
         self._pending: dict[str, Pending] = {}
+        self._expired: frozenset[str] = frozenset()
+        self._resuming = anyio.Lock(fast_acquire=True)
         self._bytes = self._count = 0
         self._bulk = Bulk()
+        self._telling = Telling()
 
     @property
     def paused(self) -> Sequence[Pending]:
         """The calls for whose sake the clock stands still."""
         return [call for call in self._pending.values() if call.tool.pauses]
+
+    @property
+    def most_bytes(self) -> int:
+        """How much an honest call has at the most."""
+        return MOST_BYTES if self._tools else 0
 
     def take(self, payload: bytes) -> None:
         """Take in a call.
@@ -157,92 +140,102 @@ class ToolCalls:
         """
         if len(payload) > MOST_BYTES:
             raise protocol.ProtocolError(f"a call of a tool has {len(payload)} bytes")
-        self._count += 1
-        self._bytes += len(payload)
-        swells = self._bulk.add(payload)
-        body, text = protocol.parse_json(payload)
-        number, name = body.get("number"), str(body.get("name"))[:_LONGEST_NAME]
-        if not is_a(number, int) or not 0 < number < _NUMBERS:
-            raise protocol.ProtocolError("a call of a tool has no number")
-        tool = self._tools.get(name)
-        refusal = self._refusal(name, swells)
-        if refusal is not None or tool is None:
-            return self._send(number, refusal)
-        arguments = _parsed(text) if tool.prepare is None else tool.prepare(_parsed(text))
-        if isinstance(arguments, ToolFailure):
-            return self._send(number, arguments)
-        self._begin(Pending(f"call_{secrets.token_hex(16)}", number, tool), arguments)
+        number, text = protocol.parse_number(payload)
+        # Charged before it is parsed: what has no room costs the host no more than its bytes.
+        refusal = self._excess(text)
+        if refusal is not None:
+            return self._send(number, encoded(refusal))
+        body = protocol.parse_object(text)
+        name, arguments = body.get("name"), body.get("arguments")
+        if not is_a(name, str) or not is_a(arguments, dict) or protocol.is_deep(arguments):
+            raise protocol.ProtocolError("a call of a tool has no name, or no arguments")
+        self._begin(number, name, arguments)
 
-    def _refusal(self, name: str, swells: bool) -> ToolFailure | None:
-        if self._bytes > _MOST_TOGETHER or swells:
+    def _excess(self, text: bytes) -> ToolFailure | None:
+        self._count += 1
+        self._bytes += len(text)
+        if self._bytes > _MOST_TOGETHER or self._bulk.add(text):
             return ToolFailure("MemoryError", f"all calls of an execution may have {_MOST_TOGETHER >> 20} MiB together")
         if self._count > _MOST_CALLS:
             return ToolFailure("RuntimeError", f"an execution may call tools {_MOST_CALLS} times")
         if len(self._pending) >= _MOST_PENDING:
             return ToolFailure("RuntimeError", f"{_MOST_PENDING} calls wait for their answers already")
-        if name not in self._tools:
-            return ToolFailure("LookupError", f"there is no tool {name!r} for this code")
         return None
 
-    def _begin(self, call: Pending, arguments: dict[str, Any]) -> None:
+    def _begin(self, number: int, name: str, given: dict[str, Any]) -> None:
+        tool = self._tools.get(name)
+        if tool is None:
+            refusal = ToolFailure("LookupError", f"there is no tool {name[:_LONGEST_NAME]!r} for this code")
+            return self._send(number, encoded(refusal))
+        arguments = given if tool.prepare is None else tool.prepare(given)
+        if isinstance(arguments, ToolFailure):
+            return self._send(number, encoded(arguments))
+        until = min(anyio.current_time() + self._wait_s, self._latest)
+        call = Pending(f"call_{secrets.token_hex(16)}", number, tool, until)
         self._pending[call.id] = call
-        if call.tool.pauses:
-            self._clock.pause(self._wait_s)
+        if tool.pauses:
+            self._set_clock()
             self._slot.give()
-        self._log.append("tool_call", {"call_id": call.id, "name": call.tool.name, "arguments": arguments})
+        self._log.append("tool_call", {"call_id": call.id, "name": tool.name, "arguments": arguments})
 
     async def answer(self, call_id: str, answer: object) -> None:
         """Give a call its answer: a value in JSON's types, or a ``ToolFailure``.
 
+        What the clock stands still for goes on when there is a place for it among the executions that run.
+
         Raises:
-            NotFound: if no call waits under this id.
+            NotFound: if no call waits under this id, or none does any more.
         """
-        call = self._pending.get(call_id)
-        if call is not None and [call] == self.paused:
-            await self._slot.take()  # the code goes on with it
-        if self._pending.pop(call_id, None) is None or call is None:
+        text = encoded(answer)
+        call = self._find(call_id)
+        if not call.tool.pauses:
+            return self._settle(call, text)
+        async with self._resuming:
+            try:
+                if self.paused == [self._find(call_id)]:
+                    await self._slot.take()  # the code goes on with it
+                self._settle(self._find(call_id), text)
+            finally:
+                if self.paused:  # by others that have come meanwhile
+                    self._slot.give()
+
+    def _find(self, call_id: str) -> Pending:
+        if call_id not in self._pending:
             raise NotFound(f"no call {call_id!r} waits for an answer", hint="it has been answered, or was given up")
-        if call.tool.pauses and not self.paused:
+        return self._pending[call_id]
+
+    def _settle(self, call: Pending, text: bytes) -> None:
+        del self._pending[call.id]
+        if call.tool.pauses:
+            self._set_clock()
+        self._log.append("tool_result", {"call_id": call.id, "name": call.tool.name, **self._telling.of(text)})
+        self._send(call.number, text)
+
+    def _set_clock(self) -> None:
+        if paused := self.paused:
+            self._clock.pause(min((call.until for call in paused if call.id not in self._expired), default=math.inf))
+        else:
             self._clock.resume()
-        self._log.append("tool_result", {"call_id": call.id, "name": call.tool.name, **_told(answer)})
-        self._send(call.number, answer)
 
     async def give_up(self) -> None:
-        """Answer, in their client's stead, the calls for whom the clock stands still."""
+        """Answer, in their client's stead, the calls that it has had its time for."""
+        now = anyio.current_time()
+        self._expired = frozenset(call.id for call in self.paused if call.until <= now)
         failure = ToolFailure("TimeoutError", f"nobody answered within {self._wait_s:g} s")
-        for call in self.paused:
-            with contextlib.suppress(NotFound):
-                await self.answer(call.id, failure)
+        try:
+            self._set_clock()
+            for call_id in self._expired:
+                with contextlib.suppress(NotFound):
+                    await self.answer(call_id, failure)
+        finally:
+            self._expired = frozenset()
 
-    def _send(self, number: int, answer: object) -> None:
-        text = _encoded(answer)
-        if len(text) > MOST_BYTES:
-            text = _encoded(ToolFailure("MemoryError", f"the answer has {len(text)} bytes, over {MOST_BYTES}"))
-        self._clock.send(protocol.frame(protocol.TOOL_RESULT, protocol.NUMBER.pack(number) + text))
+    def close(self) -> None:
+        """Forget what waits: the code is over, and its interpreter may be gone."""
+        self._pending.clear()
 
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text, parse_int=protocol.bounded_int, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        arguments = None
-    if not isinstance(arguments, dict) or protocol.is_deep(arguments):
-        raise protocol.ProtocolError("the arguments of a call are no object")
-    return arguments
-
-
-def _encoded(answer: object) -> bytes:
-    body = _failure(answer) if isinstance(answer, ToolFailure) else {"value": answer}
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
-def _told(answer: object) -> dict[str, Any]:
-    """What the log keeps of an answer: it is there for people to read."""
-    if isinstance(answer, ToolFailure):
-        return _failure(answer)
-    size = len(text := _encoded(answer))
-    return {"value": answer} if size <= _MOST_TOLD else {"clipped": text[:_MOST_TOLD].decode("utf-8", "replace")}
-
-
-def _failure(failure: ToolFailure) -> dict[str, Any]:
-    return {"error": {"name": failure.name, "message": failure.message}}
+    def _send(self, number: int, text: bytes) -> None:
+        if self._clock.unsent + len(text) > _MOST_UNREAD:
+            unread = f"{self._clock.unsent} bytes of answers wait to be read"
+            text = encoded(ToolFailure("MemoryError", f"{unread}; at most {_MOST_UNREAD} may: call fewer at once"))
+        self._clock.send(protocol.numbered_frame(protocol.TOOL_RESULT, number, text))

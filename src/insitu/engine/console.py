@@ -28,7 +28,9 @@ _KILL_TIMEOUT_S = 10.0
 _MOST_FRAMES = 20_000
 _READS_OF_THE_DEAD = 8
 _DYING_S = 0.2
-_WRITE = 1 << 18
+_READ = _WRITE = 1 << 18
+# Whoever sends many frames is heard a little at a time, so that all others are served between.
+_FEW_FRAMES, _READ_OF_MANY = 1000, 1 << 13
 
 
 class Sink(Protocol):
@@ -47,6 +49,10 @@ class Sink(Protocol):
 class Calls(Protocol):
     """Where the code's calls of tools go."""
 
+    @property
+    def most_bytes(self) -> int:
+        """How much an honest call has at the most; 0 if there are no tools."""
+
     def take(self, payload: bytes) -> None:
         """Take in a call.
 
@@ -55,7 +61,7 @@ class Calls(Protocol):
         """
 
     async def give_up(self) -> None:
-        """Answer, in their stead, those for whom the clock has stood still for long enough."""
+        """Answer, in their stead, those for whom the clock has stood still for long enough; it may take its time."""
 
 
 @dataclass(slots=True)
@@ -78,6 +84,7 @@ class Console:
 
     def __init__(self, interpreter: Interpreter, results_bytes: int) -> None:
         self._interpreter = interpreter
+        self._results_bytes = results_bytes
         self._decoder = protocol.Decoder(results_bytes + _SLACK)
         self._epoll = select.epoll()
         for fd in (interpreter.answers, interpreter.stdout, interpreter.stderr, interpreter.pidfd):
@@ -90,6 +97,7 @@ class Console:
         self._grace_s = 0.0
         self._unsent = bytearray()
         self._left_s: float | None = None
+        self._overdue = False
         self._closed = False
         self.dead = False
 
@@ -101,24 +109,25 @@ class Console:
         request = {**request, "stale_interrupt": self._ending.stopped is not None}
         self._ending = ending = Ending()
         self._calls = calls
+        self._decoder.max_payload = max(self._results_bytes + _SLACK, calls.most_bytes)
         self._frames = 0
         self._bulk = Bulk()
         self._grace_s = grace_s
-        self._left_s = None
+        self._left_s, self._overdue = None, False
         self.send(protocol.json_frame(protocol.EXECUTE, request, tail))
         deadline = anyio.current_time() + timeout_s
         while True:
             with anyio.CancelScope(deadline=deadline) as self._scope:
-                await self._until_over(sink)
+                await self._watch(sink, calls)
                 return ending
-            deadline = await self._escalate(calls)
+            deadline = self._escalate()
 
-    def pause(self, most_s: float) -> None:
-        """Let the clock stand still, for so many seconds at the most."""
-        if self._left_s is None and self._ending.stopped is None and self._scope is not None:
-            now = anyio.current_time()
-            self._left_s = self._scope.deadline - now
-            self._scope.deadline = now + most_s
+    def pause(self, until: float) -> None:
+        """Let the clock stand still, until then at the most; what it stood still for is given up then."""
+        if self._ending.stopped is None and self._scope is not None:
+            if self._left_s is None:
+                self._left_s = max(self._scope.deadline - anyio.current_time(), 0.0)
+            self._scope.deadline = until
 
     def resume(self) -> None:
         """Let the clock go on."""
@@ -133,11 +142,20 @@ class Console:
             self._interpreter.signal(signal.SIGINT)
             self._scope.deadline = anyio.current_time() + self._grace_s
 
-    async def _escalate(self, calls: Calls) -> float:
+    async def _watch(self, sink: Sink, calls: Calls) -> None:
+        if not self._overdue:
+            return await self._until_over(sink)
+        self._overdue = False
+        # Its code goes on when there is room for it to run, and may end before.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(calls.give_up)
+            await self._until_over(sink)
+            tasks.cancel_scope.cancel()
+
+    def _escalate(self) -> float:
         if self._left_s is not None and self._ending.stopped is None:
-            left_s, self._left_s = self._left_s, None
-            await calls.give_up()
-            return anyio.current_time() + left_s
+            self._overdue = True
+            return math.inf
         if self._ending.stopped is None:
             self._ending.stopped = "timeout"
             self._interpreter.signal(signal.SIGINT)
@@ -147,6 +165,11 @@ class Console:
         self.dead = True
         self._interpreter.signal(signal.SIGKILL)
         return anyio.current_time() + _KILL_TIMEOUT_S
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes the interpreter has not taken yet."""
+        return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
         """Send the interpreter a frame, behind those before; what it does not take now goes out as it does."""
@@ -196,7 +219,7 @@ class Console:
     def _receive(self, sink: Sink) -> bool:
         """Handle what has come; whether the execution is over."""
         try:
-            data = os.read(self._interpreter.answers, 1 << 18)
+            data = os.read(self._interpreter.answers, _READ if self._frames < _FEW_FRAMES else _READ_OF_MANY)
         except BlockingIOError:
             return False
         if not data:

@@ -18,13 +18,14 @@ from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
-from .calling import Call, Slot, ToolSpec
+from .calling import Call, ToolSpec
 from .command import make_command
 from .execution import RunningExecution
 from .kept import KeptExecutions
 from .pool import Pool
 from .selftest import check_wall
 from .session import FileUpload, Session
+from .slots import Slot
 from .undertaking import Undertaking
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -51,7 +52,7 @@ class Engine:
         self._defaults = settings.limits()
         self._admission = Admission(settings)
         make_default = partial(self._tier.create, _DEFAULT, self._defaults)
-        self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.executions)
+        self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.running)
         self._sessions: dict[str, Session] = {}
         self._kept = KeptExecutions()
         self._tasks: TaskGroup | None = None

@@ -11,10 +11,11 @@ import anyio
 
 from ..errors import InsituError, NotFound
 from ..types import CodeError, Event, Execution, FileInfo, Limits, Outcome, Result, Timings, Truncated, Usage
-from .calling import Slot, ToolCalls
+from .calling import ToolCalls
 from .claims import is_a
 from .console import Ending, StopReason
 from .log import CappedOutput, EventLog
+from .slots import Slot
 
 _SIGNALS = {
     4: "SIGILL",

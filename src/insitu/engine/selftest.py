@@ -105,6 +105,8 @@ async def _probe(console: Console) -> dict[str, Any]:
 
 
 class _Output:
+    most_bytes = 0
+
     def __init__(self) -> None:
         self.stdout = self.stderr = b""
 

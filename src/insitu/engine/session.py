@@ -238,9 +238,12 @@ class Session:
         oom_before = self._oom_before
         self._sandbox.start_usage()
         request = {"session_env": self._env_vars, "results_bytes": self.limits.results_bytes, **task.request()}
-        ending = await console.run(
-            request, task.tail(), recorder, calls, timeout_s=task.timeout_s, grace_s=task.grace_s
-        )
+        try:
+            ending = await console.run(
+                request, task.tail(), recorder, calls, timeout_s=task.timeout_s, grace_s=task.grace_s
+            )
+        finally:
+            calls.close()
         cpu_s, peak = self._sandbox.usage()
         exit_code = None
         if console.dead:

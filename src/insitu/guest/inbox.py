@@ -1,10 +1,12 @@
-"""What the host sends while code runs, for whoever waits for it: a thread, several, or an event loop.
+"""What the host sends while code runs, for whoever waits for it: a thread, several, or event loops.
 
-There is no reader of its own. Of the threads that wait, one reads for all; an event loop watches the descriptor.
+There is no reader of its own. Of the threads that wait one watches the descriptor, and takes in what comes for all;
+the others sleep until they are woken. Event loops watch it, too, and take in what comes while no thread does.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import threading
@@ -15,10 +17,46 @@ from . import protocol
 if TYPE_CHECKING:
     import asyncio
 
-_read, _exit = os.read, os._exit  # code may put others in their place
+# Code may put others in their place.
+_read, _exit, _select, _get_ident = os.read, os._exit, select.select, threading.get_ident
+_allocate_lock, _RLock = threading.Lock, threading.RLock
 _CHUNK = 1 << 16  # small enough for the allocator to reuse
-_TURN_S = 0.05
 _REQUESTS = (protocol.EXECUTE, protocol.REHEARSE)
+_REQUEST = (protocol.EXECUTE, 0)
+# Nobody has to look again by himself; but a signal handler of the code's own may take in what its thread waits for.
+_LOOK_S = 2.0
+
+Key = tuple[int, int]
+
+
+class Waiter:
+    """One who waits for a frame; ``payload`` is None until it has come, and stays so if none ever will.
+
+    Args:
+        key: its kind, and the number of the call that it belongs to.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.payload: bytes | None = None
+        self.over = False
+        self.thread = 0
+        self.wake: Callable[[], object] = self._ring
+        self._bell = _allocate_lock()
+        self._bell.acquire()
+
+    def settle(self, payload: bytes | None) -> None:
+        """Give it what it waits for; None says that it never comes."""
+        self.payload, self.over = payload, True
+        self.wake()
+
+    def sleep(self) -> None:
+        """Wait to be woken; this may be for nothing."""
+        self._bell.acquire(timeout=_LOOK_S)
+
+    def _ring(self) -> None:
+        if self._bell.locked():
+            self._bell.release()
 
 
 class Inbox:
@@ -34,100 +72,146 @@ class Inbox:
         self._fd = fd
         self._decoder = protocol.Decoder(max_payload)
         self._shield = shield
-        self._changed = threading.Condition(threading.Lock())
-        self._reading = False
+        # Held for moments, and within the shield. One that a finalizer of the code's own may take again.
+        self._lock = _RLock()
         self._requests: list[protocol.Frame] = []
-        self._frames: dict[tuple[int, int], bytes] = {}
-        self._futures: dict[tuple[int, int], tuple[asyncio.AbstractEventLoop, asyncio.Future[bytes]]] = {}
+        self._waiting: dict[Key, Waiter] = {}
+        self._asleep: dict[Waiter, None] = {}
+        self._watcher: Waiter | None = None
+        self._loops: dict[Waiter, asyncio.AbstractEventLoop] = {}
 
     def receive(self) -> list[protocol.Frame]:
-        """Wait for requests, between two cells, when nobody else reads."""
-        self._pump()
+        """Wait for requests, between two cells."""
+        waiter = self.expect(*_REQUEST)
+        if not self._requests:
+            self.wait(waiter)
         requests, self._requests = self._requests, []
         return requests
 
-    def clear(self) -> None:
-        """Forget what nobody has asked for."""
-        self._frames.clear()
-        self._futures.clear()
+    def expect(self, kind: int, number: int = 0) -> Waiter:
+        """Get ready for a frame, before the host can send it; what nobody is ready for is dropped."""
+        waiter = self._waiting[kind, number] = Waiter((kind, number))
+        return waiter
 
-    def wait(self, kind: int, number: int = 0) -> bytes:
-        """Wait for a frame of this kind and number; returns its payload without the number."""
-        key = (kind, number)
-        while True:
-            with self._changed:
-                while self._reading and key not in self._frames:
-                    # A reader that an interrupt has ended tells nobody in the worst case.
-                    self._changed.wait(_TURN_S)
-                if key in self._frames:
-                    return self._frames.pop(key)
-                self._reading = True
-            try:
-                select.select([self._fd], [], [])
-                self._shield(self._pump)
-            finally:
-                with self._changed:
-                    self._reading = False
-                    self._changed.notify_all()
+    def forget(self, waiter: Waiter) -> None:
+        """Wait no longer."""
+        self._waiting.pop(waiter.key, None)
 
-    async def wait_async(self, kind: int, number: int) -> bytes:
+    def release(self) -> None:
+        """Tell those who wait for the answer to a call that none will come."""
+        if self._waiting:
+            self._shield(self._release)
+
+    def wait(self, waiter: Waiter) -> bytes | None:
+        """Wait for the frame; returns its payload."""
+        try:
+            self._shield(self._enter, waiter)
+            while not waiter.over:
+                if self._watcher is waiter:
+                    _select([self._fd], [], [], _LOOK_S)
+                    self._shield(self._pump)
+                else:
+                    waiter.sleep()
+                    self._shield(self._enter, waiter)
+        finally:
+            self._shield(self._leave, waiter)
+        return waiter.payload
+
+    async def wait_async(self, waiter: Waiter) -> bytes | None:
         """The same, on an event loop that others run on meanwhile."""
         import asyncio  # here: it is a large import, and few cells await
 
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes] = loop.create_future()
-        self._futures[kind, number] = loop, future
-        self._watch(loop)
+        future: asyncio.Future[None] = loop.create_future()
+        waiter.wake = functools.partial(_tell, loop, future)
         try:
-            return await future
+            self._shield(self._attend, waiter, loop)
+            if not waiter.over:
+                await future
         finally:
-            self._futures.pop((kind, number), None)
-            if not any(waiter is loop for waiter, _ in self._futures.values()):
+            self._shield(self._depart, waiter)
+        return waiter.payload
+
+    def _enter(self, waiter: Waiter) -> None:
+        with self._lock:
+            waiter.thread = _get_ident()
+            # One of this very thread has been interrupted at a bad moment, or is so now.
+            if self._watcher is None or self._watcher.thread == waiter.thread:
+                self._watcher = waiter
+                self._asleep.pop(waiter, None)
+            else:
+                self._asleep[waiter] = None
+
+    def _leave(self, waiter: Waiter) -> None:
+        with self._lock:
+            self._waiting.pop(waiter.key, None)
+            self._asleep.pop(waiter, None)
+            if self._watcher is waiter:
+                self._watcher = None
+            if self._watcher is None:
+                self._wake_one()
+
+    def _wake_one(self) -> None:
+        for waiter in self._asleep:
+            waiter.wake()
+            break
+
+    def _attend(self, waiter: Waiter, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._loops[waiter] = loop
+            loop.add_reader(self._fd, self._shield, self._glance)
+
+    def _depart(self, waiter: Waiter) -> None:
+        with self._lock:
+            self._waiting.pop(waiter.key, None)
+            loop = self._loops.pop(waiter, None)
+            if loop is not None and loop not in self._loops.values():
                 loop.remove_reader(self._fd)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        def readable() -> None:
-            with self._changed:
-                if self._reading:
-                    return
-                self._reading = True
-            try:
-                if select.select([self._fd], [], [], 0)[0]:
-                    self._shield(self._pump)
-            finally:
-                with self._changed:
-                    self._reading = False
-                    self._changed.notify_all()
-
-        loop.add_reader(self._fd, readable)
+    def _glance(self) -> None:
+        with self._lock:
+            watched = self._watcher is not None and self._watcher.thread != _get_ident()
+            if not watched:
+                return self._pump()
+        _select([], [], [], 0)  # lets the thread that watches have its turn
 
     def _pump(self) -> None:
-        data = _read(self._fd, _CHUNK)
-        if not data:
-            _exit(0)
-        for kind, payload in self._decoder.feed(data):
-            if kind in _REQUESTS:
-                self._requests.append((kind, payload))
-            else:
-                self._deliver(*_addressed(kind, payload))
+        with self._lock:
+            if not _select([self._fd], [], [], 0)[0]:
+                return  # somebody has taken it in meanwhile
+            data = _read(self._fd, _CHUNK)
+            if not data:
+                _exit(0)
+            for kind, payload in self._decoder.feed(data):
+                self._deliver(kind, payload)
 
-    def _deliver(self, key: tuple[int, int], payload: bytes) -> None:
-        waiting = self._futures.pop(key, None)
-        if waiting is not None:
-            loop, future = waiting
-            loop.call_soon_threadsafe(_settle, future, payload)
-        else:
-            with self._changed:
-                self._frames[key] = payload
+    def _deliver(self, kind: int, payload: bytes) -> None:
+        key = (kind, 0)
+        if kind in _REQUESTS:
+            self._requests.append((kind, payload))
+            key = _REQUEST
+        elif kind == protocol.TOOL_RESULT:
+            number, payload = protocol.parse_number(payload)
+            key = (kind, number)
+        waiter = self._waiting.pop(key, None)
+        if waiter is not None:
+            waiter.settle(payload)
+
+    def _release(self) -> None:
+        with self._lock:
+            for waiter in list(self._waiting.values()):
+                if waiter.key[0] == protocol.TOOL_RESULT:
+                    self._waiting.pop(waiter.key, None)
+                    waiter.settle(None)
 
 
-def _addressed(kind: int, payload: bytes) -> tuple[tuple[int, int], bytes]:
-    if kind == protocol.TOOL_RESULT:
-        (number,) = protocol.NUMBER.unpack_from(payload)
-        return (kind, number), payload[protocol.NUMBER.size :]
-    return (kind, 0), payload
+def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    try:
+        loop.call_soon_threadsafe(_settle, future)
+    except RuntimeError:
+        pass  # it has been closed, and whoever waited on it is gone
 
 
-def _settle(future: asyncio.Future[bytes], payload: bytes) -> None:
+def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
-        future.set_result(payload)
+        future.set_result(None)

@@ -15,6 +15,7 @@ from typing import Any
 from . import calls, protocol, values, variables, warm
 from .cells import Shell
 from .inbox import Inbox
+from .line import Line, Outbox
 from .lockdown import WORKSPACE
 from .reseed import reseed
 from .tools import Host, Tools
@@ -22,7 +23,7 @@ from .workspace import walk
 
 _MAX_REQUEST = 64 << 20
 _ANSWERS, _REQUESTS = 3, 4
-_write, _getpid = os.write, os.getpid  # code may put others in their place
+_TOOLS = "tools"
 # What a frame has around a value.
 _FRAME = 200
 _shell: Shell | None = None
@@ -107,14 +108,13 @@ class Interpreter:
 
     def __init__(self, requests: int, answers: int, shell: Shell) -> None:
         self._inbox = Inbox(requests, _MAX_REQUEST, shell.shield)
-        self._answers = answers
+        self._outbox = Outbox(answers)
+        self._line = Line(self._inbox, self._outbox, shell.shield, _flush)
         self._shell = shell
         self._functions = calls.Functions()
         self._tools: Tools | None = None
+        self._not_theirs: Any = None
         self._publishing = threading.RLock()
-        self._sending = threading.Lock()
-        self._pid = 0
-        self._calls = 0
         self._listed: Any = None
         self._main = b""
         self._budget = 0
@@ -122,13 +122,7 @@ class Interpreter:
 
     def send(self, kind: int, body: dict[str, Any]) -> None:
         """Send one frame, whole."""
-        self._send_all(protocol.json_frame(kind, body))
-
-    def _send_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        with self._sending:
-            while view:
-                view = view[_write(self._answers, view) :]
+        self._outbox.send(protocol.json_frame(kind, body))
 
     def serve(self) -> None:
         """Run until the host closes its end."""
@@ -155,9 +149,10 @@ class Interpreter:
         if main:
             self._main = frame
             return  # it goes out with the last frame
-        self._send_all(frame)
+        waiter = self._inbox.expect(protocol.SEEN)
+        self._outbox.send(frame)
         # What is written after this must come after it, though it takes another way: wait until it is seen.
-        self._inbox.wait(protocol.SEEN)
+        self._inbox.wait(waiter)
 
     def _within_budget(self, data: dict[str, Any], main: bool) -> bytes:
         frame = protocol.json_frame(protocol.RESULT, {"data": data, "main": main})
@@ -176,7 +171,7 @@ class Interpreter:
         before = _cpu_seconds()
         with _environment(request["env_vars"]):
             error = self._run(request, tail)
-        self._inbox.clear()
+        self._take_back()
         _flush()
         body: dict[str, Any] = {
             "error": error._asdict() if error else None,
@@ -187,7 +182,7 @@ class Interpreter:
         if listing != self._listed:
             self._listed = listing
             body["files"], body["complete"] = listing
-        self._send_all(self._main + protocol.json_frame(protocol.FINISHED, body))
+        self._line.close(self._main + protocol.json_frame(protocol.FINISHED, body))
 
     def _run(self, request: dict[str, Any], tail: bytes) -> Any:
         stale, call = request["stale_interrupt"], request.get("call")
@@ -202,30 +197,21 @@ class Interpreter:
         self.publish({values.MIME: values.within(value, self._budget - _FRAME)}, True)
 
     def _offer(self, declared: Any) -> None:
+        # The name is theirs while they are there; a variable of the code's own comes back afterwards.
         if declared:
-            self._pid = _getpid()
-            host = Host(self._send_call, self._wait_for_result, self._wait_for_result_async)
-            self._tools = self._shell.namespace["tools"] = Tools(host, declared)
-        elif self._tools is not None:
-            if self._shell.namespace.get("tools") is self._tools:
-                del self._shell.namespace["tools"]
-            self._tools = None
+            names, line = self._shell.namespace, self._line
+            host = Host(line.call, line.wait, line.wait_async)
+            self._not_theirs = names.get(_TOOLS, self)
+            self._tools = names[_TOOLS] = Tools(host, declared)
+            self._line.open()
 
-    def _send_call(self, name: str, given: str) -> int:
-        if _getpid() != self._pid:
-            raise RuntimeError("tools can be called by the process that the code runs in, and not by its children")
-        _flush()
-        self._calls += 1
-        number = self._calls
-        frame = protocol.json_frame(protocol.TOOL_CALL, {"number": number, "name": name}, given.encode())
-        self._shell.shield(self._send_all, frame)
-        return number
-
-    def _wait_for_result(self, number: int) -> bytes:
-        return self._inbox.wait(protocol.TOOL_RESULT, number)
-
-    async def _wait_for_result_async(self, number: int) -> bytes:
-        return await self._inbox.wait_async(protocol.TOOL_RESULT, number)
+    def _take_back(self) -> None:
+        names = self._shell.namespace
+        if self._tools is not None and names.get(_TOOLS) is self._tools:
+            names[_TOOLS] = self._not_theirs
+            if self._not_theirs is self:
+                del names[_TOOLS]
+        self._tools = self._not_theirs = None
 
     def _listing(self) -> Any:
         try:

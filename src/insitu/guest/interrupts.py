@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any, Callable
@@ -49,8 +50,8 @@ class Interrupts:
         self.check()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal had to wait."""
-        if self._pending and threading.get_ident() == self._thread:
+        """Raise KeyboardInterrupt if a signal had to wait, and need not wait for another shield's end."""
+        if self._pending and threading.get_ident() == self._thread and _meets_user_code(sys._getframe(1)):
             self._pending = False
             self._interrupt()
 

@@ -28,7 +28,7 @@ REFUSED = 34
 
 HEADER = struct.Struct("<IB")
 _JSON_LENGTH = struct.Struct("<I")
-# Which call a tool's result answers: it stands before the JSON.
+# Which call it is, or which one a result answers: it stands before the JSON of both.
 NUMBER = struct.Struct("<I")
 # What the agent writes when a command has ended: exit code, negative for a signal, and microseconds of processor time.
 ENDED = struct.Struct("<iQ")
@@ -56,6 +56,28 @@ def json_frame(kind: int, body: dict[str, Any], tail: bytes = b"") -> bytes:
     return frame(kind, _JSON_LENGTH.pack(len(encoded)) + encoded + tail)
 
 
+def call_frame(number: int, name: str, arguments: str) -> bytes:
+    """A call of a tool, whose arguments are JSON already."""
+    body = f'{{"name": {_encode(name)}, "arguments": {arguments}}}'
+    return numbered_frame(TOOL_CALL, number, body.encode("utf-8", "surrogatepass"))
+
+
+def numbered_frame(kind: int, number: int, encoded: bytes) -> bytes:
+    """One frame that belongs to a call."""
+    return frame(kind, NUMBER.pack(number) + encoded)
+
+
+def parse_number(payload: bytes) -> tuple[int, bytes]:
+    """Split a payload made by :func:`numbered_frame`.
+
+    Raises:
+        ProtocolError: if it is too short to be one.
+    """
+    if len(payload) < NUMBER.size:
+        raise ProtocolError("a frame that belongs to a call has no number")
+    return NUMBER.unpack_from(payload)[0], payload[NUMBER.size :]
+
+
 def bounded_int(digits: str) -> int | None:
     """A whole number; None if it has so many digits that reading it holds up everybody."""
     return int(digits) if len(digits) <= _MOST_DIGITS else None
@@ -67,23 +89,36 @@ _decode = json.JSONDecoder(parse_constant=lambda _: None, parse_int=bounded_int)
 
 
 def parse_json(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Split a payload made by :func:`json_frame`; what is no Unicode, no JSON number or a huge one is replaced.
+    """Split a payload made by :func:`json_frame`.
 
     Raises:
         ProtocolError: if it is not one.
     """
+    if len(payload) < _JSON_LENGTH.size:
+        raise ProtocolError("a control frame is shorter than any")
+    end = _JSON_LENGTH.size + _JSON_LENGTH.unpack_from(payload)[0]
+    if len(payload) < end:
+        raise ProtocolError("a control frame is shorter than it says")
+    return parse_object(payload[_JSON_LENGTH.size : end]), payload[end:]
+
+
+def parse_object(encoded: bytes) -> dict[str, Any]:
+    """An object out of JSON; what is no Unicode, no JSON number or a huge one is replaced.
+
+    Raises:
+        ProtocolError: if it is none.
+    """
     try:
-        (length,) = _JSON_LENGTH.unpack_from(payload)
-        text = payload[4 : 4 + length].decode("utf-8", "replace")
+        text = encoded.decode("utf-8", "replace")
         body = _decode(text)
         if "\\u" in text:  # an escape can still make half a surrogate pair, which nothing after this could encode
             whole = _encode(body).encode("utf-16", "surrogatepass")
             body = _decode(whole.decode("utf-16", "replace"))
-    except (struct.error, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a control frame is not JSON: {error}") from None
-    if not isinstance(body, dict) or len(payload) < 4 + length:
-        raise ProtocolError("a control frame is not an object of its length")
-    return body, payload[4 + length :]
+    if not isinstance(body, dict):
+        raise ProtocolError("a control frame is not an object")
+    return body
 
 
 def is_deep(body: Any) -> bool:
@@ -104,7 +139,7 @@ class Decoder:
     """Cuts a stream of bytes into frames; the longest payload is capped before it is kept."""
 
     def __init__(self, max_payload: int) -> None:
-        self._max = max_payload
+        self.max_payload = max_payload
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -116,8 +151,8 @@ class Decoder:
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
             length, kind = HEADER.unpack_from(self._buffer)
-            if length > self._max:
-                raise ProtocolError(f"a frame announces {length} bytes, over the cap of {self._max}")
+            if length > self.max_payload:
+                raise ProtocolError(f"a frame announces {length} bytes, over the cap of {self.max_payload}")
             end = HEADER.size + length
             if len(self._buffer) < end:
                 return

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import inspect
 import json
-import keyword
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any, Callable
 
 from . import values
+from .line import ToolError
+from .stubs import document, identifier, properties_of, signature_of
 
-_TYPES = {
-    "string": "str",
-    "integer": "int",
-    "number": "float",
-    "boolean": "bool",
-    "array": "list",
-    "object": "dict",
-    "null": "None",
-}
 # The host takes no more.
 _MOST_ARGUMENTS = (8 << 20) - 4096
-
-Send = Callable[[str, str], int]
-
-
-class ToolError(RuntimeError):
-    """Raised when a tool fails, or may not be called so.
-
-    It is an instance of the built-in exception that the tool raised, too: ``except ValueError`` meets it.
-    """
-
-
-ToolError.__module__ = "builtins"
+# Those that mean something where they are raised: they would end the loop, or the coroutine, that is nearest.
+_MEANT_FOR_PYTHON = (StopIteration, StopAsyncIteration)
 
 
 class Host:
     """How calls reach the host.
 
     Args:
-        send: takes a tool's name and its arguments as JSON; returns the call's number.
-        wait: waits for the answer to a call.
+        send: takes a tool's name and its arguments as JSON; returns what stands for the call.
+        wait: waits for the answer to it, which is JSON.
         wait_async: the same, on an event loop.
     """
 
-    def __init__(self, send: Send, wait: Callable[[int], bytes], wait_async: Callable[[int], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        send: Callable[[str, str], Any],
+        wait: Callable[[Any], bytes],
+        wait_async: Callable[[Any], Awaitable[bytes]],
+    ) -> None:
         self.send, self.wait, self.wait_async = send, wait, wait_async
 
 
@@ -59,43 +47,69 @@ class Tool:
     def __init__(self, host: Host, declared: Mapping[str, Any]) -> None:
         self._host = host
         self._name = str(declared["name"])
-        schema = declared.get("parameters") or {}
+        self.schema = declared.get("parameters") or {}
         self.__name__ = self.__qualname__ = self._name
-        self.__signature__ = _signature(schema)
-        self.__doc__ = _doc(str(declared.get("description") or ""), schema)
-        self.schema = schema
+        self.__signature__ = signature_of(self.schema)
+        self.__doc__ = document(declared.get("description"), self.schema)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        number = self._host.send(self._name, self._arguments(args, kwargs))
-        return _outcome(self._host.wait(number))
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return _outcome(self._host.wait(self._host.send(self._name, self._arguments(args, kwargs))))
 
-    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+    async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it without holding up the event loop."""
-        number = self._host.send(self._name, self._arguments(args, kwargs))
-        return _outcome(await self._host.wait_async(number))
+        return _outcome(await self._host.wait_async(self._host.send(self._name, self._arguments(args, kwargs))))
 
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        if len(args) == 1 and not kwargs and isinstance(args[0], dict):
-            named = args[0]  # as one object, in the way that models know from other tools
-        else:
-            try:
-                bound = self.__signature__.bind(*args, **kwargs).arguments
-            except TypeError as error:
-                raise TypeError(f"tools.{self._name}{self.__signature__}: {error}") from None
-            named = {**bound, **bound.pop("more", {})} if "more" in bound else bound
-        return values.dumps(dict(named), _MOST_ARGUMENTS)
+        named = args[0] if len(args) == 1 and not kwargs and self._is_all(args[0]) else self._bound(args, kwargs)
+        return values.dumps(named, _MOST_ARGUMENTS)
+
+    def _is_all(self, value: Any) -> bool:
+        # All arguments as one object is the way that models know from other tools.
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+            return False
+        first = next(iter(self.__signature__.parameters.values()), None)
+        takes_object = first is not None and repr(first.annotation) in ("dict", "Any")
+        return not takes_object or set(value) <= set(properties_of(self.schema))
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"tools.{identifier(self._name)}{self.__signature__}: {error}") from None
+        named: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            if self.__signature__.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                named.update(value)
+            else:
+                named[name] = value
+        return named
 
     def __repr__(self) -> str:
         return f"<tool {self._name}{self.__signature__}>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Tool:
+        # Not bound to anything; but what has this is shown by help() as a function is.
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError("tools cannot be pickled: only the process that the code runs in can call them")
+
+    def __copy__(self) -> Tool:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tool:
+        return self
 
 
 class Tools:
     """What this code may call; `help(tools.name)` says how."""
 
+    Error = ToolError
+
     def __init__(self, host: Host, declared: list[Mapping[str, Any]]) -> None:
         self._tools = {str(each["name"]): Tool(host, each) for each in declared}
-        self._names = {_identifier(name): name for name in self._tools}
-        self.Error = ToolError
+        # Whose name is an identifier comes first, if another's becomes the same.
+        self._names = {identifier(name): name for name in sorted(self._tools, key=str.isidentifier)}
 
     def __getattr__(self, name: str) -> Tool:
         known = self.__dict__.get("_names", {})
@@ -115,61 +129,17 @@ class Tools:
     def __len__(self) -> int:
         return len(self._tools)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
     def __dir__(self) -> list[str]:
-        return ["Error", *self._names]
+        return sorted({"Error", *self._names})
 
     def __repr__(self) -> str:
         return "\n".join(["tools:", *(f"  {tool.__name__}{tool.__signature__}" for tool in self)])
 
-
-def _identifier(name: str) -> str:
-    made = "".join(letter if letter.isalnum() else "_" for letter in name)
-    return f"_{made}" if made[:1].isdigit() or keyword.iskeyword(made) or not made else made
-
-
-def _signature(schema: Mapping[str, Any]) -> inspect.Signature:
-    properties = schema.get("properties") or {}
-    required = schema.get("required") or []
-    parameters, kind = [], inspect.Parameter.POSITIONAL_OR_KEYWORD
-    for name in sorted(properties, key=lambda name: name not in required):
-        if not name.isidentifier() or keyword.iskeyword(name):
-            continue  # goes by `tool({"a-name": …})` alone
-        about = properties[name] if isinstance(properties[name], dict) else {}
-        default = inspect.Parameter.empty if name in required else about.get("default", _OMITTED)
-        parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about))))
-    if not properties:
-        parameters.append(inspect.Parameter("more", inspect.Parameter.VAR_KEYWORD))
-    return inspect.Signature(parameters)
-
-
-class _Named:
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-_OMITTED = _Named("...")
-
-
-def _type(about: Mapping[str, Any]) -> str:
-    if "enum" in about:
-        return f"Literal[{', '.join(map(repr, about['enum']))}]"
-    kind = about.get("type")
-    if isinstance(kind, list):
-        return " | ".join(_TYPES.get(str(one), "Any") for one in kind)
-    if kind == "array" and isinstance(about.get("items"), dict):
-        return f"list[{_type(about['items'])}]"
-    return _TYPES.get(str(kind), "Any")
-
-
-def _doc(description: str, schema: Mapping[str, Any]) -> str:
-    lines = [description.strip()] if description else []
-    about = {name: each for name, each in (schema.get("properties") or {}).items() if isinstance(each, dict)}
-    if told := [f"    {name}: {each['description']}" for name, each in about.items() if each.get("description")]:
-        lines += ["", "Args:", *told]
-    return "\n".join(lines)
+    def __reduce__(self) -> Any:
+        raise TypeError("tools cannot be pickled: only the process that the code runs in can call them")
 
 
 def _outcome(payload: bytes) -> Any:
@@ -177,14 +147,29 @@ def _outcome(payload: bytes) -> Any:
     if "error" not in answer:
         return values.decode(answer.get("value"))
     error = answer["error"]
-    raise _exception(str(error.get("name")))(str(error.get("message")))
+    raise _failure(str(error.get("name")), str(error.get("message")))
 
 
-def _exception(name: str) -> type[Exception]:
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return type(name, (ToolError, kind), {"__module__": "builtins"})
-        except TypeError:
-            pass  # one with a layout of its own, as OSError
+def _failure(name: str, message: str) -> Exception:
+    kind = _kind(name)
+    return kind(message if kind.__name__ == name or name == "Error" else f"{name}: {message}")
+
+
+@functools.lru_cache(maxsize=256)
+def _kind(name: str) -> type[Exception]:
+    """What is both, the built-in exception of a name and the error of a tool; or the next in its family that can be."""
+    found = getattr(builtins, name, None)
+    family = found.__mro__ if isinstance(found, type) and issubclass(found, Exception) else ()
+    for kind in family:
+        if issubclass(kind, Exception) and not issubclass(kind, _MEANT_FOR_PYTHON) and kind is not Exception:
+            made: type[Exception] = type(kind.__name__, (ToolError, kind), {"__module__": "builtins"})
+            if _takes_a_message(made):
+                return made
     return ToolError
+
+
+def _takes_a_message(kind: type[Exception]) -> bool:
+    try:
+        return "message" in str(kind("message"))
+    except TypeError:
+        return False

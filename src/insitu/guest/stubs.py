@@ -1,0 +1,83 @@
+"""What tools look like to code: names, signatures and docstrings, made of whatever their schemas say."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+from collections.abc import Mapping
+from typing import Any
+
+_TYPES = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "array": "list",
+    "object": "dict",
+    "null": "None",
+}
+# Lists of lists of lists; and how long a type may be as text.
+_DEEPEST, _LONGEST = 4, 200
+
+
+class _Named:
+    """Shows as this text where a signature is printed."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+_OMITTED = _Named("...")
+
+
+def identifier(name: str) -> str:
+    """A name as an attribute: what cannot stand in one is an underscore."""
+    made = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in name)
+    return made if made.isidentifier() and not keyword.iskeyword(made) else f"_{made}"
+
+
+def properties_of(schema: Any) -> dict[str, Any]:
+    """The arguments that a schema names."""
+    found = schema.get("properties") if isinstance(schema, Mapping) else None
+    return found if isinstance(found, dict) else {}
+
+
+def signature_of(schema: Any) -> inspect.Signature:
+    """The signature of what a schema describes; what has no identifier for a name is not in it."""
+    properties = properties_of(schema)
+    required = schema.get("required") if properties else None
+    required = required if isinstance(required, list) else []
+    parameters, kind = [], inspect.Parameter.POSITIONAL_OR_KEYWORD
+    for name in sorted(properties, key=lambda name: name not in required):
+        if name.isidentifier() and not keyword.iskeyword(name):
+            about = properties[name] if isinstance(properties[name], dict) else {}
+            default = inspect.Parameter.empty if name in required else about.get("default", _OMITTED)
+            parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about))))
+    if not properties:
+        parameters.append(inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD))
+    return inspect.Signature(parameters)
+
+
+def document(description: Any, schema: Any) -> str:
+    """A docstring."""
+    lines = [description.strip() if isinstance(description, str) and description else "A tool of the server."]
+    about = {name: each for name, each in properties_of(schema).items() if isinstance(each, dict)}
+    if told := [f"    {name}: {each['description']}" for name, each in about.items() if each.get("description")]:
+        lines += ["", "Args:", *told]
+    return "\n".join(lines)
+
+
+def _type(about: Mapping[str, Any], depth: int = 0) -> str:
+    options, kind = about.get("enum"), about.get("type")
+    if isinstance(options, list):
+        text = f"Literal[{', '.join(map(repr, options))}]"
+    elif isinstance(kind, list):
+        text = " | ".join(_TYPES.get(str(one), "Any") for one in kind)
+    elif kind == "array" and isinstance(about.get("items"), dict) and depth < _DEEPEST:
+        text = f"list[{_type(about['items'], depth + 1)}]"
+    else:
+        text = _TYPES.get(str(kind), "Any")
+    return text if len(text) <= _LONGEST else "Any"
