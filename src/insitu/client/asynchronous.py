@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -11,15 +11,17 @@ import anyio
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import AsyncContent, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import calls
+from . import calls, lambdas
 from .ask import AskListeners, AskOptions, ask_async
 from .files import AsyncSessionFiles
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
-    from insitu.types import AnswerEvent, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.sources import Function
+    from insitu.types import AnswerEvent, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import Call, FreshRunOptions, SessionOptions
+    from .lambdas import MapOptions
     from .made import AsyncClientAnswer
 
 _CLOSE_S = 5
@@ -63,6 +65,32 @@ class AsyncClient:
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function on the server, in a fresh sandbox.
+
+        Args:
+            function: a function of Python, of which its own source crosses; or source, such as ``"lambda x: x"``.
+            args: its arguments, and ``kwargs`` likewise.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        return await self._transport.send(lambdas.one(function, args, kwargs))
+
+    async def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
+        """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        return await self._transport.send(lambdas.many(function, inputs, options))
+
+    def map_stream(
+        self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
+    ) -> AsyncGenerator[Called]:
+        """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
+        return lambdas.follow_async(self._transport, lambdas.many(function, inputs, options, stream=True))
 
     async def ask(
         self,
@@ -179,6 +207,10 @@ class AsyncClientSession:
     def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._open().events(calls.run(self.id, code, options, stream=True))
+
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same."""
+        return await self._open().send(lambdas.one(function, args, kwargs, self.id))
 
     async def interrupt(self) -> bool:
         """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""

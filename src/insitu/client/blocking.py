@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import Content, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import calls
+from . import calls, lambdas
 from .ask import AskListeners, AskOptions, ask
 from .files import SessionFiles
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
-    from insitu.types import AnswerEvent, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.sources import Function
+    from insitu.types import AnswerEvent, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .calls import FreshRunOptions, SessionOptions
+    from .lambdas import MapOptions
     from .made import ClientAnswer
 
 
@@ -59,6 +61,32 @@ class Client:
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, options, stream=True))
+
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function on the server, in a fresh sandbox.
+
+        Args:
+            function: a function of Python, of which its own source crosses; or source, such as ``"lambda x: x"``.
+            args: its arguments, and ``kwargs`` likewise.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        return self._transport.send(lambdas.one(function, args, kwargs))
+
+    def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
+        """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        return self._transport.send(lambdas.many(function, inputs, options))
+
+    def map_stream(
+        self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
+    ) -> Generator[Called]:
+        """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
+        return lambdas.follow(self._transport, lambdas.many(function, inputs, options, stream=True))
 
     def ask(
         self,
@@ -152,6 +180,10 @@ class ClientSession:
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._open().events(calls.run(self.id, code, options, stream=True))
+
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same."""
+        return self._open().send(lambdas.one(function, args, kwargs, self.id))
 
     def interrupt(self) -> bool:
         """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""

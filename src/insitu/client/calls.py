@@ -63,7 +63,7 @@ class Call(Generic[T]):
 
 def run_fresh(code: str, options: FreshRunOptions, *, stream: bool = False) -> Call[Execution]:
     """Run code in a fresh sandbox."""
-    body = _with_limits(options, without=("timeout_s",))
+    body = with_limits(options, without=("timeout_s",))
     return Call("POST", "/v1/execute", Execution.from_dict, _execution(code, body, stream))
 
 
@@ -75,7 +75,7 @@ def run(session_id: str, code: str, options: RunOptions, *, stream: bool = False
 
 def create_session(options: SessionOptions) -> Call[SessionInfo]:
     """Make a session."""
-    return Call("POST", "/v1/sessions", SessionInfo.from_dict, _with_limits(options))
+    return Call("POST", "/v1/sessions", SessionInfo.from_dict, with_limits(options))
 
 
 def sessions() -> Call[list[SessionInfo]]:
@@ -184,7 +184,8 @@ def _inline(content: SmallContent) -> dict[str, str]:
     return {"base64": base64.b64encode(small_bytes(content)).decode()}
 
 
-def _with_limits(options: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:
+def with_limits(options: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:
+    """The options that are given, the limits among them in one object, as the API has them."""
     names = Limits.__dataclass_fields__.keys() - set(without)
     limits = {name: value for name, value in given(options).items() if name in names}
     rest = {name: value for name, value in given(options).items() if name not in names}

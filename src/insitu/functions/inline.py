@@ -106,22 +106,26 @@ def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         ) from None
 
 
-def spread(item: Any, args: Sequence[Any], kwargs: Mapping[str, Any], star: bool) -> bytes:
-    """The arguments for one input of a map: the input comes first.
+def spread(items: Sequence[Any], args: Sequence[Any], kwargs: Mapping[str, Any], star: bool) -> list[bytes]:
+    """The arguments for each input of a map: the input comes first.
 
     Args:
         star: whether a list is several arguments, and an object named ones.
 
     Raises:
-        InvalidRequest: if that is what it should be and is not.
+        InvalidRequest: if one is no JSON, or with ``star`` is neither.
     """
     if not star:
-        return arguments([item, *args], kwargs)
+        return [arguments([item, *args], kwargs) for item in items]
+    return [_starred(index, item, args, kwargs) for index, item in enumerate(items)]
+
+
+def _starred(index: int, item: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     if isinstance(item, list):
         return arguments([*item, *args], kwargs)
     if isinstance(item, dict):
         return arguments(args, {**kwargs, **item})
-    raise InvalidRequest(f"with star, each input is a list or an object; one is a {type(item).__name__}")
+    raise InvalidRequest(f"map.{index}: with star, each input is a list or an object, and this is neither")
 
 
 class Map:

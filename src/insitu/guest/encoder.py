@@ -24,12 +24,13 @@ class Encoder:
 
     Args:
         most_bytes: about as much as its JSON may have.
+        name: what messages call it.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, name: str = "the value") -> None:
         self._most_bytes = most_bytes
         self._bytes = self._values = self._containers = 0
-        self._place = Place("the value")
+        self._place = Place(name)
         self._steps = self._place.steps
 
     def encode(self, value: Any) -> Json:

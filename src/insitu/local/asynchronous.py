@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
+from insitu.crossing import returned
 from insitu.errors import EngineClosed
+from insitu.guest.values import MIME
 from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.types import Called
 
 from .files import AsyncSandboxFiles
-from .setup import LocalOptions, make_engine, make_settings, run_arguments, session_arguments, split_options
+from .setup import LocalOptions, call_of, make_engine, make_settings, run_arguments, session_arguments, split_options
 
 if TYPE_CHECKING:
     from insitu.engine import Engine, Session
+    from insitu.sources import Function
     from insitu.types import Event, Execution, SessionInfo
 
 _CLOSE_S = 10
@@ -64,6 +68,16 @@ class AsyncSandbox:
                     # Raises, if the execution could not be carried out.
                     await execution.result()
                 yield event
+
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        engine, session = self._opened()
+        execution = await engine.run(session, "", call=call_of(function, args, kwargs))
+        return returned(Called.of(execution, MIME))
 
     async def interrupt(self) -> bool:
         """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 from insitu.types import FileInfo
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from insitu.options import Content
-    from insitu.types import Event, Execution, SessionInfo
+    from insitu.sources import Function
+    from insitu.types import Called, Event, Execution, SessionInfo
 
     from .files import AsyncSandboxFiles
     from .shared import SharedEngine
@@ -69,6 +70,14 @@ class Sandbox:
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._engine.iterate(partial(self._box.stream, code, **options))
+
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
+
+        Raises:
+            InvalidRequest: if the function has no source, or an argument no form in JSON.
+        """
+        return self._engine.call(partial(self._box.call, function, *args, **kwargs))
 
     def interrupt(self) -> bool:
         """Stops what another thread runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from insitu.crossing import arguments
 from insitu.errors import InvalidRequest
 from insitu.options import RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
+from insitu.sources import Function, source_of
 
 if TYPE_CHECKING:
-    from insitu.engine import Engine, FileUpload
+    from insitu.engine import Call, Engine, FileUpload
     from insitu.settings import Settings
 
 
@@ -108,6 +111,13 @@ def run_arguments(code: str, options: RunOptions) -> dict[str, Any]:
     if files := arguments.get("files"):
         arguments["files"] = _uploads(files)
     return arguments
+
+
+def call_of(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    """The call that ``Engine.start`` takes; raises InvalidRequest."""
+    from insitu.engine import Call
+
+    return Call(source_of(function), None, json.dumps(arguments(args, kwargs)).encode())
 
 
 def _uploads(files: Mapping[str, SmallContent]) -> tuple[FileUpload, ...]:

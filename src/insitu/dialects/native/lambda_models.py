@@ -36,7 +36,7 @@ class LambdaRequest(WithSandbox):
 
     def inputs(self) -> list[bytes]:
         """The arguments of every call of a map; raises InvalidRequest."""
-        return [spread(item, self.args, self.kwargs, self.star) for item in self.map or ()]
+        return spread(self.map or (), self.args, self.kwargs, self.star)
 
     def given(self) -> bytes:
         """The arguments of the one call; raises InvalidRequest."""
