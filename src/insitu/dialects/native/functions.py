@@ -39,7 +39,7 @@ _STREAM = (
 
 def routes(service: Service) -> APIRouter:
     """The routes of stored functions."""
-    router = APIRouter(prefix="/v1/functions", tags=["functions"])
+    router = APIRouter(tags=["functions"])
     # The busiest of them, by the shortest way.
     router.include_router(_invoke_route(service))
     router.include_router(_deploying(service))
@@ -48,7 +48,7 @@ def routes(service: Service) -> APIRouter:
 
 
 def _invoke_route(service: Service) -> APIRouter:
-    router = APIRouter(route_class=PlainRoute)
+    router = APIRouter(route_class=PlainRoute, prefix="/v1/functions")
     declared = answers(Invocation, text="The invocation, whatever its outcome.")
     declared["responses"][202] = {"description": "Accepted; `location` says where it is told of.", "model": Invocation}
 
@@ -73,7 +73,7 @@ def _invoke_route(service: Service) -> APIRouter:
 
 
 def _deploying(service: Service) -> APIRouter:
-    router = APIRouter(route_class=PlainRoute)
+    router = APIRouter(route_class=PlainRoute, prefix="/v1/functions")
     cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
 
     @router.put("/{name}", openapi_extra=takes(DeployRequest), **answers(DeployedFunction, 201, "Deployed."))
@@ -109,7 +109,7 @@ def _deploying(service: Service) -> APIRouter:
 
 
 def _reading(service: Service) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(prefix="/v1/functions")
 
     @router.get("", **answers(FunctionList))
     async def list_functions(request: Request) -> Response:
