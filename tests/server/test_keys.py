@@ -12,6 +12,11 @@ from insitu.errors import Forbidden
 from insitu.server.auth import Keys
 from insitu.settings import Settings
 
+# As AWS's clients name their key.
+SIGNED = (
+    "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/lambda/aws4_request,"
+    " SignedHeaders=host;x-amz-date, Signature=0000"
+)
 Raw = Callable[[bytes], tuple[int, dict[str, str], bytes]]
 
 
@@ -42,6 +47,9 @@ def other(url: str) -> Iterator[httpx2.Client]:
         "X-API-Key: key-one",
         "Authorization: Bearer key-one\r\nX-API-Key: key-one",
         "Authorization: Bearer kéy-two",
+        f"Authorization: {SIGNED.format(key='key-one')}",
+        f"Authorization: {SIGNED.format(key='kéy-two')}",
+        f"Authorization: {SIGNED.format(key='key-one')}\r\nX-API-Key: key-one",
         "Authorization: Bearer key-one\r\nHost: example.com\r\nOrigin: https://example.com",
     ],
 )
@@ -60,6 +68,10 @@ def test_a_known_key_is_let_in(raw: Raw, headers: str) -> None:
         ("Authorization: key-one", "no key"),
         ("Authorization: Bearer key-on", "not known"),
         ("Authorization: Bearer key-one, key-one", "not known"),
+        (f"Authorization: {SIGNED.format(key='key')}", "not known"),
+        (f"Authorization: {SIGNED.format(key='')}", "no key"),
+        (f"Authorization: {SIGNED.format(key='from-a-file')}\r\nX-API-Key: key-one", "two different keys"),
+        ("Authorization: AWS4-HMAC-SHA256 Credential=key-one", "no key"),
         ("Authorization: Bearer KEY-ONE", "not known"),
         ("X-API-Key: k\xe9y-two", "not known"),
         ("Authorization: Bearer key-one\r\nAuthorization: Bearer key-one", "more than one key"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +26,8 @@ _log = logging.getLogger("insitu.server")
 Headers = Iterable[tuple[bytes, bytes]]
 
 LINGER_S = 5.0
+# AWS's clients sign what they send, and name the key that they sign with; its secret half is unknown here.
+_SIGNATURE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=(.*)/\d{8}/[^/,]*/[^/,]*/aws4_request(?:,.*)?")
 # Probes carry no key; the description of the API is public.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 
@@ -137,7 +140,7 @@ def _credential(headers: Headers) -> bytes:
     plain = _values(headers, b"x-api-key")
     if len(bearers) > 1 or len(plain) > 1:
         raise Unauthorized("the request carries more than one key", hint="send one")
-    keys = {*plain, *(_bearer(value) for value in bearers)} - {""}
+    keys = {*plain, *(_key_in(value) for value in bearers)} - {""}
     if len(keys) != 1:
         raise Unauthorized(
             "the request carries two different keys" if keys else "the request carries no key",
@@ -146,7 +149,9 @@ def _credential(headers: Headers) -> bytes:
     return keys.pop().encode("latin-1")
 
 
-def _bearer(value: str) -> str:
+def _key_in(value: str) -> str:
+    if signed := _SIGNATURE.fullmatch(value):
+        return signed[1]
     scheme, _, key = value.partition(" ")
     return key.strip(" ") if scheme.lower() == "bearer" else ""
 
