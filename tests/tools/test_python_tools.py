@@ -48,12 +48,13 @@ def test_without_a_grant_there_is_no_tool(client: httpx2.Client) -> None:
 def test_calls_that_were_not_granted_are_refused_by_the_host(run: Run) -> None:
     # As a hostile sandbox would: past the object that was made for it.
     code = """
+import json
 host = tools.find._host
 number = host.send("large", '{"size": 1}')
-print(host.wait(number))
+print(json.loads(host.wait(number)))
 """
-    printed = _printed(run(code, "find"))
-    assert "there is no tool 'large' for this code" in str(printed)
+    refused = {"error": {"name": "LookupError", "message": "there is no tool 'large' for this code"}}
+    assert _printed(run(code, "find")) == f"{refused}\n"
 
 
 def test_help_tells_of_a_tool(run: Run) -> None:
@@ -72,7 +73,7 @@ def test_help_tells_of_a_tool(run: Run) -> None:
         ("block()", "TimeoutError", "block did not answer within 0.2 s"),
         ("leave()", "RuntimeError", "it ended by SystemExit"),
         ("garbage()", "TypeError", "is of type _thread.lock"),
-        ("large(2000)", "TypeError", "at most 1000 cross"),
+        ("large(2000)", "TypeError", "all of it has more than 1000 bytes as JSON"),
         ("size_of(float('nan'))", "ValueError", "size_of: data: JSON has no nan"),
         ("find({1: 2})", "ValueError", "find: "),
     ],

@@ -44,11 +44,11 @@ class Tool(ABC):
         self.parameters = parameters
         self.source = source
         self.bounds = bounds
-        self._arguments = Arguments(name, parameters)
+        self.arguments = Arguments(name, parameters)
 
     def spec(self) -> ToolSpec:
         """The tool as code sees it."""
-        return ToolSpec(self.name, self.description, self.parameters, prepare=self._arguments)
+        return ToolSpec(self.name, self.description, self.parameters, prepare=self.arguments)
 
     @abstractmethod
     async def call(self, arguments: Mapping[str, Any]) -> Any:

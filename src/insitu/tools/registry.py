@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..engine import RunningExecution
+from ..engine import RunningExecution, ToolFailure
 from ..errors import EngineClosed, InvalidRequest
 from ..settings import Settings
 from .base import Tool
@@ -125,9 +125,24 @@ class Registry:
         if ALL in names:
             return self.tools()
         if missing := [name for name in names if name not in self._desks]:
-            known = ", ".join(sorted(self._desks)) or "none"
-            raise InvalidRequest(f"tools: there is no tool {missing[0]!r}; there are: {known[:2000]}")
+            raise self._missing(missing[0])
         return [self._desks[name].tool for name in dict.fromkeys(names)]
+
+    async def call(self, name: str, arguments: Mapping[str, Any], owner: str) -> Any:
+        """What a tool answers to one call, in JSON's types, or a ``ToolFailure``.
+
+        Raises:
+            InvalidRequest: if there is no such tool.
+        """
+        desk = self._desks.get(name)
+        if desk is None:
+            raise self._missing(name)
+        made = desk.tool.arguments(dict(arguments))
+        return made if isinstance(made, ToolFailure) else await desk.answer(made, owner)
+
+    def _missing(self, name: str) -> InvalidRequest:
+        known = ", ".join(sorted(self._desks)) or "none"
+        return InvalidRequest(f"tools: there is no tool {name!r}; there are: {known[:2000]}")
 
     def attend(self, running: RunningExecution, granted: Sequence[Tool], owner: str) -> None:
         """Answer an execution's calls of these tools until it ends, whether or not somebody reads it.

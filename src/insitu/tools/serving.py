@@ -10,6 +10,7 @@ import anyio
 
 from ..engine import RunningExecution, ToolFailure
 from ..errors import InsituError, NotFound
+from ..guest.values import NotEncodable
 from .base import Tool
 from .rates import Gauge
 
@@ -46,6 +47,8 @@ class Desk:
                 return await self.tool.call(arguments)
         except InsituError as error:
             return self._failure("ValueError", error.message)
+        except NotEncodable as error:
+            return self._failure("TypeError", f"what {self.tool.name} has returned: {error}")
         except Exception as error:
             _log.info("the tool %s failed", self.tool.name, exc_info=error)
             return self._failure(type(error).__name__, _message(error))

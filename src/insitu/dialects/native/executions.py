@@ -56,9 +56,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/executions/{execution_id}/answers", openapi_extra=takes(AnswerRequest), **answers(ExecutionState))
     async def answer_call(request: Request, execution_id: str) -> Response:
-        """Answer a call of one of `client_tools`; the code goes on."""
+        """Answer a call of one of `client_tools`; the code goes on, from now on without a reader, too."""
         asked = await read_json(request, AnswerRequest, _MOST_BYTES)
         running = find(request, execution_id)
+        # The connection of a reader that has gone may be noticed only after the answer.
+        running.detach()
         await service.while_connected(request.receive, lambda: running.answer(asked.call_id, asked.answer()))
         return json_answer(await _state(running))
 
