@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
+from ..dialects.aws_lambda import AWS_LAMBDA
 from ..dialects.native import NATIVE
 from ..dialects.openai import OPENAI, Elsewhere
 from ..engine import Engine
@@ -27,7 +28,7 @@ from . import health
 from .auth import Gate, Keys
 
 # The order is that of the look-up: the busiest routes come first.
-DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, AWS_LAMBDA)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
