@@ -52,14 +52,14 @@ def crossed(value: Any) -> Any:
     return values.decode(json.loads(values.dumps(value, MOST)))
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> str:
     """A value so that it can be compared: a tuple that was no key is a list, and NaN is like itself."""
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return [(repr(key), plain(item)) for key, item in value.items()]
+        return f"[{', '.join(map(plain, value))}]"
     if isinstance(value, set | frozenset):
-        return sorted(map(repr, value)) if len(value) < 2 else len(value)
+        return f"{{{', '.join(sorted(map(plain, value)))}}}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{plain(key)}: {plain(item)}' for key, item in value.items())}}}"
     return repr(value)
 
 
@@ -124,7 +124,7 @@ def _endless() -> list[Any]:
         ({"rows": [1, {"f": print}]}, "the value['rows'][1]['f'] is of type builtin_function_or_method, which"),
         ([Opaque()], f"the value[0] is of type {__name__}.Opaque, which"),
         ({(1, Opaque()): 2}, "the value[(1, <"),
-        ((item for item in ()), "the value is of type generator, which"),
+        ((letter for letter in "a"), "the value is of type generator, which"),
         ("\ud800", "the value is text with half a character, which JSON cannot carry"),
         (_endless(), "[0] is nested deeper than 100 levels, or holds itself"),
         (1 << 200_000, "the value is a number of 200001 bits; at most 100000 cross"),
