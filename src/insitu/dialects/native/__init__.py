@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import execute, executions, files, functions, lambdas, sessions
+from . import batch, execute, executions, files, functions, lambdas, sessions
+from .batch_models import BatchRequest
 from .function_models import AliasRequest, DeployRequest, InvokeRequest
 from .lambda_models import LambdaRequest
 from .models import CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest
@@ -15,7 +16,15 @@ from .tool_models import AnswerRequest
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (execute, executions, sessions, files, lambdas, functions):  # the busiest come first in the look-up
+    for part in (
+        execute,
+        executions,
+        sessions,
+        files,
+        lambdas,
+        functions,
+        batch,
+    ):  # the busiest come first in the look-up
         router.include_router(part.routes(service))
     return router
 
@@ -31,10 +40,12 @@ NATIVE = Dialect(
         "/v1/tools",
         "/v1/lambda",
         "/v1/functions",
+        "/v1/batch",
     ),
     bodies=(
         AliasRequest,
         AnswerRequest,
+        BatchRequest,
         CreateSessionRequest,
         DeployRequest,
         ExecuteRequest,

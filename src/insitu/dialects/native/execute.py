@@ -46,10 +46,7 @@ def routes(service: Service) -> APIRouter:
     async def execute(request: Request) -> Response:
         """Run code in a fresh sandbox that is destroyed afterwards, or in a session."""
         asked = await read_json(request, ExecuteRequest, cap)
-        if asked.session_id is not None:
-            session = service.session(request, asked.session_id)
-            return await _answer(service, request, asked, _in_session(service, asked, session))
-        return await _answer(service, request, asked, _in_fresh_sandbox(service, asked, owner_of(request)))
+        return await _answer(service, request, asked, started(service, asked, owner_of(request)))
 
     @router.post("/sessions/{session_id}/interrupt", **answers(Interrupted))
     async def interrupt(request: Request, session_id: str) -> Response:
@@ -57,6 +54,18 @@ def routes(service: Service) -> APIRouter:
         return json_answer({"interrupted": await service.session(request, session_id).interrupt()})
 
     return router
+
+
+def started(service: Service, asked: ExecuteRequest, owner: str) -> Start:
+    """The execution that a request asks for, in a session of its owner's or in a fresh sandbox.
+
+    Raises:
+        SessionNotFound: if there is no such session.
+        InvalidRequest: if it asks for tools that there are not.
+    """
+    if asked.session_id is not None:
+        return _in_session(service, asked, service.engine.session(asked.session_id, owner=owner))
+    return _in_fresh_sandbox(service, asked, owner)
 
 
 async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
