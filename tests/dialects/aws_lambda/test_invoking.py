@@ -53,12 +53,13 @@ def test_without_a_payload_the_event_is_empty(aws: Aws, name: str) -> None:
 
 
 def test_six_megabytes_go_in_and_come_back(aws: Aws, name: str) -> None:
-    create(aws, name, "def handler(event, context): return event", MemorySize=512, Timeout=30)
+    source = "def handler(event, context): return [len(event), event[-1], 'x' * 6_000_000]"
+    create(aws, name, source, MemorySize=512, Timeout=30)
     event = [{"\"'": "é"}] * 420_000
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
     assert 6_000_000 > len(text) > 5_000_000
     answer = aws.invoke(FunctionName=name, Payload=text)
-    assert json.load(answer["Payload"]) == event
+    assert json.load(answer["Payload"]) == [420_000, {"\"'": "é"}, "x" * 6_000_000]
 
 
 def test_the_context_says_what_awss_says(aws: Aws, name: str) -> None:
@@ -196,7 +197,7 @@ def test_what_a_function_does_wrong_is_told_in_awss_words(
 def test_a_function_that_does_not_end_by_itself_is_told_so(
     aws: Aws, name: str, source: str, kind: str, words: str
 ) -> None:
-    create(aws, name, f"def handler(event, context):\n    if event: {source}\n    return 'well'", Timeout=1)
+    create(aws, name, f"def handler(event, context):\n    if event:\n        {source}\n    return 'well'", Timeout=1)
     answer = invoke(aws, name, 1)
     assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", kind)
     assert words in answer["Payload"]["errorMessage"]
