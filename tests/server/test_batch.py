@@ -148,7 +148,7 @@ def test_when_the_client_leaves_all_calls_end(
     with client.stream("POST", "/v1/batch", json={"calls": [*calls, code("1")], "stream": True}) as response:
         lines = response.iter_lines()  # dropped, it would close the connection
         assert "event: item" in lines
-        assert gauge("insitu_executions") == 4
+        eventually(lambda: gauge("insitu_executions") == 4)
     eventually(lambda: gauge("insitu_executions") == 0)
 
 
