@@ -113,7 +113,11 @@ class Functions:
         Raises:
             NotFound: if there is no such thing.
         """
-        return await self._store.load(owner, await self._store.find(owner, name, qualifier))
+        return await self._store.load(owner, await self.find(owner, name, qualifier))
+
+    async def find(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
+        """The same, its files without their contents; raises NotFound."""
+        return await self._store.find(owner, name, qualifier)
 
     async def versions(self, owner: str, name: str) -> Sequence[FunctionRevision]:
         """All versions, the oldest first, their files without their contents; raises NotFound."""
@@ -222,7 +226,7 @@ class Functions:
     async def _prepare(
         self, owner: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], qualifier: str | None
     ) -> tuple[FunctionRevision, bytes]:
-        revision = await self._store.find(owner, name, qualifier)
+        revision = await self.find(owner, name, qualifier)
         arguments = encode_arguments(args, kwargs)
         self._caller.check(revision, args, kwargs, len(arguments))
         return revision, arguments
