@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import json
-import socket
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2

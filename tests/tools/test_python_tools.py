@@ -17,7 +17,10 @@ def test_a_function_is_called_and_its_result_is_a_python_value(run: Run) -> None
 
 
 def test_arguments_that_json_has_no_type_for_arrive_as_what_the_function_asks_for(run: Run) -> None:
-    code = "import datetime\nprint(tools.find('A', since=datetime.date(2024, 5, 1))[0]['name'], tools.size_of(b'\\xff\\xfe'))"
+    code = """
+import datetime
+print(tools.find("A", since=datetime.date(2024, 5, 1))[0]["name"], tools.size_of(b"\\xff\\xfe"))
+"""
     assert _printed(run(code)) == "A 2024-05-01 2\n"
 
 

@@ -108,7 +108,7 @@ class Connection:
             ToolError: if the tool fails, or the answer is none.
         """
         client = self._client
-        if client is None:
+        if client is None or self._lost.is_set():
             raise ConnectionError(f"the MCP server {self.name!r} is not there; it is being started again")
         try:
             result = await client.call_tool(tool, dict(arguments))
