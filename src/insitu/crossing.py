@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InvalidRequest
 from .guest.encoder import Encoder
 from .guest.places import NotDecodable, NotEncodable
 from .guest.values import decode
-from .types import MIB, Called, CodeError
+from .types import MIB, Called, CodeError, Invocation
+
+Returned = TypeVar("Returned", Called, Invocation)
 
 # More than any server takes.
 _MOST_BYTES = 1024 * MIB
@@ -46,12 +48,21 @@ def inputs(items: Iterable[Any], star: bool) -> list[Any]:
     return made
 
 
-def returned(called: Called) -> Called:
+def returned(called: Returned) -> Returned:
     """A call whose result is the value that its JSON stands for."""
     try:
         return replace(called, result=decode(called.result, "the result"))
     except NotDecodable as error:
         return replace(called, result=None, outcome="error", error=CodeError("NotDecodable", str(error)))
+
+
+def value_of(body: Any) -> Any:
+    """The value that JSON stands for.
+
+    Raises:
+        NotDecodable: if it stands for none.
+    """
+    return decode(body, "the value")
 
 
 def _encoded(value: Any, name: str) -> Any:

@@ -11,15 +11,17 @@ import anyio
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import AsyncContent, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import calls, lambdas
+from . import batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask_async
 from .files import AsyncSessionFiles
+from .functions import AsyncClientFunctions
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
     from insitu.sources import Function
-    from insitu.types import AnswerEvent, Called, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
+    from .batches import BatchOptions
     from .calls import Call, FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
     from .made import AsyncClientAnswer
@@ -47,6 +49,7 @@ class AsyncClient:
     ) -> None:
         self._transport = AsyncTransport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
         self.url = self._transport.url
+        self.functions = AsyncClientFunctions(self._transport)
 
     async def run(
         self,
@@ -91,6 +94,14 @@ class AsyncClient:
     ) -> AsyncGenerator[Called]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
         return lambdas.follow_async(self._transport, lambdas.many(function, inputs, options, stream=True))
+
+    async def batch(self, items: Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> list[BatchItem]:
+        """Makes many calls in one round trip; each has its own outcome, and their order is kept.
+
+        Args:
+            items: each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
+        """
+        return await self._transport.send(batches.batch(items, options))
 
     async def ask(
         self,

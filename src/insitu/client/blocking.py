@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import Content, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import calls, lambdas
+from . import batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask
 from .files import SessionFiles
+from .functions import ClientFunctions
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
     from insitu.sources import Function
-    from insitu.types import AnswerEvent, Called, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
+    from .batches import BatchOptions
     from .calls import FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
     from .made import ClientAnswer
@@ -43,6 +45,7 @@ class Client:
     ) -> None:
         self._transport = Transport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
         self.url = self._transport.url
+        self.functions = ClientFunctions(self._transport)
 
     def run(
         self,
@@ -87,6 +90,14 @@ class Client:
     ) -> Generator[Called]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
         return lambdas.follow(self._transport, lambdas.many(function, inputs, options, stream=True))
+
+    def batch(self, items: Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> list[BatchItem]:
+        """Makes many calls in one round trip; each has its own outcome, and their order is kept.
+
+        Args:
+            items: each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
+        """
+        return self._transport.send(batches.batch(items, options))
 
     def ask(
         self,

@@ -12,6 +12,9 @@ from .answer import AnswerFile as AnswerFile
 from .answer import AnyAnswer as AnyAnswer
 from .answer import Step as Step
 from .answer import TokenUsage as TokenUsage
+from .batch import BatchItem as BatchItem
+from .batch import BatchKind as BatchKind
+from .batch import BatchStatus as BatchStatus
 from .called import Called as Called
 from .execution import CodeError as CodeError
 from .execution import Event as Event
