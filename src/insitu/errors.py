@@ -13,6 +13,7 @@
     │   ├── TooLarge                more bytes than the operator allows
     │   ├── WorkspaceFull           the session's disk limit is reached
     │   ├── Conflict                there already, or still in use
+    │   ├── InvocationFailed        a function that was called as if it were here did not return
     │   ├── QuotaExceeded           the caller's own share is used up; try again later
     │   └── UpstreamRefused         the model server finds fault with the request
     └── ServiceError                the service cannot do its part
@@ -28,10 +29,16 @@
         ├── ServerUnreachable       a client found no server, or the connection broke
         └── EngineClosed            used after it was closed
 
-What user code does wrong is never one of these: it is a value, in an execution's ``outcome`` and ``error``.
+What user code does wrong is a value, in an execution's ``outcome`` and ``error``. Only where a function is called as
+if it were one of the program's own, an exception stands for it: ``InvocationFailed``.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .types import Invocation
 
 
 class InsituError(Exception):
@@ -157,6 +164,22 @@ class Conflict(CallerError):
     """Raised when a thing must be new and is there already, or is to go and is still in use."""
 
     code = "conflict"
+
+
+class InvocationFailed(CallerError):
+    """Raised when a function that is called as if it were here does not return.
+
+    Args:
+        invocation: all that is known of it.
+    """
+
+    code = "invocation_failed"
+
+    def __init__(self, invocation: Invocation) -> None:
+        error = invocation.error
+        why = f"{error.name}: {error.value}" if error else str(invocation.outcome)
+        super().__init__(f"{invocation.function}: {why}")
+        self.invocation = invocation
 
 
 class QuotaExceeded(CallerError):

@@ -174,8 +174,13 @@ def _execution(code: str, options: Mapping[str, Any], stream: bool) -> dict[str,
     check_code(code)
     body = {"code": code, **given(options)}
     if "files" in body:
-        body["files"] = [{"path": path, **_inline(content)} for path, content in body["files"].items()]
+        body["files"] = inline_files(body["files"])
     return {**body, "stream": True} if stream else body
+
+
+def inline_files(files: Mapping[str, SmallContent]) -> list[dict[str, str]]:
+    """Files as they go with a request, from path to content."""
+    return [{"path": path, **_inline(content)} for path, content in files.items()]
 
 
 def _inline(content: SmallContent) -> dict[str, str]:
