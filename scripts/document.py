@@ -101,8 +101,12 @@ def _default(name: str) -> str:
 
 def commands() -> str:
     """The help of every command."""
-    names = [info.name for info in app.registered_commands if info.name]
-    texts = [f"```text\n{_help()}\n```", *(f"## {name}\n\n```text\n{_help(name)}\n```" for name in names)]
+    names: list[tuple[str, ...]] = [(info.name,) for info in app.registered_commands if info.name]
+    for group in app.registered_groups:
+        inner = group.typer_instance.registered_commands if group.typer_instance and group.name else ()
+        names += [(str(group.name),), *((str(group.name), info.name) for info in inner if info.name)]
+    texts = [f"```text\n{_help()}\n```"]
+    texts += [f"## {' '.join(name)}\n\n```text\n{_help(*name)}\n```" for name in names]
     return "\n\n".join(texts)
 
 

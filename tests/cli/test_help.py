@@ -12,7 +12,22 @@ from insitu.cli.configuration import SECRET
 from insitu.settings import Settings
 from tests.cli.commands import Commands
 
-COMMANDS = ("serve", "run", "repl", "ask", "ps", "new", "files", "cp", "interrupt", "rm", "doctor", "bench", "version")
+COMMANDS = (
+    "serve",
+    "run",
+    "repl",
+    "ask",
+    "ps",
+    "new",
+    "files",
+    "cp",
+    "interrupt",
+    "rm",
+    "doctor",
+    "bench",
+    "version",
+    "fn",
+)
 
 
 def test_help_names_every_command(insitu: Commands) -> None:

@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from insitu import __version__
 
-from . import ask, bench, doctor, files, repl, run, serve, sessions
+from . import ask, bench, doctor, files, fn, repl, run, serve, sessions
 from .errors import PipeClosed, WrongUsage, did_you_mean
 from .options import AsJson, examples
 from .text import as_json
@@ -93,3 +93,4 @@ for name, function, shown in (
     ("version", print_version, ("insitu version",)),
 ):
     app.command(name, epilog=examples(*shown))(function)
+app.add_typer(fn.fn, name="fn")
