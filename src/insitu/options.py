@@ -44,12 +44,14 @@ class RunOptions(TypedDict, total=False):
         env_vars: environment variables of this execution.
         files: workspace path to content; a string is text, a ``Path`` names a file of this machine.
         return_files: patterns of the changed files whose content comes back with the execution.
+        tools: names of what the code may call; on a server none by default, in this process all that it was given.
     """
 
     timeout_s: float | None
     env_vars: Mapping[str, str] | None
     files: Mapping[str, SmallContent] | None
     return_files: Sequence[str] | None
+    tools: Sequence[str] | None
 
 
 class SizeOptions(TypedDict, total=False):

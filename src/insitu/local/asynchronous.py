@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -17,10 +17,12 @@ from insitu.types import Called
 
 from .files import AsyncSandboxFiles
 from .setup import LocalOptions, call_of, make_engine, make_settings, run_arguments, session_arguments, split_options
+from .tools import make_tools, started
 
 if TYPE_CHECKING:
-    from insitu.engine import Engine, Session
+    from insitu.engine import Engine, RunningExecution, Session
     from insitu.sources import Function
+    from insitu.tools import Registry
     from insitu.types import Event, Execution, SessionInfo
 
 _CLOSE_S = 10
@@ -32,12 +34,14 @@ class AsyncSandbox:
     Args:
         engine: one that runs already, for several sandboxes to share, in place of python, preimport and settings:
             starting one takes as long as importing pandas and its like. By default each sandbox has its own.
-        options: python, preimport, settings, env_vars, timeout_s and the other limits by their names.
+        options: python, preimport, settings, tools, env_vars, timeout_s and the other limits by their names.
     """
 
     def __init__(self, *, engine: Engine | None = None, **options: Unpack[LocalOptions]) -> None:
         self.files = AsyncSandboxFiles(lambda: self._opened()[1].files)
         self._engine_options, self._session_options = split_options(options)
+        self._given_tools = self._session_options.pop("tools", None)
+        self._tools: Registry | None = None
         if engine and self._engine_options:
             raise TypeError(f"engine is given, which decides on {', '.join(self._engine_options)} already")
         self._engine = engine
@@ -56,13 +60,12 @@ class AsyncSandbox:
         """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
         if listeners := Listeners(on_stdout, on_stderr, on_result):
             return await listeners.follow_async(self.stream(code, **options))
-        engine, session = self._opened()
-        return await engine.run(session, **run_arguments(code, options))
+        async with self._started(run_arguments(code, options)) as execution:
+            return await execution.result()
 
     async def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        engine, session = self._opened()
-        async with engine.start(session, **run_arguments(code, options)) as execution:
+        async with self._started(run_arguments(code, options)) as execution:
             async for event in execution.events():
                 if event.kind == "finished":
                     # Raises, if the execution could not be carried out.
@@ -75,9 +78,8 @@ class AsyncSandbox:
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        engine, session = self._opened()
-        execution = await engine.run(session, "", call=call_of(function, args, kwargs))
-        return returned(Called.of(execution, MIME))
+        async with self._started({"code": "", "call": call_of(function, args, kwargs)}) as execution:
+            return returned(Called.of(await execution.result(), MIME))
 
     async def interrupt(self) -> bool:
         """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
@@ -103,6 +105,9 @@ class AsyncSandbox:
             engine = self._engine
             if engine is None:
                 engine = await stack.enter_async_context(make_engine(make_settings(self._engine_options)))
+            self._tools = make_tools(self._given_tools)
+            if self._tools is not None and self._tools is not self._given_tools:
+                await stack.enter_async_context(self._tools)
             session = await engine.create_session(**session_arguments(engine.settings, **self._session_options))
             stack.push_async_callback(_end, engine, session)
             self._stack = stack.pop_all()
@@ -114,6 +119,10 @@ class AsyncSandbox:
     ) -> None:
         self._open = None
         await self._stack.__aexit__(exc_type, exc, traceback)
+
+    def _started(self, arguments: dict[str, Any]) -> AbstractAsyncContextManager[RunningExecution]:
+        engine, session = self._opened()
+        return started(engine, session, self._tools, arguments)
 
     def _opened(self) -> tuple[Engine, Session]:
         if self._open is None:

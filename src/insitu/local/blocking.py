@@ -15,6 +15,7 @@ from insitu.types import FileInfo
 from .asynchronous import AsyncSandbox
 from .setup import LocalOptions, make_settings, split_options
 from .shared import shared_engine
+from .tools import make_tools
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ class Sandbox:
     Threads may share a sandbox; its executions queue.
 
     Args:
-        options: python, preimport, settings, env_vars, timeout_s and the other limits by their names.
+        options: python, preimport, settings, tools, env_vars, timeout_s and the other limits by their names.
 
     Raises:
         IsolationUnavailable: if this machine lacks a layer of the wall.
@@ -46,6 +47,8 @@ class Sandbox:
         of_engine, of_session = split_options(options)
         with ExitStack() as stack:
             shared = stack.enter_context(shared_engine(make_settings(of_engine)))
+            if tools := make_tools(of_session.pop("tools", None)):
+                of_session["tools"] = stack.enter_context(shared.opened(tools))
             self._box = AsyncSandbox(engine=shared.engine, **of_session)
             shared.call(self._box.__aenter__)
             stack.callback(shared.call, self._box.close)

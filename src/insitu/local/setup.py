@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -16,6 +16,7 @@ from insitu.sources import Function, source_of
 if TYPE_CHECKING:
     from insitu.engine import Call, Engine, FileUpload
     from insitu.settings import Settings
+    from insitu.tools import Registry
 
 
 class EngineOptions(TypedDict, total=False):
@@ -38,10 +39,12 @@ class LocalOptions(EngineOptions, SizeOptions, total=False):
     Args:
         timeout_s: wall time of each execution, in seconds.
         env_vars: environment variables of all its executions.
+        tools: functions of this process that the code may call; or a registry of them that is open.
     """
 
     timeout_s: float | None
     env_vars: Mapping[str, str] | None
+    tools: Sequence[Callable[..., Any]] | Registry | None
 
 
 def split_options(options: LocalOptions) -> tuple[EngineOptions, dict[str, Any]]:

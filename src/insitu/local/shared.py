@@ -6,7 +6,7 @@ import asyncio
 import atexit
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, aclosing, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, aclosing, contextmanager
 from importlib.util import find_spec
 from queue import SimpleQueue
 from threading import Lock
@@ -78,6 +78,10 @@ class SharedEngine:
                 future.cancel()
                 while items.get():
                     pass
+
+    def opened(self, resource: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
+        """A resource that lives in the engine's thread."""
+        return self._portal.wrap_async_context_manager(resource)
 
     def close(self) -> None:
         """Ends every sandbox, and the thread."""
