@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     upstream_forward_key: bool = Field(False, description="send the caller's own key to the model server instead")
     upstream_timeout_s: float = Field(300, gt=0, description="seconds that the model server may be silent")
     code_by_default: bool = Field(False, description="offer Python to the model in every chat completion")
+    turn_tools: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="tools that code may call in every turn, unless its request says which; * for all"
+    )
     fenced_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="patterns of models that call no tools: their ```python blocks are run instead"
     )
@@ -151,7 +154,9 @@ class Settings(BaseSettings):
     max_idle_timeout_s: float = Field(24 * 3600, gt=0, description="ceiling of idle_timeout_s")
     max_ttl_s: float = Field(7 * 24 * 3600, gt=0, description="ceiling of ttl_s")
 
-    @field_validator("api_keys", "allowed_hosts", "fenced_models", "preimport", "tools", "vision_models", mode="before")
+    @field_validator(
+        "api_keys", "allowed_hosts", "fenced_models", "preimport", "tools", "turn_tools", "vision_models", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

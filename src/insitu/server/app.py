@@ -67,7 +67,7 @@ def create_app(
             registry = tools if tools is not None else await stack.enter_async_context(make_registry(settings))
             service.opened, service.opened_tools = opened, registry
             service.opened_functions = await stack.enter_async_context(Functions.open(settings, opened, lasting))
-            service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting))
+            service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting, registry))
             yield
         service.opened_turns = service.opened_functions = service.opened_tools = None
         if engine is None:

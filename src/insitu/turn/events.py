@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..types import Execution
@@ -47,14 +47,16 @@ class CallStarted:
 
     Args:
         id: minted here, and unique in all turns.
-        step: the model call that it belongs to.
+        step: the model call that it belongs to; 0 if that was in an earlier turn.
         container_id: where it is going to run.
+        resumed: whether it goes on: an earlier turn ended while its code waited for the client.
     """
 
     id: str
     tool: str
     step: int
     container_id: str
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,29 @@ class OutputDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """Running code has called a tool.
+
+    Args:
+        id: the call of the model's, whose code it is.
+        call_id: the engine's own id of it.
+        arguments: JSON text, shortened where it is long.
+    """
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallPaused:
+    """Its code waits for the client to answer its calls, or it waits for such code; the turn ends here."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class MadeFile:
     """A file of a container that code has made or changed.
 
@@ -121,6 +146,7 @@ class CallDone:
         files: what it made or changed; figures among them.
         figures: the images it showed, PNG in base64.
         failure: why it was not run, or not to its end.
+        tools_called: what its code has called, the first hundred.
     """
 
     id: str
@@ -130,14 +156,20 @@ class CallDone:
     files: tuple[MadeFile, ...] = ()
     figures: tuple[str, ...] = ()
     failure: str | None = None
+    tools_called: tuple[ToolCalled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCallStarted:
-    """The model begins to write a call of one of the client's own tools."""
+    """The model begins to write a call of one of the client's own tools.
+
+    Args:
+        caller: the call of the model's whose code makes it; None if it is the model itself.
+    """
 
     id: str
     name: str
+    caller: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +189,9 @@ class ClientCallDone:
     arguments: str
 
 
+CallEvent = CallWritten | CallRunning | OutputDelta | ToolCalled | CallDone
+"""What happens in a call of the server's tools once the model has written it."""
+
 TurnEvent = (
     StepStarted
     | TextDelta
@@ -166,6 +201,8 @@ TurnEvent = (
     | CallWritten
     | CallRunning
     | OutputDelta
+    | ToolCalled
+    | CallPaused
     | CallDone
     | ClientCallStarted
     | ClientCallDelta
@@ -202,6 +239,8 @@ class TurnResult:
         messages: what it added to the transcript.
         model: the model's name, as its server says it.
         code_ran: whether any code ran, so that the request must not be sent again by itself.
+        outputs: what the model was told of calls that an earlier turn had left open, by their ids.
+        open_calls: those whose code waits for the client.
     """
 
     reason: Reason
@@ -209,3 +248,5 @@ class TurnResult:
     messages: tuple[Message, ...] = ()
     model: str = ""
     code_ran: bool = False
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    open_calls: tuple[str, ...] = ()

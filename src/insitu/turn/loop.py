@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,15 +10,19 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from ..engine import ToolFailure
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
 from .chunks import Piece
 from .events import Message, Reason, StepStarted, TurnResult
 from .fenced import FencedReader, as_fenced
 from .guard import Guard, TurnFailed, is_safe_to_repeat
+from .held import StepRuns
 from .request import TurnRequest
-from .running import CallRunner, Run
+from .resuming import GONE, Resumption, with_outputs
+from .showing import Showing
 from .step import Emit, ModelCall, Step, StepReader
+from .undertaken import Run, StepRun
 from .upstream import Upstream
 
 # A model call that breaks off before it has said anything is made so often.
@@ -26,12 +30,14 @@ _ATTEMPTS = 3
 _MOST_IMAGES = 8
 _SHOWN_NAME = 64
 _PIECES_AT_ONCE = 64
+_NO_ROOM = ToolFailure("RuntimeError", "too much other code waits for the client's answers already")
 
 
 class Loop:
     """One turn.
 
     Args:
+        runs: where the calls of its steps are run.
         explanation: what a model in the fenced mode is told of Python; "" for models that call tools.
         emit: told of everything as it happens; it must not wait.
     """
@@ -40,13 +46,14 @@ class Loop:
         self,
         settings: Settings,
         upstream: Upstream,
-        runner: CallRunner,
+        runs: StepRuns,
         request: TurnRequest,
         emit: Emit,
         explanation: str = "",
     ) -> None:
         self._upstream = upstream
-        self._runner = runner
+        self._runs = runs
+        self._showing = Showing()
         self._request = request
         self._emit = emit
         self._timeout_s = settings.turn_timeout_s
@@ -72,6 +79,8 @@ class Loop:
         self._begun = len(self._messages)
         self._model = request.model
         self._code_ran = False
+        self._followed: StepRun | None = None
+        self._outputs: dict[str, str] = {}
 
     async def run(self) -> TurnResult:
         """Go on until the model has answered, or a guard ends it.
@@ -80,15 +89,27 @@ class Loop:
             TurnFailed: if the model server failed.
         """
         reason: Reason = "max_time"
-        with anyio.move_on_after(self._timeout_s):
+        with anyio.move_on_after(self._timeout_s) as patience:
             try:
                 reason = await self._until_answered()
             except InsituError as exc:
                 raise TurnFailed(exc, self._guard.usage, code_ran=self._code_ran) from exc
-        added = tuple(self._messages[self._begun :])
-        return TurnResult(reason, self._guard.usage, added, self._model, self._code_ran)
+        if patience.cancelled_caught and self._followed is not None:
+            self._followed.cancel()  # what has been paused before goes on only for a client that has left
+        waits = self._followed if reason == "client_tools" else None
+        return TurnResult(
+            reason,
+            self._guard.usage,
+            tuple(self._messages[self._begun :]),
+            self._model,
+            self._code_ran,
+            self._outputs,
+            tuple(waits.open_calls) if waits else (),
+        )
 
     async def _until_answered(self) -> Reason:
+        if self._request.resumption is not None and (ended := await self._resume(self._request.resumption)):
+            return ended
         while True:
             if (spent := self._guard.spent()) is not None:
                 return spent
@@ -175,35 +196,69 @@ class Loop:
         return {"tools": tools, "tool_choice": choice} if chosen else {"tools": tools}
 
     async def _run_calls(self, step: Step) -> Reason | None:
-        runs: dict[str, Run] = {}
-
-        async def one(call: ModelCall) -> None:
-            runs[call.id] = await self._runner.run(call)
-
-        async with anyio.create_task_group() as tasks:
-            for call in step.calls:
-                if call.admitted:
-                    tasks.start_soon(one, call)
-        shown: list[str] = []
+        admitted = [call for call in step.calls if call.admitted]
+        run = self._runs.start(self._request.owner, admitted, self._showing)
+        waits = await self._follow(run)
+        left = run.open_calls if waits else []
         for call in step.calls:
-            if call.name in self._client_tools:
-                continue
-            self._messages.append(self._answer(call, runs.get(call.id)))
-            shown += runs[call.id].done.figures if call.id in runs else ()
-        if shown and self._sees:
-            self._messages.append(_as_images(shown[:_MOST_IMAGES]))
-        if any(call.name in self._client_tools for call in step.calls):
+            if call.name not in self._client_tools and call.id not in left:
+                self._messages.append(self._answer(call, run.runs.get(call.id)))
+        self._show(run.runs.values())
+        if waits or any(call.name in self._client_tools for call in step.calls):
             return "client_tools"
         return "repeated_error" if self._guard.stuck else None
 
-    def _answer(self, call: ModelCall, run: Run | None) -> Message:
+    async def _resume(self, resumption: Resumption) -> Reason | None:
+        run = resumption.run
         if run is None:
-            told, hint = self._not_run(call), self._guard.note_error(("not run", call.name))
-        else:
-            told, hint = run.done.told, self._guard.note_error(run.last_error)
-            self._code_ran |= run.ran
-        told = f"{told}\n{hint}" if hint else told
+            return None
+        waits = await self._follow(run, resumption)
+        ended = {call_id: run.runs[call_id] for call_id in resumption.open_calls if call_id in run.runs}
+        left = run.open_calls if waits else []
+        for call_id in resumption.open_calls:
+            if call_id not in left:
+                self._outputs[call_id] = self._told(ended[call_id]) if call_id in ended else GONE
+        before = len(self._messages)
+        self._messages = with_outputs(self._messages, self._outputs)
+        self._begun += len(self._messages) - before
+        self._show(ended.values())
+        return "client_tools" if waits else None
+
+    async def _follow(self, run: StepRun, resumption: Resumption | None = None) -> bool:
+        """Hear of a step's calls to their end; or until they wait for the client, which is True."""
+        self._followed = run
+        try:
+            async with run.attached(self._emit, resumption.open_calls if resumption else None):
+                if resumption is not None:
+                    await run.deliver(resumption.answers)
+                while await run.wait():
+                    if self._runs.hold(run):
+                        run.pause()
+                        return True
+                    await run.deliver(dict.fromkeys(run.waiting, _NO_ROOM))
+        except BaseException:
+            if not run.paused:
+                run.cancel()
+            raise
+        self._followed = None
+        return False
+
+    def _show(self, runs: Iterable[Run]) -> None:
+        figures = [figure for run in runs for figure in run.done.figures]
+        if figures and self._sees:
+            self._messages.append(_as_images(figures[:_MOST_IMAGES]))
+
+    def _answer(self, call: ModelCall, run: Run | None) -> Message:
+        told = self._told(run) if run else self._hinted(self._not_run(call), ("not run", call.name))
         return {"role": "tool", "tool_call_id": call.id, "content": told}
+
+    def _told(self, run: Run) -> str:
+        self._code_ran |= run.ran
+        return self._hinted(run.done.told, run.last_error)
+
+    def _hinted(self, told: str, error: tuple[str, str] | None) -> str:
+        hint = self._guard.note_error(error)
+        return f"{told}\n{hint}" if hint else told
 
     def _not_run(self, call: ModelCall) -> str:
         if call.tool is None:

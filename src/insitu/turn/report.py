@@ -19,8 +19,10 @@ def output_of(execution: Execution) -> str:
     return "\n".join(part.rstrip("\n") for part in parts if part.strip())
 
 
-def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int, not_shown: int = 0) -> list[str]:
-    """What the model should know besides: files, figures, lost state."""
+def notes_on(
+    execution: Execution, files: Sequence[MadeFile], figures: int, not_shown: int = 0, *, gone: bool = False
+) -> list[str]:
+    """What the model should know besides: files, figures, lost state, a sandbox that is ``gone``."""
     notes = []
     if figures:
         notes.append(f"[{figures} figure{'s' if figures > 1 else ''} shown to the user]")
@@ -30,7 +32,9 @@ def notes_on(execution: Execution, files: Sequence[MadeFile], figures: int, not_
         named = ", ".join(f"{WORKSPACE}/{file.path} ({file.size} bytes)" for file in files[:_MOST_FILES])
         more = f", and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
         notes.append(f"[files written: {named}{more}]")
-    if not execution.state_kept:
+    if gone:
+        notes.append("[the sandbox is gone, with its variables and files; the next call gets a new one]")
+    elif not execution.state_kept:
         notes.append("[the interpreter was started anew: variables are gone, files are still there]")
     return notes
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .events import Message
+from .resuming import Resumption
 from .tools import ServerTool
 
 
@@ -27,6 +28,7 @@ class TurnRequest:
         max_steps: model calls; the operator's setting is the ceiling.
         caller_key: the caller's own key, for operators who forward it.
         keep_files: whether files that code makes outlive their sandbox.
+        resumption: what the turn before has left open.
     """
 
     owner: str
@@ -42,3 +44,4 @@ class TurnRequest:
     max_steps: int | None = None
     caller_key: str = ""
     keep_files: bool = True
+    resumption: Resumption | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,13 +13,16 @@ import anyio
 from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
 from ..guest.lockdown import WORKSPACE
-from ..types import MIB, Execution, FileInfo
+from ..tools import Registry
+from ..types import MIB, Event, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
 from .container import Container
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
 from .showing import Showing
-from .step import Emit, ModelCall
+from .step import ModelCall
+from .tools import ServerTool
+from .undertaken import Run, StepRun, Undertaken
 from .workspace import HIDDEN
 
 # Hidden, so that it is none of the files that code has made.
@@ -29,35 +32,26 @@ _FIGURE_BYTES = 8 * MIB
 _LEAST_OUTPUT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A call that has been run, or could not be.
-
-    Args:
-        last_error: name and value of what the code raised in the end.
-        ran: whether any code ran.
-    """
-
-    done: CallDone
-    last_error: tuple[str, str] | None = None
-    ran: bool = False
-
-
 class CallRunner:
-    """Runs calls, and tells of them.
+    """Runs the calls of a step, and tells of them.
 
     Args:
+        registry: answers their code's calls of the server's tools.
+        step: told of everything as it happens.
         shown_chars: characters of a call's output that the model is shown.
     """
 
-    def __init__(self, engine: Engine, emit: Emit, shown_chars: int) -> None:
+    def __init__(self, engine: Engine, registry: Registry, step: StepRun, shown_chars: int, showing: Showing) -> None:
         self._engine = engine
-        self._emit = emit
+        self._registry = registry
+        self._step = step
+        self._emit = step.hear
         self._shown_chars = shown_chars
-        self._showing = Showing()
+        self._showing = showing
 
-    async def run(self, call: ModelCall) -> Run:
+    async def run(self, undertaken: Undertaken) -> Run:
         """Run a call to its end; whatever goes wrong is in what the model is told."""
+        call = undertaken.call
         assert call.tool is not None
         try:
             arguments = parse_arguments(call.arguments)
@@ -66,11 +60,12 @@ class CallRunner:
             return self._refuse(call, {}, str(exc))
         if call.reader:
             call.reader.show(arguments[call.tool.code_field])
+        undertaken.arguments = arguments
         self._emit(CallWritten(call.id, arguments))
         container_id = call.tool.container.id
         try:
             if call.tool.kind == "python":
-                return await self._python(call, call.tool.container, arguments, parts[0])
+                return await self._python(undertaken, call.tool, arguments, parts[0])
             return await self._shell(call, call.tool.container, arguments, parts)
         except InsituError as exc:
             await self._renew(call.tool.container)
@@ -90,19 +85,24 @@ class CallRunner:
         self._emit(done)
         return Run(done, ("not run", why), call.ran)
 
-    async def _python(self, call: ModelCall, container: Container, arguments: Mapping[str, Any], code: str) -> Run:
+    async def _python(self, undertaken: Undertaken, tool: ServerTool, arguments: Mapping[str, Any], code: str) -> Run:
+        call, container = undertaken.call, tool.container
         session = await container.session()
         self._emit(CallRunning(call.id, container.id))
-        execution = await self._follow(call, self._engine.start(session, code))
+        start = self._engine.start(session, code, tools=tool.granted.specs)
+        execution = await self._follow(call, start, undertaken=undertaken)
         pngs = [png for png in execution.images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
         pngs = [png for png in pngs if self._showing.admits_figure(png)]
         saved = [figure for png in pngs if (figure := await container.save_figure(png))]
         files = await container.made([*_by_path(execution.files), *saved])
-        notes = notes_on(execution, files, len(pngs), len(execution.images) - len(pngs))
+        hidden = len(execution.images) - len(pngs)
+        notes = notes_on(execution, files, len(pngs), hidden, gone=session.ended is not None)
         told = await self._tell(call, session, output_of(execution), notes)
         figures = tuple(base64.b64encode(png).decode() for png in pngs)
         shown = self._showing.ended(execution)
-        return self._done(call, CallDone(call.id, arguments, told, (shown,), tuple(files), figures))
+        called = tuple(undertaken.tools_called)
+        done = CallDone(call.id, arguments, told, (shown,), tuple(files), figures, tools_called=called)
+        return self._done(call, done)
 
     async def _shell(
         self, call: ModelCall, container: Container, arguments: Mapping[str, Any], commands: Sequence[str]
@@ -144,14 +144,41 @@ class CallRunner:
         return [executions[index] for index in range(len(commands))]
 
     async def _follow(
-        self, call: ModelCall, start: AbstractAsyncContextManager[RunningExecution], index: int = 0
+        self,
+        call: ModelCall,
+        start: AbstractAsyncContextManager[RunningExecution],
+        index: int = 0,
+        undertaken: Undertaken | None = None,
     ) -> Execution:
         async with start as running:
             call.ran = True
-            async for event in running.events():
-                if (event.kind == "stdout" or event.kind == "stderr") and (text := self._showing.live(event.text)):
-                    self._emit(OutputDelta(call.id, event.kind, text, index))
-            return await running.result()
+            try:
+                if undertaken is not None:
+                    self._attend(undertaken, running)
+                async for event in running.events():
+                    if event.kind == "stdout" or event.kind == "stderr":
+                        if text := self._showing.live(event.text):
+                            self._emit(OutputDelta(call.id, event.kind, text, index))
+                    elif undertaken is not None:
+                        self._note(undertaken, event)
+                return await running.result()
+            except BaseException:
+                running.stop("cancelled")  # one that is paused would wait for a client who hears no more of it
+                raise
+
+    def _attend(self, undertaken: Undertaken, running: RunningExecution) -> None:
+        tool = undertaken.call.tool
+        assert tool is not None
+        undertaken.running = running
+        self._registry.attend(running, tool.granted.tools, tool.container.record.owner)
+        self._step.note()
+
+    def _note(self, undertaken: Undertaken, event: Event) -> None:
+        assert undertaken.call.tool is not None
+        functions = {spec.name for spec in undertaken.call.tool.granted.functions}
+        if (called := undertaken.note(event, functions)) is not None:
+            self._emit(called)
+        self._step.note()
 
     async def _tell(self, call: ModelCall, session: Session, output: str, notes: Sequence[str]) -> str:
         kept_at = None

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..guest.lockdown import WORKSPACE
 from ..types import MIB, EnvironmentInfo, Limits
 from .container import Container
+from .granted import NOTHING, Granted
 
 Kind = Literal["python", "shell"]
 
@@ -31,12 +32,14 @@ class ServerTool:
         name: as the model knows it.
         definition: its description for the model, in the shape of chat completions.
         container: where it runs.
+        granted: what its code may call.
     """
 
     kind: Kind
     name: str
     definition: Mapping[str, Any]
     container: Container
+    granted: Granted = NOTHING
 
     @property
     def code_field(self) -> str:
@@ -61,12 +64,13 @@ class ServerTool:
         return found
 
 
-def python_tool(container: Container, environment: EnvironmentInfo, taken: Iterable[str]) -> ServerTool:
+def python_tool(
+    container: Container, environment: EnvironmentInfo, taken: Iterable[str], granted: Granted = NOTHING
+) -> ServerTool:
     """The tool that runs Python; it takes another name where the client has one of the same."""
     name = _free_name("python", taken)
-    return ServerTool(
-        "python", name, _definition(name, _describe_python(environment, container.limits), _PYTHON), container
-    )
+    about = _describe_python(environment, container.limits) + granted.description()
+    return ServerTool("python", name, _definition(name, about, _PYTHON), container, granted)
 
 
 def shell_tool(container: Container, taken: Iterable[str]) -> ServerTool:
@@ -75,11 +79,12 @@ def shell_tool(container: Container, taken: Iterable[str]) -> ServerTool:
     return ServerTool("shell", name, _definition(name, _describe_shell(container.limits), _SHELL), container)
 
 
-def describe_fenced(environment: EnvironmentInfo, limits: Limits) -> str:
+def describe_fenced(environment: EnvironmentInfo, tool: ServerTool) -> str:
     """What a model that calls no tools is told instead."""
     return (
         "You can run Python. Write a block that begins with ```python and ends with ```: it is run as soon as it is "
-        f"closed, and its output is given back to you. {_describe_python(environment, limits)}"
+        "closed, and its output is given back to you. "
+        f"{_describe_python(environment, tool.container.limits)}{tool.granted.description()}"
     )
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import anyio
+from anyio.abc import TaskGroup
 
-from ..engine import Engine
+from ..engine import Engine, ToolSpec
 from ..errors import QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..store import Store
+from ..tools import Registry
+from ..tools.registry import ALL
 from ..types import EnvironmentInfo
 from .container import Container
 from .containers import Containers
 from .events import TurnEvent, TurnResult
+from .granted import NOTHING, Granted
+from .held import StepRuns
 from .jobs import Jobs, open_jobs
 from .keeping import keeping
 from .loop import Loop
 from .request import TurnRequest
-from .running import CallRunner
 from .step import Emit
 from .tools import ServerTool, describe_fenced, python_tool, shell_tool
 from .upstream import Upstream, open_upstream
@@ -35,17 +39,30 @@ class Turns:
 
     Args:
         jobs: the background work of the dialects.
+        registry: the server's tools for code.
+        tasks: where steps run.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store, upstream: Upstream, jobs: Jobs) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        store: Store,
+        upstream: Upstream,
+        jobs: Jobs,
+        registry: Registry,
+        tasks: TaskGroup,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.upstream = upstream
         self.jobs = jobs
         self.containers = Containers(settings, engine, store)
+        self.runs = StepRuns(settings, engine, registry, tasks)
         self.running = 0
         self._running_of: Counter[str] = Counter()
         self._engine = engine
+        self._registry = registry
         self._stopping = False
         self._idle = anyio.Event()
 
@@ -54,9 +71,26 @@ class Turns:
         """Whether new turns are taken."""
         return not self._stopping
 
-    def python(self, container: Container, taken: Iterable[str]) -> ServerTool:
+    def python(self, container: Container, taken: Iterable[str], granted: Granted = NOTHING) -> ServerTool:
         """The tool that runs Python in a container; ``taken`` are the names of the client's own."""
-        return python_tool(container, self._environment, taken)
+        return python_tool(container, self._environment, taken, granted)
+
+    def grant(self, names: Sequence[str] | None, functions: Sequence[ToolSpec]) -> Granted:
+        """What code may call; of two of one name it is the client's.
+
+        Args:
+            names: of the server's tools, or ``*`` for all; None for the operator's default.
+            functions: the client's own.
+
+        Raises:
+            InvalidRequest: if there is no tool of a name.
+        """
+        if names is None:
+            # An operator's default must not make every turn fail when one server of tools is down.
+            there = {tool.name for tool in self._registry.tools()}
+            names = [name for name in self.settings.turn_tools if name == ALL or name in there]
+        theirs = {function.name for function in functions}
+        return Granted([tool for tool in self._registry.grant(names) if tool.name not in theirs], functions)
 
     def shell(self, container: Container, taken: Iterable[str]) -> ServerTool:
         """The tool that runs shell commands in a container."""
@@ -121,9 +155,8 @@ class Turns:
             return await self._loop(request, hear).run()
 
     def _loop(self, request: TurnRequest, emit: Emit) -> Loop:
-        runner = CallRunner(self._engine, emit, self.settings.tool_output_chars)
-        explanation = describe_fenced(self._environment, request.tools[0].container.limits) if request.tools else ""
-        return Loop(self.settings, self.upstream, runner, request, emit, explanation)
+        explanation = describe_fenced(self._environment, request.tools[0]) if request.tools else ""
+        return Loop(self.settings, self.upstream, self.runs, request, emit, explanation)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new turns, and wait for those that run, ``timeout_s`` seconds at the most."""
@@ -133,11 +166,13 @@ class Turns:
                 self._idle = anyio.Event()
                 await self._idle.wait()
             await self.jobs.wait()
+        self.runs.cut()
 
     async def tidy(self) -> None:
         """Forget what has expired, again and again."""
         while True:
             await anyio.sleep(_TIDY_S)
+            self.runs.forget_old()
             try:
                 await self.containers.forget_expired()
                 await self.store.purge()
@@ -156,13 +191,19 @@ def server_stopping() -> ServerFull:
 
 
 @asynccontextmanager
-async def open_turns(settings: Settings, engine: Engine, store: Store) -> AsyncIterator[Turns]:
-    """Everything that turns need, for as long as a server runs."""
-    async with open_upstream(settings) as upstream, open_jobs() as jobs:
-        turns = Turns(settings, engine, store, upstream, jobs)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(turns.tidy)
-            try:
+async def open_turns(
+    settings: Settings, engine: Engine, store: Store, registry: Registry | None = None
+) -> AsyncIterator[Turns]:
+    """Everything that turns need, for as long as a server runs.
+
+    Args:
+        registry: the server's tools for code, if there are any; whoever opened it closes it.
+    """
+    async with open_upstream(settings) as upstream, anyio.create_task_group() as tasks:
+        try:
+            async with open_jobs() as jobs:
+                turns = Turns(settings, engine, store, upstream, jobs, registry or Registry(), tasks)
+                tasks.start_soon(turns.tidy)
                 yield turns
-            finally:
-                tasks.cancel_scope.cancel()
+        finally:
+            tasks.cancel_scope.cancel()

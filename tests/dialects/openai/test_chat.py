@@ -48,6 +48,7 @@ def test_each_step_can_be_read(client: OpenAI, model: ScriptedModel) -> None:
         "results": ["42"],
         "error": None,
         "figures": [],
+        "tools_called": [],
     }
     assert (file["container_id"], file["path"], file["size"]) == (container_id, "/mnt/data/a.txt", 4)
     assert file["url"] == f"/v1/containers/{container_id}/files/{file['id']}/content"

@@ -30,8 +30,9 @@ _NEEDED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 }
 # What it need not have, and of which type that is.
 _OPTIONAL: Mapping[str, Mapping[str, type]] = {
-    "code_interpreter_call": {"code": str, "container_id": str, "outputs": list},
+    "code_interpreter_call": {"code": str, "container_id": str, "outputs": list, "insitu": dict},
     "shell_call": {"environment": dict},
+    "function_call": {"caller": dict},
 }
 _MEANT: Mapping[str, Sequence[str]] = {
     "message": ("role",),

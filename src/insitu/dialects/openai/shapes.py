@@ -6,8 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from ...turn.events import ToolCalled
+
 Json = dict[str, Any]
 Metadata = Annotated[
     dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
     Field(max_length=16),
 ]
+
+
+def tool_called(event: ToolCalled) -> Json:
+    """A call that code has made."""
+    return {"call_id": event.call_id, "name": event.name, "arguments": event.arguments}

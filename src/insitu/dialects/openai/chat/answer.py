@@ -2,9 +2,10 @@
 
 ``message.insitu`` is
 ``{"container_id", "steps": [{"id", "tool", "code", "outcome", "stdout", "stderr", "results", "error", "files",
-"figures"}], "incomplete"}``. ``outcome`` is an execution's, or ``failed`` for code that could not be run to its end;
-``results`` are texts, ``figures`` data URLs; a file is ``{"id", "container_id", "path", "size", "url"}``, with a URL
-on this server; ``incomplete`` names the guard that ended the turn.
+"figures", "tools_called"}], "incomplete"}``. ``outcome`` is an execution's, or ``failed`` for code that could not be
+run to its end, or ``paused`` for code that waits for the answers to the ``tool_calls``; ``results`` are texts,
+``figures`` data URLs; a file is ``{"id", "container_id", "path", "size", "url"}``, with a URL on this server;
+``incomplete`` names the guard that ended the turn.
 
 A stream tells the same by ``choices[0].delta.insitu``, in pieces that add up just as those of tool calls do: strings
 grow, and what has an ``index`` goes to its place. Its ``type`` says what is new:
@@ -12,6 +13,7 @@ grow, and what has an ``index`` goes to its place. Its ``type`` says what is new
 - ``step.started``: the model begins to write code (``id``, ``tool``);
 - ``code.delta``: some more of the code;
 - ``output.delta``: some more of ``stdout`` or ``stderr``;
+- ``tool_call``: it has called a tool, one more of ``tools_called`` (``call_id``, ``name``, ``arguments``);
 - ``step.done``: ``outcome``, ``results``, ``error``, ``files`` and ``figures``;
 - ``turn.done``: ``container_id`` and ``incomplete``.
 """
@@ -25,7 +27,7 @@ from ....guest.lockdown import WORKSPACE
 from ....store import new_id
 from ....turn import events as on
 from ....types import Execution
-from ..shapes import Json
+from ..shapes import Json, tool_called
 
 _FINISH: dict[on.Reason, str] = {"stop": "stop", "client_tools": "tool_calls", "content_filter": "content_filter"}
 _WHOLE: tuple[on.Reason, ...] = ("stop", "client_tools")
@@ -45,6 +47,7 @@ class ChatAnswer:
         self.model = model
         self.container_id = container_id
         self.calls: list[Json] = []
+        self.calls_of_code: list[str] = []
         self._text = ""
         self._reasoning = ""
         self._steps: list[Json] = []
@@ -62,6 +65,7 @@ class ChatAnswer:
                 self._reasoning += event.text
                 return {"reasoning_content": event.text}
             case on.ClientCallStarted():
+                self.calls_of_code += [event.id] if event.caller is not None else []
                 return self._client_call(event.id, {"name": event.name, "arguments": ""})
             case on.ClientCallDelta():
                 return {"tool_calls": [{"index": self._places[event.id], "function": {"arguments": event.text}}]}
@@ -123,8 +127,13 @@ class ChatAnswer:
             case on.OutputDelta():
                 self._steps[self._places[event.id]][event.stream] += event.text
                 return self._delta("output.delta", event.id, {event.stream: event.text})
+            case on.ToolCalled():
+                return self._tool_called(event)
+            case on.CallPaused():
+                return self._ended(self._steps[self._places[event.id]], {"outcome": "paused"})
             case on.CallDone():
                 step = self._steps[self._places[event.id]]
+                step["tools_called"] = [tool_called(each) for each in event.tools_called]
                 if event.executions:
                     step.update(stdout=event.executions[0].stdout, stderr=event.executions[0].stderr)
                 return self._ended(step, _ending(event))
@@ -134,8 +143,14 @@ class ChatAnswer:
         self._places[event.id] = len(self._steps)
         begun = {"id": event.id, "tool": event.tool}
         written = {"code": "", "outcome": None, "stdout": "", "stderr": ""}
-        self._steps.append({**begun, **written, "results": [], "error": None, "files": [], "figures": []})
+        empty: Json = {"results": [], "error": None, "files": [], "figures": [], "tools_called": []}
+        self._steps.append({**begun, **written, **empty})
         return self._delta("step.started", event.id, begun)
+
+    def _tool_called(self, event: on.ToolCalled) -> Json:
+        called = self._steps[self._places[event.id]]["tools_called"]
+        called.append(tool_called(event))
+        return self._delta("tool_call", event.id, {"tools_called": [{"index": len(called) - 1, **called[-1]}]})
 
     def _ended(self, step: Json, ending: Json) -> Json:
         step.update(ending)

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
+from ....engine import ToolSpec
 from ....turn.events import Message
+from ..callers import by_code, callers_of, for_code, names_of_tools
 from ..errors import BadParameter, Unsupported
 from ..items import check_parts
 from ..places import container_wish
@@ -102,14 +104,18 @@ class ChatRequest:
     """A chat completion to make, with code.
 
     Args:
-        functions: the client's own tools.
+        functions: the client's own tools, those that the model calls itself.
+        for_code: those that code calls.
         container: where code is to run, as `container_wish` has it.
+        granted: the names of the server's tools that code may call; None for the operator's default.
     """
 
     model: str
     messages: list[Message]
     functions: list[Json]
+    for_code: list[ToolSpec]
     container: Json
+    granted: list[str] | None
     tool_choice: Any
     options: Mapping[str, Any]
     max_output_tokens: int | None
@@ -131,24 +137,28 @@ class ChatRequest:
         if not isinstance(model, str) or not model:
             raise BadParameter("model", "model must be the name of a model")
         stream_options = _object(body, "stream_options")
+        functions, for_code = _functions(body.get("tools"))
+        ours = _object(body, "insitu")
         most = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
         return cls(
             model=model,
             messages=_messages(body.get("messages")),
-            functions=_functions(body.get("tools")),
+            functions=functions,
+            for_code=for_code,
             container=container,
+            granted=names_of_tools(ours.get("tools")),
             tool_choice=body.get("tool_choice"),
             options={name: value for name, value in body.items() if name not in _READ_HERE},
             max_output_tokens=_count(body, most, 1),
             max_tool_calls=_count(body, "max_tool_calls", 0),
-            max_steps=_count(_object(body, "insitu"), "max_steps", 1, "insitu."),
+            max_steps=_count(ours, "max_steps", 1, "insitu."),
             stream=_flag(body, "stream"),
             include_usage=_flag(stream_options, "include_usage", "stream_options."),
         )
 
     @property
     def names(self) -> list[str]:
-        """The names of the client's own tools."""
+        """The names of the client's own tools, as far as the model calls them itself."""
         return [function["function"]["name"] for function in self.functions]
 
     def choice(self, python: str) -> Any:
@@ -209,25 +219,32 @@ def _is_call(call: Any) -> bool:
     return isinstance(function, dict) and all(isinstance(function.get(name), str) for name in ("name", "arguments"))
 
 
-def _functions(tools: Any) -> list[Json]:
+def _functions(tools: Any) -> tuple[list[Json], list[ToolSpec]]:
+    """The functions that the model calls itself, and those that code calls."""
     if tools is None:
-        return []
+        return [], []
     if not isinstance(tools, list):
         raise BadParameter("tools", "tools must be a list")
-    found, switches = [], 0
+    found, code, switches = [], [], 0
     for index, tool in enumerate(tools):
+        where = f"tools[{index}]"
         kind = tool.get("type") if isinstance(tool, dict) else None
-        function = tool.get("function") if kind == "function" else None
         switches += kind == SWITCH
-        if kind == "function" and not (isinstance(function, dict) and isinstance(function.get("name"), str)):
-            raise BadParameter(f"tools[{index}]", f"tools[{index}] must have a function with a name")
         if kind not in ("function", SWITCH) or switches > 1:
-            raise Unsupported(
-                f"tools[{index}]", f"tools[{index}]: beside one {SWITCH} there can be functions, and no {kind!r}"
-            )
+            raise Unsupported(where, f"{where}: beside one {SWITCH} there can be functions, and no {kind!r}")
         if kind == "function":
-            found.append(tool)
-    return found
+            callers = callers_of(tool, where)
+            function = _function(tool, where)
+            found += [function] if "direct" in callers else []
+            code += [for_code(function["function"], where)] if by_code(callers) else []
+    return found, code
+
+
+def _function(tool: Json, where: str) -> Json:
+    function = tool.get("function")
+    if not (isinstance(function, dict) and isinstance(function.get("name"), str)):
+        raise BadParameter(where, f"{where} must have a function with a name")
+    return {name: value for name, value in tool.items() if name != "allowed_callers"}
 
 
 def _count(values: Json, name: str, least: int, within: str = "") -> int | None:

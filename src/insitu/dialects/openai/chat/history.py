@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ....store import Item, Store
-from ....turn.events import Message
+from ....turn.answers import as_value
+from ....turn.events import Message, TurnResult
+from ....turn.resuming import with_outputs
 from ..errors import BadParameter
 from ..messages import one_system
 from ..places import EXPIRED
+from .answer import ChatAnswer
 from .asked import MOST_MESSAGES, stripped
 
-_HIDDEN = "insitu.hidden"
+_HIDDEN, _OUTPUT = "insitu.hidden", "insitu.output"
 
 
 @dataclass(slots=True)
@@ -22,29 +25,53 @@ class History:
 
     Args:
         containers: where its code ran, the latest first; whether they are the caller's is seen when they are used.
+        open_calls: calls whose code waited for the client when their turn ended, and have no output yet.
+        answers: what the client has answered calls that code made; the model never sees them.
     """
 
     messages: list[Message] = field(default_factory=list)
     containers: list[str] = field(default_factory=list)
+    open_calls: list[str] = field(default_factory=list)
+    answers: dict[str, object] = field(default_factory=dict)
 
 
 async def recall(store: Store, owner: str, messages: Sequence[Message]) -> History:
     """A client's messages, with the server's own calls and their outputs where they were left out."""
-    hidden = await _hidden(store, owner, messages)
+    hidden = await _stored(store, owner, messages)
+    of_code = {call_id for item in hidden.values() for call_id in item.private.get("calls_of_code", ())}
     history = History()
     after_answers: list[Message] = []
+    seen: set[str] = set()
     for message in messages:
+        answered = message.get("tool_call_id") if message["role"] == "tool" else None
+        if isinstance(answered, str) and answered in of_code:
+            history.answers[answered] = as_value(_text(message.get("content")))
+            continue
         if message["role"] != "tool":
             history.messages += after_answers
             after_answers = []
-        item = next((hidden[call_id] for call_id in _call_ids(message) if call_id in hidden), None)
-        _note_container(history, message.get("insitu") if item is None else item.private)
-        if item is None:
+        # Of what a turn has added each call of its client's tells; and those that were not answered are told again.
+        turns = {item.private.get("turn", item.id): item for id in _call_ids(message) if (item := hidden.get(id))}
+        _note_container(history, next(iter(turns.values())).private if turns else message.get("insitu"))
+        if not turns:
             history.messages.append(stripped(message))
             continue
-        said, after_answers = _split(item.body["messages"])
+        new = [item for turn, item in turns.items() if turn not in seen]
+        seen |= turns.keys()
+        said, after_answers = _split([each for item in new for each in item.body["messages"]])
         history.messages += said
+        history.open_calls += [call_id for item in new for call_id in item.private.get("open_calls", ())]
     history.messages += after_answers
+    return await _with_outputs(store, owner, history)
+
+
+async def _with_outputs(store: Store, owner: str, history: History) -> History:
+    """The same, with what has come meanwhile of calls that were open."""
+    open_calls = list(dict.fromkeys(history.open_calls))
+    found = await store.responses.items(open_calls, owner) if open_calls else {}
+    told = {id: str(item.body["output"]) for id, item in found.items() if item.body.get("type") == _OUTPUT}
+    history.messages = with_outputs(history.messages, told)
+    history.open_calls = [call_id for call_id in open_calls if call_id not in told]
     return history
 
 
@@ -56,21 +83,41 @@ def with_note_of_loss(messages: Sequence[Message]) -> list[Message]:
     return one_system([*messages[:leading], {"role": "system", "content": EXPIRED}, *messages[leading:]])
 
 
-async def remember(
-    store: Store, owner: str, call_ids: Iterable[str], messages: Sequence[Message], container_id: str | None
-) -> None:
-    """Store what a turn has added to the transcript, so that the ids of its client's calls lead to it."""
-    body = {"type": _HIDDEN, "messages": list(messages)}
-    private = {"container_id": container_id}
-    await store.responses.put_items([Item(call_id, owner, body, private, time.time()) for call_id in call_ids])
+async def remember(store: Store, owner: str, answer: ChatAnswer, result: TurnResult) -> None:
+    """Store what a turn has added to the transcript, so that the ids of its client's calls lead to it.
+
+    What has come of calls that an earlier turn had left open is found by their own ids.
+    """
+    now = time.time()
+    items = [Item(id, owner, {"type": _OUTPUT, "output": told}, {}, now) for id, told in result.outputs.items()]
+    if result.reason == "client_tools":
+        ids = [call["id"] for call in answer.calls]
+        known = await store.responses.items(ids, owner) if result.open_calls else {}
+        body = {"type": _HIDDEN, "messages": list(result.messages)}
+        private = {
+            "turn": answer.id,
+            "container_id": answer.container_id,
+            "calls_of_code": answer.calls_of_code,
+            "open_calls": list(result.open_calls),
+        }
+        items += [Item(call_id, owner, body, private, now) for call_id in ids if call_id not in known]
+    if items:
+        await store.responses.put_items(items)
 
 
-async def _hidden(store: Store, owner: str, messages: Sequence[Message]) -> Mapping[str, Item]:
+async def _stored(store: Store, owner: str, messages: Sequence[Message]) -> Mapping[str, Item]:
     ids = {call_id for message in messages for call_id in _call_ids(message)}
     if len(ids) > MOST_MESSAGES:
         raise BadParameter("messages", f"the messages have {len(ids)} calls, and {MOST_MESSAGES} is the most")
     found = await store.responses.items(ids, owner) if ids else {}
     return {id: item for id, item in found.items() if item.body.get("type") == _HIDDEN}
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
 
 
 def _call_ids(message: Message) -> list[str]:

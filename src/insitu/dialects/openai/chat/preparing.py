@@ -13,6 +13,7 @@ from ....turn.request import TurnRequest
 from ....web.bodies import Body
 from ....web.service import Service
 from ..attachments import Contents, attach
+from ..errors import BadParameter
 from ..places import automatic_container, check_files
 from ..shapes import Json
 from ..weight import Holding
@@ -43,18 +44,21 @@ class Chat:
             NotFound: if something that it names is not there.
         """
         history = await recall(service.store, owner, asked.messages)
-        if asked.functions:
+        if asked.functions or asked.for_code:
             # What a client's function makes a turn wait for is stored in any case.
             await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
         contents: Contents = []
         messages = await _with_files(service, owner, history.messages, container, contents)
-        tool = service.turns.python(container, asked.names)
+        resumption = service.turns.runs.resume(owner, history.open_calls, history.answers)
+        if (call_id := resumption.unanswered) is not None:
+            raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
+        tool = service.turns.python(container, asked.names, service.turns.grant(asked.granted, asked.for_code))
         turn = TurnRequest(
             owner=owner,
             model=asked.model,
-            messages=with_note_of_loss(messages) if expired else messages,
+            messages=resumption.fill(with_note_of_loss(messages) if expired else messages),
             tools=[tool],
             contents=contents,
             client_tools=asked.functions,
@@ -64,16 +68,15 @@ class Chat:
             max_tool_calls=asked.max_tool_calls,
             max_steps=asked.max_steps,
             caller_key=caller_key,
+            resumption=resumption,
         )
         known = {asked.container.get("id"), *history.containers}
         return cls(asked, turn, ChatAnswer(asked.model, container.id if container.id in known else None))
 
     async def run(self, service: Service, emit: Callable[[TurnEvent], None]) -> TurnResult:
-        """Run the turn, and store what a client's tool makes it wait for."""
+        """Run the turn, and store what the next one goes on from."""
         result = await service.turns.run(self.turn, emit)
-        if result.reason == "client_tools":
-            ids = [call["id"] for call in self.answer.calls]
-            await remember(service.store, self.turn.owner, ids, result.messages, self.answer.container_id)
+        await remember(service.store, self.turn.owner, self.answer, result)
         return result
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....errors import InsituError
-from ....turn.events import StepStarted, TurnEvent, TurnResult
+from ....turn.events import TurnEvent, TurnResult
 from ....turn.guard import TurnFailed
 from ....turn.jobs import Job
 from ....web.encoding import dumps
@@ -136,8 +136,7 @@ class _Stream:
 
     def hear(self, event: TurnEvent) -> None:
         """Send what there is to tell of an event."""
-        if isinstance(event, StepStarted):
-            self._begin()
+        self._begin()
         if (delta := self._answer.hear(event)) is not None:
             self._chunk([_choice(delta)])
 

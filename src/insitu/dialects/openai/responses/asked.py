@@ -145,6 +145,9 @@ class InsituOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     max_steps: int | None = Field(None, ge=1, description="model calls of this turn")
+    tools: list[str] | None = Field(
+        None, max_length=1000, description="the server's tools that code may call, by name; * for all"
+    )
 
 
 CreateResponse.model_rebuild()

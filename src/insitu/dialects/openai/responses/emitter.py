@@ -75,6 +75,7 @@ class Emitter(Outputs):
             self._end_thought()
             self.end_text()
             return
+        self.begin()
         match event:
             case on.TextDelta():
                 self._end_thought()
@@ -100,7 +101,9 @@ class Emitter(Outputs):
         if isinstance(event, on.CallStarted):
             self._calls[event.id] = (ShellCall if event.tool == "shell" else CodeCall)(self, event)
         else:
-            body = {"type": "function_call", "call_id": event.id, "name": event.name, "arguments": ""}
+            body: dict[str, Any] = {"type": "function_call", "call_id": event.id, "name": event.name, "arguments": ""}
+            if event.caller is not None:
+                body["caller"] = {"type": "program", "caller_id": event.caller}
             self._client_calls[event.id] = self.add(body)
 
     def _client_call(self, event: on.ClientCallDelta | on.ClientCallDone, call: Output) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ....errors import NotFound
 from ....guest.lockdown import WORKSPACE
 from ....store import Item, Page
 from ....turn.container import Container
 from ....turn.events import MadeFile
+from ....turn.granted import Granted
 from ....turn.request import TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
@@ -22,7 +24,7 @@ from ..weight import Holding, weight
 from .asked import CreateResponse
 from .stored_files import StoredFiles, with_files
 from .tools import Tools
-from .transcript import to_messages
+from .transcript import transcript_of
 
 _FILES = "[The user's files: {}]"
 _MOST_FILES = 100
@@ -70,7 +72,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     if not items and asked.instructions is None:
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
     containers = _containers_of(items)[:_MOST_CONTAINERS]
-    own, notes = await _own_tools(service, owner, tools, containers)
+    granted = service.turns.grant(asked.insitu.tools if asked.insitu else None, tools.for_code)
+    own, notes = await _own_tools(service, owner, tools, containers, granted)
     names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}
     choice = tools.choice(asked.tool_choice, names)
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
@@ -78,10 +81,14 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     stored = StoredFiles(service, owner, holding)
     readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
     instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
+    transcript = transcript_of(readable, instructions, names, partial(service.turns.runs.caller, owner))
+    resumption = service.turns.runs.resume(owner, transcript.open_calls, transcript.answers)
+    if (call_id := resumption.unanswered) is not None:
+        raise BadParameter("input", f"No tool output found for function call {call_id}.")
     turn = TurnRequest(
         owner=owner,
         model=asked.model,
-        messages=to_messages(readable, instructions, names),
+        messages=resumption.fill(transcript.messages),
         tools=server_tools,
         contents=stored.contents,
         client_tools=tools.functions,
@@ -92,6 +99,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         max_steps=asked.insitu.max_steps if asked.insitu else None,
         caller_key=caller_key,
         keep_files=asked.store is not False,
+        resumption=resumption,
     )
     return Prepared(turn, inputs, _unnamed_files(items), containers)
 
@@ -128,7 +136,7 @@ def _containers_of(items: Sequence[Item]) -> list[str]:
 
 
 async def _own_tools(
-    service: Service, owner: str, tools: Tools, earlier: Sequence[str]
+    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Granted
 ) -> tuple[dict[str, ServerTool], list[str]]:
     turns, own, notes = service.turns, {}, []
     shared: Container | None = None
@@ -146,8 +154,10 @@ async def _own_tools(
             files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
             container.bring(asked["file_ids"])
         notes += [_FILES.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
-        make = turns.python if kind == "python" else turns.shell
-        own[kind] = make(container, tools.names)
+        if kind == "python":
+            own[kind] = turns.python(container, tools.names, granted)
+        else:
+            own[kind] = turns.shell(container, tools.names)
     return own, notes
 
 

@@ -8,9 +8,10 @@ from ....turn import events as on
 from ....turn.arguments import whole_number
 from ....turn.report import output_of
 from ....types import Execution
+from ..shapes import tool_called
 from .outputs import Output, Outputs
 
-CallEvent = on.CodeDelta | on.CallWritten | on.CallRunning | on.OutputDelta | on.CallDone
+CallEvent = on.CodeDelta | on.CallPaused | on.CallEvent
 _WISHES = ("max_output_length", "timeout_ms")
 
 
@@ -40,6 +41,12 @@ class CodeCall:
                 self._tell("call.interpreting")
             case on.OutputDelta():
                 self._outputs.at("insitu.output.delta", self._call, stream=event.stream, delta=event.text)
+            case on.ToolCalled():
+                self._outputs.at("insitu.tool_call", self._call, **tool_called(event))
+            case on.CallPaused():
+                # By this id it is known again if a client sends it back that had it stored nowhere.
+                body["insitu"] = {"call_id": event.id}
+                self._outputs.done(self._call, "in_progress")
             case on.CallDone():
                 self._end(event)
 
@@ -52,6 +59,8 @@ class CodeCall:
             self._end_code()
         self._outputs.note(event, self._call)
         self._call.body["outputs"] = _outputs(event)
+        if event.tools_called:
+            self._call.body["insitu"] = {"tools_called": [tool_called(each) for each in event.tools_called]}
         if event.failure is None:
             self._tell("call.completed")
         self._outputs.done(self._call, "completed" if event.failure is None else "failed")

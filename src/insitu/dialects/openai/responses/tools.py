@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ....engine import ToolSpec
+from ..callers import by_code, callers_of, for_code
 from ..errors import BadParameter, Unsupported
 from ..places import container_wish, environment_wish
 from ..shapes import Json
@@ -26,19 +28,21 @@ class Tools:
         self.python: Json | None = None
         self.shell: Json | None = None
         self.functions: list[Json] = []
+        self.for_code: list[ToolSpec] = []
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
+        if self.for_code and self.python is None:
+            name = self.for_code[0].name
+            raise BadParameter("tools", f"code is to call {name!r}, and there is no code_interpreter among the tools")
 
     @property
     def names(self) -> list[str]:
-        """The names of the client's own functions."""
+        """The names of the client's own functions, as far as the model calls them itself."""
         return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Json, where: str) -> None:
-        callers = tool.get("allowed_callers") or []
-        if not isinstance(callers, list):
-            raise BadParameter(f"{where}.allowed_callers", f"{where}.allowed_callers must be a list")
-        if "programmatic" in callers:
+        callers = callers_of(tool, where)
+        if "programmatic" in callers and tool.get("type") != "function":
             raise Unsupported(f"{where}.allowed_callers", _JAVASCRIPT)
         match tool.get("type"):
             case "code_interpreter":
@@ -48,7 +52,11 @@ class Tools:
                     tool.get("environment") or {"type": "container_auto"}, f"{where}.environment"
                 )
             case "function":
-                self.functions.append(_function(tool, where))
+                function = _function(tool, where)
+                if "direct" in callers:
+                    self.functions.append(function)
+                if by_code(callers):
+                    self.for_code.append(for_code(function["function"], where))
             case "programmatic_tool_calling":
                 raise Unsupported(where, _JAVASCRIPT)
             case other:

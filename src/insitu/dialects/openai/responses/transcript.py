@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ....store import Item
+from ....turn.answers import as_value
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
+from ....turn.step import ModelCall
 from ..errors import BadParameter
 from ..messages import one_system
 
@@ -30,46 +32,75 @@ class _Step:
             del self.message["tool_calls"]
 
     def flat(self) -> list[Message]:
-        tools = [{"role": "tool", "tool_call_id": id, "content": told} for id, told in self.answers.items()]
+        told = {call_id: told for call_id, told in self.answers.items() if told is not None}
+        tools = [{"role": "tool", "tool_call_id": id, "content": text} for id, text in told.items()]
         return [self.message, *tools]
 
 
-def to_messages(items: Sequence[Item], instructions: str | None, names: Mapping[str, str]) -> list[Message]:
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What some items amount to.
+
+    Args:
+        open_calls: calls of code that waited for the client when their turn ended, and have no output yet.
+        answers: what the client has answered calls that code made.
+    """
+
+    messages: list[Message]
+    open_calls: list[str]
+    answers: dict[str, object]
+
+
+Caller = Callable[[str], ModelCall | None]
+
+
+def transcript_of(
+    items: Sequence[Item], instructions: str | None, names: Mapping[str, str], caller: Caller
+) -> Transcript:
     """The transcript of some items.
 
     Args:
         names: how the model knows the tools ``python`` and ``shell``.
+        caller: finds the call whose code has made a call, as far as that is known here.
 
     Raises:
         BadParameter: if a call of a client's function has no output, or an output no call.
     """
-    builder = _Builder(names)
+    builder = _Builder(names, caller)
     for item in items:
         builder.add(item)
     system: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
-    return one_system([*system, *builder.messages()])
+    messages = one_system([*system, *builder.messages()])
+    return Transcript(messages, builder.open_calls, builder.code_answers)
 
 
 class _Builder:
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str], caller: Caller) -> None:
+        self.code_answers: dict[str, object] = {}
         self._names = names
+        self._caller = caller
+        self._of_code: set[str] = set()
+        self._paused: set[str] = set()
         self._steps: list[_Step] = []
         self._by_call: dict[str, _Step] = {}
         self._cut_off: set[str] = set()
 
     def add(self, item: Item) -> None:
-        body, call_id = item.body, str(item.private.get("call_id") or item.body.get("call_id") or item.id)
+        body, call_id = item.body, _call_id(item)
         match body["type"]:
             case "message":
                 self._message(item)
             case "code_interpreter_call":
-                arguments = {"code": body.get("code") or ""}
-                self._call(item, call_id, self._names["python"], json.dumps(arguments), _told(item))
+                self._code(item, call_id)
             case "shell_call":
                 arguments = {"commands": body["action"]["commands"]}
                 self._call(item, call_id, self._names["shell"], json.dumps(arguments), "[no output is known]")
             case "shell_call_output":
                 self._answer(call_id, item.private.get("told") or json.dumps(body["output"]))
+            case "function_call" if self._is_of_code(item, call_id):
+                self._of_code.add(call_id)
+            case "function_call_output" if call_id in self._of_code:
+                self.code_answers[call_id] = as_value(_output_text(body["output"]))
             case "function_call":
                 self._call(item, call_id, body["name"], valid_arguments(body["arguments"]), None)
                 if body.get("status") == "incomplete":
@@ -77,9 +108,16 @@ class _Builder:
             case "function_call_output":
                 self._answer(call_id, _output_text(body["output"]))
 
+    @property
+    def open_calls(self) -> list[str]:
+        """Calls of code that have paused, and have no output yet."""
+        unanswered = [call_id for step in self._steps for call_id, told in step.answers.items() if told is None]
+        return [call_id for call_id in unanswered if call_id in self._paused]
+
     def messages(self) -> list[Message]:
         for step in self._steps:
-            for call_id in [call_id for call_id, told in step.answers.items() if told is None]:
+            unanswered = [call_id for call_id, told in step.answers.items() if told is None]
+            for call_id in [call_id for call_id in unanswered if call_id not in self._paused]:
                 if call_id not in self._cut_off:
                     raise BadParameter("input", f"No tool output found for function call {call_id}.")
                 step.forget(call_id)
@@ -90,6 +128,24 @@ class _Builder:
         content = _content(item.body["content"])
         if role != "assistant" or content:
             self._steps.append(_Step(item.private.get("step") or "", {"role": role, "content": content}))
+
+    def _code(self, item: Item, call_id: str) -> None:
+        told = None if _has_paused(item) else _told(item)
+        if call_id in self._paused:  # one that goes on is told again
+            self._by_call[call_id].answers[call_id] = told
+            return
+        if told is None:
+            self._paused.add(call_id)
+        arguments = json.dumps({"code": item.body.get("code") or ""})
+        self._call(item, call_id, self._names["python"], arguments, told)
+
+    def _is_of_code(self, item: Item, call_id: str) -> bool:
+        caller = self._caller(call_id)
+        if caller is not None and caller.id not in self._by_call:  # of its code the client sends nothing back
+            self._paused.add(caller.id)
+            self._call(item, caller.id, self._names["python"], valid_arguments(caller.arguments), None)
+        given = item.body.get("caller")
+        return caller is not None or (given is not None and given.get("type") == "program")
 
     def _call(self, item: Item, call_id: str, name: str, arguments: str, told: str | None) -> None:
         step = self._step_of(item.private.get("step") or "given")
@@ -116,6 +172,15 @@ class _Builder:
 
 def _says_something(message: Message) -> bool:
     return message["role"] != "assistant" or bool(message["content"] or message.get("tool_calls"))
+
+
+def _call_id(item: Item) -> str:
+    ours = item.body.get("insitu") or {}
+    return str(item.private.get("call_id") or item.body.get("call_id") or ours.get("call_id") or item.id)
+
+
+def _has_paused(item: Item) -> bool:
+    return item.body.get("status") == "in_progress" and "told" not in item.private
 
 
 def _told(item: Item) -> str:

@@ -1,0 +1,112 @@
+"""The steps whose code waits for a client between two requests, found again by the ids of their calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from anyio.abc import TaskGroup
+
+from ..engine import Engine
+from ..settings import Settings
+from ..tools import Registry
+from ..types import MIB
+from .events import CallDone
+from .resuming import Resumption
+from .running import CallRunner
+from .showing import Showing
+from .step import ModelCall
+from .undertaken import StepRun
+
+# Of what has come of code that went on when its turn had ended: the oldest is forgotten first.
+_MOST_BYTES = 64 * MIB
+
+
+class StepRuns:
+    """All steps that are run on this server.
+
+    Args:
+        tasks: where they run.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, registry: Registry, tasks: TaskGroup) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._registry = registry
+        self._tasks = tasks
+        self._held: dict[str, StepRun] = {}
+        self._live: set[StepRun] = set()
+        self._ended: dict[StepRun, tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def start(self, owner: str, calls: Sequence[ModelCall], showing: Showing) -> StepRun:
+        """Start the calls of a step."""
+        run = StepRun(owner, calls)
+        runner = CallRunner(self._engine, self._registry, run, self._settings.tool_output_chars, showing)
+        self._tasks.start_soon(self._perform, run, runner)
+        return run
+
+    async def _perform(self, run: StepRun, runner: CallRunner) -> None:
+        try:
+            await run.perform(runner)
+        finally:
+            if run in self._live:
+                self._live.discard(run)
+                self._ended[run] = time.monotonic(), sum(_size(each.done) for each in run.runs.values())
+                self.forget_old()
+
+    def hold(self, run: StepRun) -> bool:
+        """Keep a step that waits for its client, so that it is found again; False if there is no room for it."""
+        if run not in self._live:
+            mine = sum(each.owner == run.owner for each in self._live)
+            if mine >= self._settings.max_turns_per_owner or len(self._live) >= self._settings.max_turns:
+                return False
+        self._live.add(run)
+        self._held |= dict.fromkeys(run.callers, run)
+        return True
+
+    def find(self, owner: str, call_id: str) -> StepRun | None:
+        """The step of a call, or of one that its code has made; None if it is gone, or someone else's."""
+        run = self._held.get(call_id)
+        return run if run is not None and run.owner == owner else None
+
+    def caller(self, owner: str, call_id: str) -> ModelCall | None:
+        """The call of the model's whose code has made a call, if that is known."""
+        run = self.find(owner, call_id)
+        return run.callers[call_id] if run else None
+
+    def resume(self, owner: str, open_calls: Sequence[str], answers: Mapping[str, object]) -> Resumption:
+        """What to go on with.
+
+        Args:
+            open_calls: calls of the model's that the transcript has no output of, the latest last.
+            answers: all answers of the client's in the transcript.
+        """
+        found = [run for call_id in open_calls if (run := self.find(owner, call_id))]
+        run = found[-1] if found else None
+        mine = [call_id for call_id in open_calls if run and call_id in run.callers]
+        return Resumption(run, mine, answers, [call_id for call_id in open_calls if call_id not in mine])
+
+    def forget_old(self) -> None:
+        """Forget what has ended long ago, or is too much to keep."""
+        oldest = time.monotonic() - self._settings.tool_wait_s
+        for run, (ended, _) in list(self._ended.items()):
+            kept = sum(size for _, size in self._ended.values())
+            if ended > oldest and kept <= _MOST_BYTES and len(self._ended) <= self._settings.max_turns:
+                return
+            del self._ended[run]
+            for call_id in run.callers:
+                self._held.pop(call_id, None)
+
+    def cut(self) -> None:
+        """End what waits for a client: the server stops."""
+        for run in self._live:
+            run.cancel()
+
+
+def _size(done: CallDone) -> int:
+    shown = sum(len(each.stdout) + len(each.stderr) for each in done.executions)
+    results = sum(len(text) for each in done.executions for result in each.results for text in result.data.values())
+    return len(done.told) + shown + results + sum(map(len, done.figures))
