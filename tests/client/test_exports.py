@@ -62,7 +62,8 @@ def test_importing_the_root_loads_nothing_else() -> None:
 def test_the_client_loads_no_engine_and_no_settings() -> None:
     loaded = loaded_by("import insitu; insitu.Client, insitu.AsyncClient, insitu.Execution, insitu.ServerFull")
     mine = {name.split(".")[1] for name in loaded if name.startswith("insitu.")}
-    assert mine == {"client", "errors", "options", "types"}
+    assert mine == {"client", "crossing", "errors", "guest", "options", "sources", "types"}
+    assert not {name for name in loaded if name.startswith("insitu.guest.")} - VALUES
     assert "pydantic" not in loaded
 
 
