@@ -46,7 +46,8 @@ def package(source: str, **others: str) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in {"main": source, **others}.items():
             path = "/".join(name.split("___")) + ".py"
-            archive.writestr(zipfile.ZipInfo(path), text)  # without the time, so that it is the same again
+            # Without the time: the same is the same again.
+            archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

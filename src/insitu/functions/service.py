@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine
-from ..errors import InsituError, InvalidRequest
+from ..errors import InsituError, InvalidRequest, NotFound
 from ..settings import Settings
 from ..types import FunctionInfo, FunctionRevision, FunctionSpec, Invocation
 from .background import Background
@@ -163,19 +163,14 @@ class Functions:
             QuotaExceeded: if as many invocations run as may, or the owner's share is used up.
             ServerFull: if there is no room.
         """
-        revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
-        async with self._gates.place((owner, name), self._most(revision), wait=False):
-            running = _begin(revision, "running")
+        while True:
+            revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
             try:
-                ended = await self._caller.call(owner, revision, running, arguments, Live(owner))
-            except InsituError as error:
-                self._journal.add(owner, revision, failed(running, error))
-                raise
-            except anyio.get_cancelled_exc_class():
-                self._journal.add(owner, revision, given_up(running))
-                raise
-        self._journal.add(owner, revision, ended)
-        return ended
+                return await self._invoke(owner, revision, arguments)
+            except NotFound:
+                if (await self.find(owner, name, qualifier)).revision == revision.revision:
+                    raise
+                # A deployment has taken its place meanwhile: nothing of it has run.
 
     async def submit(
         self,
@@ -222,6 +217,22 @@ class Functions:
         await self._journal.flush()
         await self._store.get(owner, name)
         return await self._kept.invocations.ended(owner, name, limit)
+
+    async def _invoke(self, owner: str, revision: FunctionRevision, arguments: bytes) -> Invocation:
+        async with self._gates.place((owner, revision.name), self._most(revision), wait=False):
+            running = _begin(revision, "running")
+            try:
+                ended = await self._caller.call(owner, revision, running, arguments, Live(owner))
+            except NotFound:
+                raise
+            except InsituError as error:
+                self._journal.add(owner, revision, failed(running, error))
+                raise
+            except anyio.get_cancelled_exc_class():
+                self._journal.add(owner, revision, given_up(running))
+                raise
+        self._journal.add(owner, revision, ended)
+        return ended
 
     async def _prepare(
         self, owner: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], qualifier: str | None

@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import QuotaExceeded
+from ...errors import QuotaExceeded, TooLarge
 from ...functions import FunctionRevision
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, body_of, json_answer
@@ -136,7 +136,7 @@ class Deploying:
         """Make it the newest revision.
 
         Raises:
-            AwsError: if the owner would store more than may be, or there is no such Python.
+            AwsError: if it is too large, the owner would store more than may be, or there is no such Python.
         """
         spec = deployment.spec(place, self._service.settings, self._service.engine.environments())
         only: Literal["new", "existing"] = "new" if new else "existing"
@@ -144,6 +144,8 @@ class Deploying:
             return await self._service.functions.deploy(owner_of(request), place.name, spec, publish=publish, only=only)
         except QuotaExceeded as exc:
             raise AwsError("CodeStorageExceededException", 400, exc.message, hint=exc.hint) from None
+        except TooLarge as exc:
+            raise invalid(exc.message, hint=exc.hint) from None
 
     async def publish(self, request: Request, place: Named, asked: PublishVersion) -> FunctionRevision:
         """Make a version of the newest revision, if it is none yet."""

@@ -55,7 +55,7 @@ def routes(service: Service) -> APIRouter:
         asked = await _read(request, name)
         service.check_taking()
         owner = owner_of(request)
-        revision = await service.functions.revision(owner, asked.place.name, asked.place.qualifier)
+        revision = await service.functions.find(owner, asked.place.name, asked.place.qualifier)
         if asked.kind == _DRY_RUN:
             return Response(status_code=204, headers=_headers(asked, revision))
         args, kwargs = _arguments(asked, revision)

@@ -62,7 +62,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{name}/code")
     async def get_lambda_code(request: Request, name: str) -> Response:
         """Where GetFunction says that the code is; of insitu's own making."""
-        revision = await _revision(service, request, named(request, name))
+        place = named(request, name)
+        revision = await service.functions.revision(owner_of(request), place.name, place.qualifier)
         return Response(write_zip(own_files(revision.spec)), media_type="application/zip")
 
     @router.get("/{name}/versions")
@@ -88,14 +89,14 @@ async def _entry(service: Service, request: Request, info: FunctionInfo, version
     if not version:
         return _shown(service).configuration(place, info.latest)
     try:
-        revision = await service.functions.revision(owner_of(request), info.name, str(version))
+        revision = await service.functions.find(owner_of(request), info.name, str(version))
     except NotFound:
         return None
     return _shown(service).configuration(place, revision, str(version), version)
 
 
 async def _revision(service: Service, request: Request, place: Named) -> FunctionRevision:
-    return await service.functions.revision(owner_of(request), place.name, place.qualifier)
+    return await service.functions.find(owner_of(request), place.name, place.qualifier)
 
 
 def _configuration(service: Service, place: Named, revision: FunctionRevision) -> dict[str, Any]:
