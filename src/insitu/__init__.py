@@ -168,6 +168,7 @@ _HOMES = {
     "TokenUsage": "types",
     "Truncated": "types",
     "Usage": "types",
+    "function": "client",
     "tool": "tools",
 }
 
