@@ -62,7 +62,7 @@ class Caller:
             raise InvalidRequest(
                 f"the function {revision.name!r} takes its arguments by name: it has a schema", hint="use kwargs"
             )
-        self._checker(revision).check(kwargs, size)
+        self._checker(revision).check(dict(kwargs), size)
 
     async def call(
         self, owner: str, revision: FunctionRevision, invocation: Invocation, arguments: bytes, live: Live

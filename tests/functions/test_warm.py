@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from insitu.engine import Engine
+from insitu.errors import NotFound
+from insitu.functions import Functions
+from tests.functions.conftest import Opened
+from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy, spec
+
+
+async def test_a_sandbox_is_used_again_with_the_state_of_its_module(functions: Functions) -> None:
+    await deploy(functions, COUNT)
+    calls = [await functions.invoke(OWNER, "f") for _ in range(3)]
+    assert [(call.result, call.cold) for call in calls] == [(1, True), (2, False), (3, False)]
+    assert calls[0].timings.sandbox_ms > calls[1].timings.sandbox_ms
+
+
+async def test_without_reuse_each_invocation_has_a_sandbox_of_its_own(functions: Functions) -> None:
+    await deploy(functions, COUNT, reuse=False)
+    calls = [await functions.invoke(OWNER, "f") for _ in range(2)]
+    assert [(call.result, call.cold) for call in calls] == [(1, True), (1, True)]
+
+
+async def test_a_sandbox_is_for_one_version_of_one_function_of_one_owner(functions: Functions) -> None:
+    await deploy(functions, COUNT)
+    await functions.deploy(OWNER, "g", spec(COUNT))
+    await functions.deploy("bob", "f", spec(COUNT))
+    await functions.invoke(OWNER, "f")
+    assert (await functions.invoke(OWNER, "g")).result == 1
+    assert (await functions.invoke("bob", "f")).result == 1
+    await deploy(functions, COUNT + "    # changed\n")
+    assert (await functions.invoke(OWNER, "f")).result == 1
+    assert (await functions.invoke(OWNER, "f", qualifier="1")).result == 2
+
+
+@pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 11)"])
+async def test_after_the_death_of_an_interpreter_there_is_a_fresh_sandbox(functions: Functions, death: str) -> None:
+    await deploy(
+        functions, f"import os\ndef main(x=0):\n  open('left', 'a').close()\n  x and {death}\n  return os.listdir()"
+    )
+    assert (await functions.invoke(OWNER, "f")).ok
+    assert (await functions.invoke(OWNER, "f", [1])).outcome == "crashed"
+    after = await functions.invoke(OWNER, "f")
+    assert (after.ok, after.cold) == (True, True)
+
+
+async def test_an_error_and_a_timeout_leave_the_sandbox_as_it_is(functions: Functions) -> None:
+    await deploy(
+        functions, "n = 0\nimport time\ndef main(s=0):\n  global n; n += 1\n  time.sleep(s)\n  return n", timeout_s=0.3
+    )
+    assert (await functions.invoke(OWNER, "f")).result == 1
+    assert (await functions.invoke(OWNER, "f", [30])).outcome == "timeout"
+    assert (await functions.invoke(OWNER, "f", kwargs={"nope": 1})).outcome == "error"
+    assert (await functions.invoke(OWNER, "f")).result == 3
+
+
+async def test_a_sandbox_that_its_owner_ends_is_replaced(functions: Functions, engine: Engine) -> None:
+    await deploy(functions, COUNT)
+    await functions.invoke(OWNER, "f")
+    [session] = engine.sessions(owner=OWNER)
+    assert session.info().metadata["function"] == "f"
+    await engine.end_session(session)
+    assert (await functions.invoke(OWNER, "f")).result == 1
+
+
+async def test_unused_sandboxes_are_bounded_and_the_least_recently_used_goes_first(
+    opened: Opened, engine: Engine
+) -> None:
+    async with opened(max_warm_sandboxes=2) as functions:
+        for name in ("a", "b", "c"):
+            await deploy(functions, COUNT, name)
+        for name in ("a", "b", "a", "c"):
+            await functions.invoke(OWNER, name)
+        await _sessions(engine, 2)
+        assert [(await functions.invoke(OWNER, name)).result for name in ("a", "c", "b")] == [3, 2, 1]
+    assert engine.sessions(owner=OWNER) == []
+
+
+async def test_unused_sandboxes_end_after_their_time(opened: Opened, engine: Engine) -> None:
+    async with opened(function_idle_s=0.1) as functions:
+        await deploy(functions, COUNT)
+        await functions.invoke(OWNER, "f")
+        await _sessions(engine, 0)
+        assert (await functions.invoke(OWNER, "f")).cold
+
+
+async def test_deleting_a_function_ends_its_sandboxes_once_their_invocations_have_ended(
+    functions: Functions, engine: Engine
+) -> None:
+    await deploy(functions, WAIT)
+    results: list[Any] = []
+
+    async def invoke() -> None:
+        results.append(await functions.invoke(OWNER, "f"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(invoke)
+        await _sessions(engine, 1)
+        [session] = engine.sessions(owner=OWNER)
+        while not [info for info in await session.files.list() if info.path == "go"]:
+            await anyio.lowlevel.checkpoint()
+        await functions.delete(OWNER, "f")
+        with pytest.raises(NotFound):
+            await functions.invoke(OWNER, "f")
+        assert session.ended is None
+        await session.files.delete("go")
+    assert results[0].result == "done"
+    await _sessions(engine, 0)
+
+
+async def test_an_invocation_of_what_is_deleted_ends_well_or_is_not_there(functions: Functions) -> None:
+    await deploy(functions, ADD)
+    ended: list[object] = []
+
+    async def invoke() -> None:
+        try:
+            ended.append((await functions.invoke(OWNER, "f", [1])).result)
+        except NotFound:
+            ended.append(NotFound)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(12):
+            tasks.start_soon(invoke)
+            if number == 6:
+                tasks.start_soon(functions.delete, OWNER, "f")
+    assert len(ended) == 12
+    assert set(ended) <= {2, NotFound}
+
+
+async def _sessions(engine: Engine, count: int) -> None:
+    while len(engine.sessions(owner=OWNER)) != count:
+        await anyio.lowlevel.checkpoint()
