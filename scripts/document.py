@@ -19,6 +19,7 @@ from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
 from scripts.attacks import attacks, layers
 from scripts.container_profile import container_profile
+from scripts.encodings import encodings
 from scripts.syscalls import syscalls
 
 Row = tuple[int | str, str, str]
@@ -52,6 +53,7 @@ def pages() -> dict[Path, str]:
     written = {
         "settings": settings(),
         "commands": commands(),
+        "encodings": encodings(),
         "errors": error_codes(),
         "limits": limits(),
         "attacks": attacks(),
