@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 
 _BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXPECTED = re.compile(r"^\s*#> ?(.*)$", re.MULTILINE)
+_EXPECTED = re.compile(r"^\s*# ?> ?(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Block:
 
     @property
     def expected(self) -> list[str]:
-        """The lines that it says it prints, each after ``#>``; none if it says nothing."""
+        """The lines that it says it prints, each after ``#>`` or ``# >``; none if it says nothing."""
         return _EXPECTED.findall(self.text)
 
     def __str__(self) -> str:
