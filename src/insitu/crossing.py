@@ -65,6 +65,15 @@ def value_of(body: Any) -> Any:
     return decode(body, "the value")
 
 
+def body_of(value: Any) -> Any:
+    """A value as JSON.
+
+    Raises:
+        InvalidRequest: if it has no form; it says which, and where.
+    """
+    return _encoded(value, "the value")
+
+
 def _encoded(value: Any, name: str) -> Any:
     try:
         return Encoder(_MOST_BYTES, name).encode(value)

@@ -94,7 +94,7 @@ class Listeners:
         last: Event | None = None
         with closing(events):
             for last in events:
-                self._tell(last)
+                self.tell(last)
         return _finished(last)
 
     async def follow_async(self, events: AsyncGenerator[Event]) -> Execution:
@@ -102,11 +102,16 @@ class Listeners:
         last: Event | None = None
         async with aclosing(events):
             async for last in events:
-                if isawaitable(answer := self._tell(last)):
-                    await answer
+                await self.tell_async(last)
         return _finished(last)
 
-    def _tell(self, event: Event) -> object:
+    async def tell_async(self, event: Event) -> None:
+        """Tell of one event, to listeners that may be async."""
+        if isawaitable(answer := self.tell(event)):
+            await answer
+
+    def tell(self, event: Event) -> object:
+        """Tell of one event; returns what the listener does."""
         if event.kind == "stdout" and self.on_stdout:
             return self.on_stdout(event.text)
         if event.kind == "stderr" and self.on_stderr:

@@ -11,7 +11,7 @@ import anyio
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import AsyncContent, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import batches, calls, lambdas
+from . import answering, batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask_async
 from .files import AsyncSessionFiles
 from .functions import AsyncClientFunctions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from insitu.sources import Function
     from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
+    from .answering import Functions
     from .batches import BatchOptions
     from .calls import Call, FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
@@ -58,10 +59,19 @@ class AsyncClient:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[FreshRunOptions],
     ) -> Execution:
-        """Runs code in a fresh sandbox, which is destroyed afterwards."""
-        if listeners := Listeners(on_stdout, on_stderr, on_result):
+        """Runs code in a fresh sandbox, which is destroyed afterwards.
+
+        Args:
+            client_tools: functions of this program that the code may call; they may be async.
+        """
+        listeners = Listeners(on_stdout, on_stderr, on_result)
+        if client_tools:
+            call = calls.run_fresh(code, options, stream=True)
+            return await answering.run_async(self._transport, call, client_tools, listeners)
+        if listeners:
             return await listeners.follow_async(self.stream(code, **options))
         return await self._transport.send(calls.run_fresh(code, options))
 
@@ -145,6 +155,10 @@ class AsyncClient:
         """All living sessions of this key."""
         return await self._transport.send(calls.sessions())
 
+    async def tools(self) -> list[dict[str, Any]]:
+        """The server's tools that code can be granted: name, description, parameters, source."""
+        return await self._transport.send(calls.tools())
+
     async def environments(self) -> list[EnvironmentInfo]:
         """The environments that sessions can have."""
         return await self._transport.send(calls.environments())
@@ -208,10 +222,19 @@ class AsyncClientSession:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[RunOptions],
     ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
-        if listeners := Listeners(on_stdout, on_stderr, on_result):
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
+
+        Args:
+            client_tools: functions of this program that the code may call; they may be async.
+        """
+        listeners = Listeners(on_stdout, on_stderr, on_result)
+        if client_tools:
+            call = calls.run(self.id, code, options, stream=True)
+            return await answering.run_async(self._open(), call, client_tools, listeners)
+        if listeners:
             return await listeners.follow_async(self.stream(code, **options))
         return await self._open().send(calls.run(self.id, code, options))
 

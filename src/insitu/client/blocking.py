@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import Content, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import batches, calls, lambdas
+from . import answering, batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask
 from .files import SessionFiles
 from .functions import ClientFunctions
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from insitu.sources import Function
     from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
+    from .answering import Functions
     from .batches import BatchOptions
     from .calls import FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
@@ -54,10 +55,19 @@ class Client:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[FreshRunOptions],
     ) -> Execution:
-        """Runs code in a fresh sandbox, which is destroyed afterwards."""
-        if listeners := Listeners(on_stdout, on_stderr, on_result):
+        """Runs code in a fresh sandbox, which is destroyed afterwards.
+
+        Args:
+            client_tools: functions of this program that the code may call.
+        """
+        listeners = Listeners(on_stdout, on_stderr, on_result)
+        if client_tools:
+            call = calls.run_fresh(code, options, stream=True)
+            return answering.run(self._transport, call, client_tools, listeners)
+        if listeners:
             return listeners.follow(self.stream(code, **options))
         return self._transport.send(calls.run_fresh(code, options))
 
@@ -143,6 +153,10 @@ class Client:
         """All living sessions of this key."""
         return self._transport.send(calls.sessions())
 
+    def tools(self) -> list[dict[str, Any]]:
+        """The server's tools that code can be granted: name, description, parameters, source."""
+        return self._transport.send(calls.tools())
+
     def environments(self) -> list[EnvironmentInfo]:
         """The environments that sessions can have."""
         return self._transport.send(calls.environments())
@@ -181,10 +195,19 @@ class ClientSession:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[RunOptions],
     ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
-        if listeners := Listeners(on_stdout, on_stderr, on_result):
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
+
+        Args:
+            client_tools: functions of this program that the code may call.
+        """
+        listeners = Listeners(on_stdout, on_stderr, on_result)
+        if client_tools:
+            call = calls.run(self.id, code, options, stream=True)
+            return answering.run(self._open(), call, client_tools, listeners)
+        if listeners:
             return listeners.follow(self.stream(code, **options))
         return self._open().send(calls.run(self.id, code, options))
 

@@ -103,6 +103,27 @@ def interrupt(session_id: str) -> Call[bool]:
     return Call("POST", f"/v1/sessions/{_id(session_id)}/interrupt", lambda body: bool(body["interrupted"]))
 
 
+def answer_call(execution_id: str, call_id: str, answer: Mapping[str, Any]) -> Call[None]:
+    """Answer a call of the client's own function."""
+    return Call("POST", f"/v1/executions/{_id(execution_id)}/answers", _nothing, {"call_id": call_id, **answer})
+
+
+def follow_execution(execution_id: str, after: int) -> Call[Execution]:
+    """The events of an execution behind the one of this number."""
+    path = f"/v1/executions/{_id(execution_id)}/events"
+    return Call("GET", path, Execution.from_dict, query={"after": after})
+
+
+def interrupt_execution(execution_id: str) -> Call[bool]:
+    """Interrupt an execution."""
+    return Call("POST", f"/v1/executions/{_id(execution_id)}/interrupt", lambda body: bool(body["interrupted"]))
+
+
+def tools() -> Call[list[dict[str, Any]]]:
+    """The tools that code can be granted."""
+    return Call("GET", "/v1/tools", lambda body: list(body["tools"]))
+
+
 def environments() -> Call[list[EnvironmentInfo]]:
     """The environments of the server."""
     return Call("GET", "/v1/environments", lambda body: [EnvironmentInfo.from_dict(e) for e in body["environments"]])

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import date
+
+import anyio
+import httpx2
+import pytest
+
+import insitu
+from insitu.errors import InvalidRequest
+
+
+@pytest.fixture(scope="module")
+def sdk(url: str) -> Iterator[insitu.Client]:
+    with insitu.Client(url) as made:
+        yield made
+
+
+def next_day(day: date) -> date:
+    """The day after this one."""
+    return day.replace(day=day.day + 1)
+
+
+def double(number: int) -> int:
+    """Doubles a number."""
+    return number * 2
+
+
+def test_code_calls_functions_of_this_program(sdk: insitu.Client) -> None:
+    code = "import datetime\nprint(repr(tools.next_day(datetime.date(2024, 5, 1))))"
+    assert sdk.run(code, client_tools=[next_day]).stdout == "datetime.date(2024, 5, 2)\n"
+
+
+def test_what_a_function_raises_is_raised_in_the_code(sdk: insitu.Client) -> None:
+    def fail(key: str) -> None:
+        raise KeyError(key)
+
+    def opaque() -> object:
+        return object()
+
+    heard: list[str] = []
+    code = """
+for call in (lambda: tools.fail("gone"), lambda: tools.fail(5), tools.opaque):
+    try:
+        call()
+    except (KeyError, ValueError, tools.Error) as error:
+        print(error)
+"""
+    told = sdk.run(code, client_tools=[fail, opaque], on_stdout=heard.append).stdout.splitlines()
+    assert told[0] == "\"'gone'\""
+    assert told[1] == 'fail: key: 5 is not of type "string"'
+    assert told[2].startswith("the value is of type object")
+    assert "".join(heard).splitlines() == told
+
+
+def test_calls_side_by_side_are_answered_side_by_side(sdk: insitu.Client) -> None:
+    everybody = threading.Barrier(5)
+
+    def meet(number: int) -> int:
+        everybody.wait(30)
+        return number
+
+    code = "import asyncio\nprint(await asyncio.gather(*[tools.meet.aio(n) for n in range(5)]))"
+    assert sdk.run(code, client_tools=[meet]).stdout == "[0, 1, 2, 3, 4]\n"
+
+
+def test_functions_go_together_with_tools_of_the_server_and_with_a_session(sdk: insitu.Client) -> None:
+    def content() -> bytes:
+        return b"abc"
+
+    with sdk.session() as session:
+        code = "size = tools.size_of(tools.content())"
+        assert session.run(code, tools=["size_of"], client_tools=[content]).ok
+        assert session.run("print(size)").stdout == "3\n"
+
+
+async def test_async_functions_are_called_from_an_event_loop(url: str) -> None:
+    everybody = anyio.Event()
+    waiting = 0
+
+    async def meet() -> int:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 3:
+            everybody.set()
+        await everybody.wait()
+        return waiting
+
+    async with insitu.AsyncClient(url) as client:
+        code = "import asyncio\nprint(await asyncio.gather(*[tools.meet.aio() for n in range(3)]), tools.double(4))"
+        done = await client.run(code, client_tools=[meet, double])
+        assert done.stdout == "[3, 3, 3] 8\n"
+        async with client.session() as session:
+            assert (await session.run("print(tools.double(4))", client_tools=[double])).ok
+
+
+async def test_an_error_of_the_server_is_raised_as_it_is(url: str) -> None:
+    async with insitu.AsyncClient(url) as client:
+        with pytest.raises(InvalidRequest, match="there is no tool 'none'"):
+            await client.run("1", tools=["none"], client_tools=[next_day])
+
+
+def test_async_functions_need_an_event_loop(sdk: insitu.Client) -> None:
+    async def later() -> None:
+        pass
+
+    with pytest.raises(InvalidRequest, match="client_tools: 'later' is async"):
+        sdk.run("1", client_tools=[later])
+
+
+def test_a_run_that_is_broken_off_ends_on_the_server(sdk: insitu.Client, client: httpx2.Client) -> None:
+    def stop(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sdk.run("tools.next_day('2024-05-01'); print('on')\nwhile True: pass", client_tools=[next_day], on_stdout=stop)
+    while "\ninsitu_executions 0\n" not in client.get("/metrics").text:
+        pass
+
+
+def test_the_tools_of_a_server_are_listed(sdk: insitu.Client) -> None:
+    assert [tool["name"] for tool in sdk.tools()][:2] == ["block", "find"]
