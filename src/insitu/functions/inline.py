@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
@@ -24,7 +23,6 @@ _CLOSE_S = 10.0
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 Tell = Callable[[Called], Awaitable[None]]
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +139,7 @@ class Map:
         self._inputs = inputs
         self._left = deque(range(len(inputs)))
         self._working = 0
+        self._waits_since: float | None = None
         self._failure: Exception | None = None
 
     async def run(self) -> None:
@@ -162,54 +161,54 @@ class Map:
         return min(processors, self._engine.settings.max_executions, len(self._inputs))
 
     async def _work(self, all_of_it: anyio.CancelScope) -> None:
+        self._working += 1
         try:
-            while self._left:
-                async with AsyncExitStack() as stack:
-                    session = await self._open(stack)
-                    if session is None:
-                        return
-                    self._working += 1
-                    stack.callback(self._stop_working)
-                    await self._use(session)
+            while self._left and await self._use_a_sandbox():
+                pass
         except Exception as error:  # raised outside of the task group, which would wrap it
             self._failure = self._failure or error
             all_of_it.cancel()
+        finally:
+            self._working -= 1
 
-    async def _open(self, stack: AsyncExitStack) -> Session | None:
-        """A sandbox; None if there is no room for one more, and others work."""
+    async def _use_a_sandbox(self) -> bool:
+        """Call for one input after the other until the sandbox is lost; False if others had better do that."""
+        async with AsyncExitStack() as stack:
+            session: Session | None = None
+            while self._left:
+                try:
+                    if session is None:
+                        session = await stack.enter_async_context(self._function.sandbox(self._engine))
+                    elif not await self._take_one(session):
+                        break
+                except (QuotaExceeded, ServerFull) as full:
+                    if self._working > 1:
+                        return False
+                    await self._wait(full)
+        return True
+
+    async def _take_one(self, session: Session) -> bool:
+        """Call for the next input; False if the sandbox was lost."""
+        index = self._left.popleft()
         try:
-            return await stack.enter_async_context(self._function.sandbox(self._engine))
+            called = await self._function.call_in(self._engine, session, self._inputs[index], index)
         except (QuotaExceeded, ServerFull):
-            if self._working:
-                return None
-        return await self._patiently(lambda: stack.enter_async_context(self._function.sandbox(self._engine)))
+            self._left.appendleft(index)
+            raise
+        except (SandboxFailed, SessionNotFound) as error:
+            await self._tell(_lost(error, index))
+            return False
+        self._waits_since = None
+        await self._tell(called)
+        return True
 
-    def _stop_working(self) -> None:
-        self._working -= 1
-
-    async def _use(self, session: Session) -> None:
-        """Take inputs until none is left, or the sandbox is lost."""
-        while self._left:
-            index = self._left.popleft()
-            try:
-                called = await self._patiently(partial(self._call, session, index))
-            except (SandboxFailed, SessionNotFound) as error:
-                return await self._tell(_lost(error, index))
-            await self._tell(called)
-
-    async def _call(self, session: Session, index: int) -> Called:
-        return await self._function.call_in(self._engine, session, self._inputs[index], index)
-
-    async def _patiently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
-        deadline = anyio.current_time() + _PATIENCE_S
-        while True:
-            try:
-                return await attempt()
-            except (QuotaExceeded, ServerFull) as full:
-                wait_s = full.retry_after_s or 1.0
-                if not self._engine.ready or anyio.current_time() + wait_s > deadline:
-                    raise
-            await anyio.sleep(wait_s)
+    async def _wait(self, full: QuotaExceeded | ServerFull) -> None:
+        now, wait_s = anyio.current_time(), full.retry_after_s or 1.0
+        self._waits_since = self._waits_since or now
+        # A server that stops gets no room again.
+        if not self._engine.ready or now + wait_s > self._waits_since + _PATIENCE_S:
+            raise full
+        await anyio.sleep(wait_s)
 
 
 def _lost(error: InsituError, index: int) -> Called:

@@ -31,18 +31,20 @@ class Gathered:
     """
 
     def __init__(self, body: Body, count: int) -> None:
-        self._body = body
+        self._body, self._asked_size = body, body.size
         self._parts = [b""] * count
         self._size = 0
         self._outcomes: Counter[str] = Counter()
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more may be held."""
+        if self._size + size > MOST_BYTES:
+            return False
         try:
-            self._body.grow(self._body.size + size)
+            self._body.grow(self._asked_size + self._size + size)
         except ServerFull:
             return False
-        return self._size + size <= MOST_BYTES
+        return True
 
     def take(self, index: int, part: bytes, outcome: str) -> None:
         """Take the answer at a place."""
