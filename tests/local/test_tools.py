@@ -67,3 +67,15 @@ async def test_sandboxes_share_a_registry() -> None:
             assert (await sandbox.run("print(tools.double(4))")).stdout == "8\n"
     async with insitu.AsyncSandbox(settings=SETTINGS, tools=[greet]) as sandbox:
         assert (await sandbox.run("print(await tools.greet.aio('me'))")).stdout == "hello me\n"
+
+
+def test_a_run_may_bring_functions_of_its_own(sandbox: insitu.Sandbox) -> None:
+    def third(number: int) -> int:
+        return number // 3
+
+    heard: list[str] = []
+    code = "print(tools.third(tools.double(6)))"
+    assert sandbox.run(code, client_tools=[third], on_stdout=heard.append).stdout == "4\n"
+    assert sandbox.run(code, client_tools=[third]).stdout == "".join(heard) == "4\n"
+    with pytest.raises(InvalidRequest, match="client_tools: there is a tool 'double' already"):
+        sandbox.run(code, client_tools=[double])

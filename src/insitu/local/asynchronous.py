@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -17,7 +17,7 @@ from insitu.types import Called
 
 from .files import AsyncSandboxFiles
 from .setup import LocalOptions, call_of, make_engine, make_settings, run_arguments, session_arguments, split_options
-from .tools import make_tools, started
+from .tools import Functions, make_tools, started
 
 if TYPE_CHECKING:
     from insitu.engine import Engine, RunningExecution, Session
@@ -55,17 +55,27 @@ class AsyncSandbox:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[RunOptions],
     ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
+
+        Args:
+            client_tools: functions of this program that the code may call, beside the sandbox's own tools.
+        """
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return await listeners.follow_async(self.stream(code, **options))
-        async with self._started(run_arguments(code, options)) as execution:
+            return await listeners.follow_async(self._events(code, client_tools, options))
+        async with self._started(run_arguments(code, options), client_tools) as execution:
             return await execution.result()
 
     async def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        async with self._started(run_arguments(code, options)) as execution:
+        async with aclosing(self._events(code, (), options)) as events:
+            async for event in events:
+                yield event
+
+    async def _events(self, code: str, client_tools: Functions, options: RunOptions) -> AsyncGenerator[Event]:
+        async with self._started(run_arguments(code, options), client_tools) as execution:
             async for event in execution.events():
                 if event.kind == "finished":
                     # Raises, if the execution could not be carried out.
@@ -120,9 +130,13 @@ class AsyncSandbox:
         self._open = None
         await self._stack.__aexit__(exc_type, exc, traceback)
 
-    def _started(self, arguments: dict[str, Any]) -> AbstractAsyncContextManager[RunningExecution]:
+    def _started(
+        self, arguments: dict[str, Any], functions: Functions = ()
+    ) -> AbstractAsyncContextManager[RunningExecution]:
         engine, session = self._opened()
-        return started(engine, session, self._tools, arguments)
+        if self._tools is None and not functions and "tools" not in arguments:
+            return engine.start(session, **arguments)
+        return started(engine, session, self._tools, arguments, functions)
 
     def _opened(self) -> tuple[Engine, Session]:
         if self._open is None:

@@ -15,7 +15,7 @@ from insitu.types import FileInfo
 from .asynchronous import AsyncSandbox
 from .setup import LocalOptions, make_settings, split_options
 from .shared import shared_engine
-from .tools import make_tools
+from .tools import Functions, make_tools
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,12 +63,17 @@ class Sandbox:
         on_stdout: TextListener | None = None,
         on_stderr: TextListener | None = None,
         on_result: ResultListener | None = None,
+        client_tools: Functions = (),
         **options: Unpack[RunOptions],
     ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``."""
+        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
+
+        Args:
+            client_tools: functions of this program that the code may call, beside the sandbox's own tools.
+        """
         if listeners := Listeners(on_stdout, on_stderr, on_result):
-            return listeners.follow(self.stream(code, **options))
-        return self._engine.call(partial(self._box.run, code, **options))
+            return listeners.follow(self._engine.iterate(partial(self._box._events, code, client_tools, options)))
+        return self._engine.call(partial(self._box.run, code, client_tools=client_tools, **options))
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from insitu.errors import InvalidRequest
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from insitu.engine import Engine, RunningExecution, Session
     from insitu.tools import Registry
 
+Functions = Sequence[Callable[..., Any]]
 
-def make_tools(tools: Sequence[Callable[..., Any]] | Registry | None) -> Registry | None:
+
+def make_tools(tools: Functions | Registry | None) -> Registry | None:
     """A registry of functions that is yet to be entered; one that is there stays as it is.
 
     Raises:
@@ -28,17 +30,28 @@ def make_tools(tools: Sequence[Callable[..., Any]] | Registry | None) -> Registr
 
 @asynccontextmanager
 async def started(
-    engine: Engine, session: Session, tools: Registry | None, arguments: dict[str, Any]
+    engine: Engine, session: Session, tools: Registry | None, arguments: dict[str, Any], functions: Functions = ()
 ) -> AsyncIterator[RunningExecution]:
-    """An execution whose calls are answered: of all the sandbox's tools, or of those that ``arguments`` name."""
+    """An execution whose calls are answered: of the sandbox's tools, all or those named, and of these functions.
+
+    Raises:
+        InvalidRequest: if there is no such tool, or two have the same name.
+    """
     names = arguments.pop("tools", None)
-    if tools is None:
-        if names:
-            raise InvalidRequest("this sandbox has no tools", hint="give it functions: insitu.Sandbox(tools=[…])")
-        async with engine.start(session, **arguments) as running:
-            yield running
-        return
-    granted = tools.grant(["*"] if names is None else names)
-    async with engine.start(session, tools=[tool.spec() for tool in granted], **arguments) as running:
-        tools.attend(running, granted, session.owner)
+    if names and tools is None:
+        raise InvalidRequest("this sandbox has no tools", hint="give it functions: insitu.Sandbox(tools=[…])")
+    async with AsyncExitStack() as stack:
+        granted = tools.grant(["*"] if names is None else names) if tools else []
+        own = make_tools(functions)
+        asked = own.tools() if own else []
+        if both := {tool.name for tool in granted} & {tool.name for tool in asked}:
+            raise InvalidRequest(f"client_tools: there is a tool {min(both)!r} already")
+        specs = [tool.spec() for tool in (*granted, *asked)]
+        if own:
+            await stack.enter_async_context(own)
+        running = await stack.enter_async_context(engine.start(session, tools=specs, **arguments))
+        if tools:
+            tools.attend(running, granted, session.owner)
+        if own:
+            own.attend(running, asked, session.owner)
         yield running
