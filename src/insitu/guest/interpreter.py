@@ -51,6 +51,7 @@ def warm_up() -> None:
         shell.install_signal_handler()
         shell.prepare(rehearse)
     _publish_to = None
+    values.prepare()
     os.environ.update(variables.for_user())
     _find_modules_beside_the_code()
 

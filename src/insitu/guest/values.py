@@ -6,7 +6,9 @@ it. What has none is refused by its name. Nothing here ever runs code that the J
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from typing import Any
 
 from .decoder import Decoder
@@ -21,6 +23,13 @@ _MOST_QUOTES, _MOST_COMMAS, _MOST_BRACKETS = 1_000_000, 500_000, 100_000
 
 Json = Any
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def prepare() -> None:
+    """Load, before the fork, what values of the packages that are there need."""
+    for package, ours in (("numpy", ".arrays"), ("pandas", ".frames")):
+        if package in sys.modules:
+            importlib.import_module(ours, __package__)
 
 
 def within(value: Any, most_bytes: int) -> Json:
