@@ -118,6 +118,10 @@ def tools_in(modules: Sequence[str]) -> Iterator[Tool]:
                 f"the module {name!r} of the setting tools cannot be imported: {error}",
                 hint="it must be on the path of this Python: install it, or set PYTHONPATH",
             ) from error
+        except Exception as error:
+            raise InvalidRequest(
+                f"the module {name!r} of the setting tools fails when it is imported: {type(error).__name__}: {error}"
+            ) from error
         found = [value for value in vars(module).values() if isinstance(getattr(value, _MARK, None), Tool)]
         if not found:
             raise InvalidRequest(
