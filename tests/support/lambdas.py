@@ -65,6 +65,14 @@ def create(aws: Aws, name: str, source: str = ADD, **others: Any) -> Body:
     return made
 
 
+def ensure(aws: Aws, name: str, source: str = ADD) -> None:
+    """Have a function that several tests share."""
+    try:
+        create(aws, name, source)
+    except aws.exceptions.ResourceConflictException:
+        pass
+
+
 def invoke(aws: Aws, name: str, event: object = None, **others: Any) -> Body:
     """Invoke a function; its payload is read."""
     answer: Body = aws.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **others)

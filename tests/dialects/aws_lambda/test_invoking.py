@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.dialects.conftest import HEADERS
-from tests.support.lambdas import ADD, Aws, connected, create, invoke, log_of, package, result, said
+from tests.support.lambdas import ADD, Aws, connected, create, ensure, invoke, log_of, package, result, said
 
 CONTEXT = """
 import os
@@ -42,8 +42,7 @@ def test_a_result_comes_back_as_json(aws: Aws, name: str) -> None:
     ids=repr,
 )
 def test_any_json_goes_in_and_comes_back(aws: Aws, event: object) -> None:
-    if "echo" not in [each["FunctionName"] for each in aws.list_functions()["Functions"]]:
-        create(aws, "echo", "def handler(event, context): return event")
+    ensure(aws, "echo", "def handler(event, context): return event")
     assert result(aws, "echo", event) == event
 
 
@@ -255,8 +254,7 @@ def test_an_event_is_accepted_and_runs(aws: Aws, url: str, name: str, eventually
     ],
 )
 def test_an_impossible_invocation_is_refused(aws: Aws, asked: dict[str, object], kind: str, status: int) -> None:
-    if "refuser" not in [each["FunctionName"] for each in aws.list_functions()["Functions"]]:
-        create(aws, "refuser")
+    ensure(aws, "refuser")
     with pytest.raises(ClientError) as caught:
         aws.invoke(**{"FunctionName": "refuser", **asked})
     assert said(caught.value) == (kind, status)

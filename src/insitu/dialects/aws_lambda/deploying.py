@@ -26,6 +26,8 @@ from .packages import ZIPPED_BYTES
 from .shown import Shown, revision_id
 
 ROOT = "/2015-03-31/functions"
+# At once: until it is unpacked, nobody has counted what that takes.
+_UNPACKING = 2
 # A package as base64, and what is said of it.
 _REQUEST_BYTES = ZIPPED_BYTES * 4 // 3 + DESCRIPTION_BYTES
 
@@ -43,7 +45,7 @@ def routes(service: Service) -> APIRouter:
         asked = await read_asked(request, CreateFunction, cap)
         place = new_name(request, asked.function_name)
         service.check_taking()
-        deployment = Deployment.new(asked, await _package(request, asked.code))
+        deployment = Deployment.new(asked, await deploying.package(request, asked.code))
         async with deploying.alone(request, place):
             revision = await deploying.deploy(request, place, deployment, new=True, publish=asked.publish)
         return json_answer(_made(service, place, revision, asked.publish), 201)
@@ -55,7 +57,7 @@ def routes(service: Service) -> APIRouter:
         place = named(request, name)
         check_architectures(asked.architectures)
         service.check_taking()
-        package = await _package(request, asked)
+        package = await deploying.package(request, asked)
         async with deploying.alone(request, place):
             current = await deploying.current(request, place, asked.revision_id)
             if asked.dry_run:
@@ -106,6 +108,7 @@ class Deploying:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._locks: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
+        self._unpacking = anyio.CapacityLimiter(_UNPACKING)
 
     @asynccontextmanager
     async def alone(self, request: Request, place: Named) -> AsyncIterator[None]:
@@ -113,6 +116,18 @@ class Deploying:
         lock = self._locks.setdefault((owner_of(request), place.name), anyio.Lock())
         async with lock:
             yield
+
+    async def package(self, request: Request, asked: Code) -> Package:
+        """What was uploaded.
+
+        Raises:
+            AwsError: if that is nothing that can be deployed.
+            ServerFull: if requests hold too much already.
+        """
+        package = await run_sync(Package.of, asked, limiter=self._unpacking)
+        # Held until the answer, beside the body that it came in.
+        body_of(request).grow(body_of(request).size + sum(map(len, package.files.values())))
+        return package
 
     async def current(self, request: Request, place: Named, known: str | None) -> FunctionRevision:
         """The newest revision.
@@ -162,13 +177,6 @@ class Deploying:
             )
             return await self.deploy(request, place, described, new=False, publish=True)
         return await self._service.functions.publish(owner_of(request), place.name, current.revision)
-
-
-async def _package(request: Request, asked: Code) -> Package:
-    package = await run_sync(Package.of, asked)
-    # Held until the answer, beside the body that it came in.
-    body_of(request).grow(body_of(request).size + sum(map(len, package.files.values())))
-    return package
 
 
 def _shown(service: Service) -> Shown:
