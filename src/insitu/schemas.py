@@ -16,8 +16,10 @@ import orjson
 from .errors import InvalidRequest, TooLarge
 
 _MOST_BYTES, _DEEPEST, _DEEPEST_VALUE = 64 * 1024, 64, 200
-# Steps of a check: of a schema's own, of one with the values, and of a recursive one, which are counted one by one.
-_MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 20_000
+# Steps of a check: of a schema's own, of one with the values, and where they are counted one by one.
+_MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 100_000
+# A pattern never backtracks, but takes up to 5 microseconds for each character.
+_MOST_MATCHED = 64 * 1024
 _MOST_CHAINED = 32
 _MOST_PATTERNS, _PATTERN_STEPS = 64, 20
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=1024 * 1024)
@@ -66,7 +68,7 @@ class Checker:
         with _refusing():
             jsonschema_rs.meta.validate(self._schema)
         cost = _Cost(self._schema)
-        self._steps, self._recursive = cost.steps, cost.recursive
+        self._steps, self._recursive, self._patterns = cost.steps, cost.recursive, cost.patterns
         with _refusing():
             self._validator = jsonschema_rs.validator_for(
                 self._schema, offline=True, validate_formats=False, pattern_options=_PATTERNS
@@ -82,15 +84,14 @@ class Checker:
             InvalidRequest: if it is not; it says where, and what.
             TooLarge: if it is so large that the check would take too long.
         """
-        values = (len(orjson.dumps(value)) if size is None else size) // 2 + 1
+        values = _extent(value, _DEEPEST_VALUE)
         if values * self._steps > _MOST_CHECKS:
             raise TooLarge(
-                f"about {values} values are too many for a schema of {self._steps} steps to check",
-                hint="pass large data as a file or as one string, or make the schema simpler",
+                f"{values} values are too many for a schema of {self._steps} steps to check",
+                hint="pass large data as one string, or make the schema simpler",
             )
-        if is_deep(value, _DEEPEST_VALUE):
-            raise InvalidRequest(f"the arguments are nested deeper than {_DEEPEST_VALUE}")
-        if self._recursive:
+        text = _MOST_MATCHED + 1 if size is None else size
+        if self._recursive or text * self._patterns > _MOST_MATCHED:
             _Counted(self._schema).count(self._schema, value)
         try:
             self._validator.validate(value)
@@ -100,20 +101,24 @@ class Checker:
             raise InvalidRequest(f"the arguments cannot be checked: {_clipped(str(error))}") from None
 
 
-def is_deep(value: Any, deepest: int) -> bool:
-    """Whether a value in JSON's types is nested deeper than so many levels."""
-    level = [value]
+def _extent(value: Any, deepest: int) -> int:
+    """How many values one holds, itself among them.
+
+    Raises:
+        InvalidRequest: if it is nested deeper than so many levels.
+    """
+    count, level = 1, [value]
     for _ in range(deepest + 1):
         inner: list[Any] = []
         for each in level:
-            if isinstance(each, dict):
-                inner += [item for item in each.values() if isinstance(item, (dict, list))]
-            elif isinstance(each, (list, tuple)):
-                inner += [item for item in each if isinstance(item, (dict, list))]
+            if isinstance(each, (dict, list, tuple)):
+                count += len(each)
+                items = each.values() if isinstance(each, dict) else each
+                inner += [item for item in items if isinstance(item, (dict, list, tuple))]
         if not inner:
-            return False
+            return count
         level = inner
-    return True
+    raise InvalidRequest(f"it is nested deeper than {deepest} levels")
 
 
 class _Cost:
@@ -122,8 +127,8 @@ class _Cost:
     def __init__(self, root: Schema) -> None:
         self.steps = 0
         self.recursive = False
+        self.patterns = 0
         self._root = root
-        self._patterns = 0
         self._visit(root, 1, {})
 
     def _visit(self, schema: Schema, weight: int, open_references: Mapping[str, bool], chained: int = 0) -> None:
@@ -135,7 +140,8 @@ class _Cost:
             raise _no_schema(f"more than {_MOST_CHAINED} schemas within each other are for the same value")
         weight *= 2 if any(keyword in schema for keyword in ("unevaluatedItems", "unevaluatedProperties")) else 1
         below = dict.fromkeys(open_references, False)
-        for here, inner in _inner(schema):
+        for keyword, inner in _inner(schema):
+            here = keyword in _HERE
             self._visit(inner, weight, open_references if here else below, chained + 1 if here else 0)
         if "$ref" in schema:
             self._follow(schema["$ref"], weight, open_references, chained)
@@ -153,30 +159,35 @@ class _Cost:
         if schema is not self._root and (refused := [word for word in _REFUSED if isinstance(schema.get(word), str)]):
             raise _no_schema(f"{refused[0]} is not taken; refer to a place as in {{'$ref': '#/$defs/name'}}")
         patterns = len(schema.get("patternProperties") or ()) + ("pattern" in schema)
-        self._patterns += patterns
-        if self._patterns > _MOST_PATTERNS:
+        self.patterns += patterns
+        if self.patterns > _MOST_PATTERNS:
             raise _no_schema(f"it has more than {_MOST_PATTERNS} patterns, its references written out")
         listed = sum(len(schema.get(word) or ()) for word in ("enum", "required"))
         return 1 + len(schema) // 4 + listed // 4 + patterns * _PATTERN_STEPS
 
 
 class _Counted:
-    """Counts what a recursive schema does with a value: with each level of that, it may double."""
+    """Counts what a schema does with a value: if it is recursive, that may double with each level."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._left = _MOST_COUNTED
+        self._steps = self._matched = 0
 
     def count(self, schema: Schema, value: Any) -> None:
         """Raise InvalidRequest if it is too much."""
-        self._left -= 1
-        if self._left < 0:
+        self._steps += 1
+        self._matched += _matched(schema, value)
+        if self._steps > _MOST_COUNTED:
             raise InvalidRequest(
-                f"to check the arguments takes more than {_MOST_COUNTED} steps, since the schema contains itself",
+                f"to check the arguments takes more than {_MOST_COUNTED} steps",
                 hint="nest them less, or make the schema simpler",
             )
-        for here, inner in _inner(schema, value):
-            for each in [value] if here else _items(value):
+        if self._matched > _MOST_MATCHED:
+            raise InvalidRequest(
+                f"the schema's patterns are for more than {_MOST_MATCHED} characters", hint="give those no pattern"
+            )
+        for keyword, inner in _inner(schema):
+            for each in _subjects(keyword, value):
                 self.count(inner, each)
         for name, inner in _named(schema):
             if isinstance(value, dict) and name in value:
@@ -185,19 +196,34 @@ class _Counted:
             self.count(_resolve(self._root, schema["$ref"]), value)
 
 
-def _inner(schema: Schema, value: Any = None) -> Iterator[tuple[bool, Schema]]:
-    """The schemas within one, and whether they are for the same value; with a value, without its named properties."""
+def _inner(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """The schemas within one, each with its keyword."""
     for keyword in (*_HERE, *_BELOW):
         found = schema.get(keyword)
-        if value is not None and keyword == "properties":
-            continue
         if isinstance(found, dict):
             inner: Sequence[Any] = list(found.values()) if keyword in _MAPPINGS else [found]
         else:
             inner = found if isinstance(found, list) else ()
         for each in inner:
             if isinstance(each, dict):
-                yield keyword in _HERE, each
+                yield keyword, each
+
+
+def _subjects(keyword: str, value: Any) -> Sequence[Any]:
+    """What a keyword's schemas are for; those of named properties are found by their names."""
+    if keyword in _HERE:
+        return [value]
+    if isinstance(value, dict) and keyword != "properties":
+        return list(value) if keyword == "propertyNames" else list(value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _matched(schema: Schema, value: Any) -> int:
+    """How many characters a schema's patterns are for."""
+    if isinstance(value, str):
+        return len(value) if "pattern" in schema else 0
+    patterns = schema.get("patternProperties")
+    return len(patterns) * sum(map(len, value)) if patterns and isinstance(value, dict) else 0
 
 
 def _named(schema: Schema) -> Iterator[tuple[str, Schema]]:
@@ -205,12 +231,6 @@ def _named(schema: Schema) -> Iterator[tuple[str, Schema]]:
     for name, inner in properties.items() if isinstance(properties, dict) else ():
         if isinstance(inner, dict):
             yield name, inner
-
-
-def _items(value: Any) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else ()
 
 
 def _resolve(root: Schema, reference: object) -> Schema:
@@ -230,8 +250,7 @@ def _resolve(root: Schema, reference: object) -> Schema:
 def _readable(schema: object) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise _no_schema("it is no object")
-    if is_deep(schema, _DEEPEST):
-        raise _no_schema(f"it is nested deeper than {_DEEPEST}")
+    _extent(schema, _DEEPEST)
     try:
         size = len(orjson.dumps(schema))
     except TypeError as error:

@@ -23,6 +23,7 @@ COMMANDS = (
     "cp",
     "interrupt",
     "rm",
+    "tools",
     "doctor",
     "bench",
     "version",

@@ -110,7 +110,7 @@ async def test_a_newer_schema_is_left_alone(folder: Path) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     failed = await refused(folder)
-    assert "has schema 99; this insitu knows 2" in failed.message
+    assert "has schema 99; this insitu knows 3" in failed.message
     assert "update insitu" in str(failed.hint)
 
 

@@ -26,6 +26,8 @@ class RemoteFunction(Generic[P, T]):
         name: what it is called on the server.
     """
 
+    __name__: str
+
     def __init__(
         self, local: Callable[P, T], client: Client | None, name: str | None, options: FunctionOptions
     ) -> None:
