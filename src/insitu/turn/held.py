@@ -11,8 +11,8 @@ from ..engine import Engine
 from ..settings import Settings
 from ..tools import Registry
 from ..types import MIB
-from .events import CallDone
-from .resuming import Resumption
+from .events import CallDone, Message
+from .resuming import GONE, Resumption, is_last
 from .running import CallRunner
 from .showing import Showing
 from .step import ModelCall
@@ -77,17 +77,26 @@ class StepRuns:
         run = self.find(owner, call_id)
         return run.callers[call_id] if run else None
 
-    def resume(self, owner: str, open_calls: Sequence[str], answers: Mapping[str, object]) -> Resumption:
+    def resume(
+        self, owner: str, messages: Sequence[Message], open_calls: Sequence[str], answers: Mapping[str, object]
+    ) -> Resumption:
         """What to go on with.
 
         Args:
-            open_calls: calls of the model's that the transcript has no output of, the latest last.
-            answers: all answers of the client's in the transcript.
+            open_calls: calls of the model's that the transcript has no output of.
+            answers: all answers of the client's in the transcript, to calls that code made.
         """
-        found = [run for call_id in open_calls if (run := self.find(owner, call_id))]
-        run = found[-1] if found else None
-        mine = [call_id for call_id in open_calls if run and call_id in run.callers]
-        return Resumption(run, mine, answers, [call_id for call_id in open_calls if call_id not in mine])
+        outputs: dict[str, str] = {}
+        mine: list[str] = []
+        run: StepRun | None = None
+        for call_id in open_calls:
+            found = self.find(owner, call_id)
+            if found is not None and is_last(messages, call_id):
+                run = found
+                mine.append(call_id)
+            else:
+                outputs[call_id] = found.runs[call_id].done.told if found and call_id in found.runs else GONE
+        return Resumption(run, mine, answers, outputs)
 
     def forget_old(self) -> None:
         """Forget what has ended long ago, or is too much to keep."""

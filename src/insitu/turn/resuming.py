@@ -22,13 +22,13 @@ class Resumption:
         run: where the calls are run; None if there is nothing to go on with.
         open_calls: those of them that the transcript has no output of.
         answers: what the client answers, by the ids of its functions' calls.
-        lost: open calls that nobody knows any more.
+        outputs: of open calls with which there is no going on, since they are gone, or the model has answered since.
     """
 
     run: StepRun | None
     open_calls: Sequence[str]
     answers: Mapping[str, object]
-    lost: Sequence[str]
+    outputs: Mapping[str, str]
 
     @property
     def unanswered(self) -> str | None:
@@ -38,8 +38,14 @@ class Resumption:
         return self.run.waiting[0]
 
     def fill(self, messages: Sequence[Message]) -> list[Message]:
-        """The transcript with a word on what is lost."""
-        return with_outputs(messages, dict.fromkeys(self.lost, GONE))
+        """The transcript with the outputs of all other calls."""
+        return with_outputs(messages, self.outputs)
+
+
+def is_last(messages: Sequence[Message], call_id: str) -> bool:
+    """Whether a call is one of the last that the model has made, and it has said nothing since."""
+    answer = next((message for message in reversed(messages) if message.get("role") == "assistant"), {})
+    return any(call.get("id") == call_id for call in answer.get("tool_calls") or ())
 
 
 def with_outputs(messages: Sequence[Message], outputs: Mapping[str, str]) -> list[Message]:

@@ -171,13 +171,15 @@ def test_it_goes_on_from_items_that_are_sent_back(client: OpenAI, model: Scripte
 
 
 def test_it_goes_on_where_the_calls_alone_are_sent_back(client: OpenAI, model: ScriptedModel) -> None:
-    model.script(run(ONE), say("Done."))
+    model.script(run(ONE), say("Done."), say("Yes."))
     first = ask(client, tools=TOOLS, store=False)
     plain = [made.model_dump(include={"type", "call_id", "name", "arguments"}) for made in functions(first)]
-    given = [{"role": "user", "content": "How is it?"}, *plain, *answers(first, Ulm="rain")]
+    given: list[Any] = [{"role": "user", "content": "How is it?"}, *plain, *answers(first, Ulm="rain")]
     second = ask(client, tools=TOOLS, store=False, input=given)
     assert (second.output_text, logs(second)) == ("Done.", ["rain 42"])
-    assert told(model.requests[1].body) == ["rain 42"]
+    given += [{"role": "assistant", "content": "Done."}, {"role": "user", "content": "Really?"}]
+    assert kinds(ask(client, tools=TOOLS, store=False, input=given)) == ["message"]
+    assert [told(received.body) for received in model.requests[1:]] == [["rain 42"], ["rain 42"]]
 
 
 def test_it_goes_on_in_a_conversation(client: OpenAI, model: ScriptedModel) -> None:

@@ -51,7 +51,7 @@ class Chat:
         container, expired = await _container(service, owner, asked.container, history.containers)
         contents: Contents = []
         messages = await _with_files(service, owner, history.messages, container, contents)
-        resumption = service.turns.runs.resume(owner, history.open_calls, history.answers)
+        resumption = service.turns.runs.resume(owner, history.messages, history.open_calls, history.answers)
         if (call_id := resumption.unanswered) is not None:
             raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
         tool = service.turns.python(container, asked.names, service.turns.grant(asked.granted, asked.for_code))

@@ -82,7 +82,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
     instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
     transcript = transcript_of(readable, instructions, names, partial(service.turns.runs.caller, owner))
-    resumption = service.turns.runs.resume(owner, transcript.open_calls, transcript.answers)
+    resumption = service.turns.runs.resume(owner, transcript.messages, transcript.open_calls, transcript.answers)
     if (call_id := resumption.unanswered) is not None:
         raise BadParameter("input", f"No tool output found for function call {call_id}.")
     turn = TurnRequest(
