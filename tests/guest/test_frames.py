@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
@@ -49,6 +49,7 @@ def crossed(value: Any) -> Any:
     return values.decode(json.loads(values.dumps(value)))
 
 
+@settings(deadline=None)
 @given(ARRAYS)
 def test_arrays_come_back_as_they_were(array: Any) -> None:
     back = crossed(array)
@@ -116,6 +117,7 @@ def test_series_come_back_as_they_were(name: str) -> None:
     pandas.testing.assert_series_equal(crossed(FRAME[name].rename((1, "x"))), FRAME[name].rename((1, "x")))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(), min_size=1), st.lists(st.integers(-(1 << 63), (1 << 63) - 1)))
 def test_columns_of_numbers_come_back_to_the_last_bit(floats: list[float], whole: list[int]) -> None:
     pandas.testing.assert_series_equal(crossed(pandas.Series(floats)), pandas.Series(floats), check_exact=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insitu.engine.bulk import Bulk
 from insitu.guest import values
+from insitu.guest.forms import FORMS
 from insitu.guest.values import NotDecodable, NotEncodable
 
 from .test_other_pythons import MINORS, find_python
@@ -63,16 +64,19 @@ def plain(value: Any) -> str:
     return repr(value)
 
 
+@settings(deadline=None)
 @given(anything)
 def test_values_come_back_as_they_were(value: Any) -> None:
     assert plain(crossed(value)) == plain(value)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, st.integers()))
 def test_keys_come_back_as_they_were(value: dict[Any, int]) -> None:
     assert crossed(value) == value
 
 
+@settings(deadline=None)
 @given(st.sets(keys))
 def test_sets_come_back_as_they_were(value: set[Any]) -> None:
     assert crossed(value) == value
@@ -180,6 +184,30 @@ def test_what_stands_for_no_value_is_refused(encoded: Any, said: str) -> None:
     with pytest.raises(NotDecodable) as refused:
         values.decode(encoded, "args[0]")
     assert said in str(refused.value)
+
+
+NAMES = ("bool", "int64", "float64", "complex128", "str", "object", "datetime64[ns]", "timedelta64[s]", "category")
+jsons: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(NAMES),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        | st.fixed_dictionaries({name: inner | st.lists(inner, max_size=3) for name in ("names", "dtypes", "data")})
+        | st.sampled_from(sorted(FORMS)).flatmap(
+            lambda name: st.fixed_dictionaries({"$type": st.just(name), **dict.fromkeys(FORMS[name].fields, inner)})
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(jsons)
+def test_whatever_json_comes_is_read_or_refused(encoded: Any) -> None:
+    try:
+        values.decode(encoded)
+    except NotDecodable as refused:
+        assert str(refused).startswith("the value")
 
 
 def test_json_that_is_nested_too_deep_is_refused() -> None:

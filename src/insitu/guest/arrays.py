@@ -21,7 +21,8 @@ def write(value: Any, check: Check) -> tuple[Any, ...]:
     dtype = {"U": "str", "S": "bytes"}.get(value.dtype.kind) or value.dtype.name
     if not _DTYPE.fullmatch(dtype) or isinstance(value, numpy.ma.MaskedArray):
         raise Unfit(f"is a {type(value).__name__} of dtype {value.dtype}, which has no form in JSON; see astype()")
-    return dtype, list(value.shape), _elements(value.ravel(), value.dtype.kind)
+    # In the machine's own order of bytes: numpy gives the text of times in another one wrong.
+    return dtype, list(value.shape), _elements(value.astype(value.dtype.newbyteorder("=")).ravel(), value.dtype.kind)
 
 
 def _elements(flat: Any, kind: str) -> list[Any]:
