@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.pythons import find_python
+
 from .conftest import Notebook, cell_server
 
 MINORS = [minor for minor in range(9, 15) if minor != sys.version_info.minor]
-
-
-def find_python(minor: int) -> str | None:
-    """The path of a Python 3.``minor``, by name or from pyenv."""
-    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python3"))
-    return str(installed[-1]) if installed else shutil.which(f"python3.{minor}")
 
 
 @pytest.fixture(scope="module", params=MINORS, ids=lambda minor: f"3.{minor}")
