@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import TypeAdapter
 
+from insitu.engine import ToolSpec
 from insitu.engine.execution import RunningExecution
 from insitu.engine.listing import Listing
 from insitu.engine.session import FileUpload, Session, Task
@@ -33,6 +34,7 @@ from tests.fuzz.values import ANY, encoded, like
 from tests.support.guest import chunks
 
 HANG_S = 20
+TOOLS = (ToolSpec("echo"), ToolSpec("ask", pauses=True))
 SILENCE_S = 0.05
 
 ENTRY = like(
@@ -61,7 +63,13 @@ CLAIM = like(
     truncated=st.booleans(),
     complete=st.booleans(),
 )
-KINDS = st.sampled_from([protocol.READY, protocol.RESULT, protocol.FINISHED, protocol.REPLY, protocol.REFUSED])
+CALL = like(
+    name=st.sampled_from(["echo", "ask", "nope", "", "\ud800", "x" * 70_000]),
+    arguments=st.dictionaries(st.text(max_size=8), ANY, max_size=4),
+)
+KINDS = st.sampled_from(
+    [protocol.READY, protocol.RESULT, protocol.TOOL_CALL, protocol.FINISHED, protocol.REPLY, protocol.REFUSED]
+)
 
 
 def control(body: bytes, tail: bytes = b"") -> bytes:
@@ -69,8 +77,15 @@ def control(body: bytes, tail: bytes = b"") -> bytes:
     return len(body).to_bytes(4, "little") + body + tail
 
 
+def numbered(number: int, body: bytes) -> bytes:
+    """A payload of a call as honest guests write it."""
+    return protocol.NUMBER.pack(number) + body
+
+
+NUMBERS = st.sampled_from([0, 1, 1, 2, (1 << 32) - 1])
 PAYLOADS = st.one_of(
     st.binary(max_size=40),
+    st.builds(numbered, NUMBERS, (CALL | ANY).map(encoded) | st.binary(max_size=40)),
     st.builds(control, (RESULT | CLAIM | REPLY | ANY).map(encoded), st.binary(max_size=10)),
     st.builds(control, st.binary(max_size=40)),
 )
@@ -92,6 +107,11 @@ STREAMS = st.one_of(
         lambda results, end: b"".join([*(protocol.frame(protocol.RESULT, control(encoded(r))) for r in results), end]),
         st.lists(RESULT, max_size=5),
         HONEST_END,
+    ),
+    st.builds(
+        lambda calls, end: b"".join([*(protocol.frame(protocol.TOOL_CALL, call) for call in calls), end]),
+        st.lists(st.builds(numbered, NUMBERS, CALL.map(encoded)), max_size=5),
+        HONEST_END | st.just(b""),
     ),
     st.binary(max_size=200),
 )
@@ -234,11 +254,25 @@ def test_whatever_an_interpreter_says_is_an_execution_or_an_error(
 async def carry_out(session: Session, uploads: bool) -> None:
     running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
     files = [FileUpload("a", b"x")] if uploads else []
-    task = Task("1", timeout_s=0.1, grace_s=0.01, files=files, return_files=["*"])
-    running.finish(await session.execute(running, task))
+    task = Task("1", 0.1, 0.01, files=files, return_files=["*"], tools=TOOLS, tool_wait_s=0.05)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answer_calls, running)
+        try:
+            running.finish(await session.execute(running, task))
+        finally:
+            tasks.cancel_scope.cancel()
+    assert running.slot._slots.value == 1
     check_execution(await running.result())
     for event in running.log.entries:
         json.loads(dumps(event.data))
+
+
+async def answer_calls(running: RunningExecution) -> None:
+    """Answer every other call with what it has sent; the rest is given up."""
+    async for event in running.log.read():
+        if event.kind == "tool_call" and event.seq % 2:
+            assert event.data["name"] in ("echo", "ask")
+            await running.answer(event.data["call_id"], event.data["arguments"])
 
 
 @contextmanager
@@ -247,7 +281,9 @@ def suppress_one(kind: type[InsituError]) -> Iterator[None]:
     try:
         yield
     except* kind as group:
-        (error,) = group.exceptions
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            (error,) = error.exceptions
         assert isinstance(error, kind)
         assert len(error.message) < 5000
 
@@ -322,6 +358,11 @@ ENDLESS: dict[str, tuple[Iterable[bytes], ...]] = {
     "a payload": (chain([protocol.HEADER.pack(2 * MIB, protocol.RESULT)], repeat(b"{" * 50_000)), (), ()),
     "output": ((), repeat(b"x" * 50_000), ()),
     "errors without a character": ((), (), repeat(b"\xff" * 50_000)),
+    "calls": (repeat(protocol.call_frame(1, "echo", "{}") * 500), (), ()),
+    "calls of what there is not": (repeat(protocol.call_frame(1, "nope", "{}") * 500), (), ()),
+    "calls that are large": (repeat(protocol.call_frame(1, "echo", f'{{"x": "{"x" * MIB}"}}')), (), ()),
+    "calls that swell": (repeat(protocol.call_frame(1, "echo", f'{{"x": [{"{},".join([""] * 30_000)}{{}}]}}')), (), ()),
+    "a call": (chain([protocol.HEADER.pack(8 * MIB, protocol.TOOL_CALL)], repeat(b"{" * 50_000)), (), ()),
 }
 
 
@@ -332,11 +373,38 @@ def test_what_never_ends_is_ended_and_not_kept(what: str) -> None:
     async def execute() -> None:
         async with puppet_session(said=said) as session:
             running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
-            execution = await session.execute(running, Task("1", timeout_s=0.3, grace_s=0.01))
+            tools = TOOLS if "call" in what else ()
+            execution = await session.execute(running, Task("1", 0.3, 0.01, tools=tools))
             assert execution.outcome in ("timeout", "crashed")
             check_execution(execution)
 
-    assert peak_of(execute) < 24 * MIB
+    # Of a call the host holds the bytes, the text and the value at one time.
+    assert peak_of(execute) < (48 if "call" in what else 24) * MIB
+
+
+def test_answers_that_are_never_read_are_bounded() -> None:
+    calls = [protocol.call_frame(number, "echo", "{}") for number in range(200)]
+    refused: list[Any] = []
+
+    async def execute() -> None:
+        async with puppet_session(said=(calls, (), ())) as session:
+            running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
+
+            async def answer() -> None:
+                async for event in running.log.read():
+                    if event.kind == "tool_call":
+                        await running.answer(event.data["call_id"], "x" * 4 * MIB)
+                    if event.kind == "tool_result" and "error" in event.data:
+                        refused.append(event.data["error"]["name"])
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(answer)
+                execution = await session.execute(running, Task("1", 2, 0.01, tools=TOOLS))
+                tasks.cancel_scope.cancel()
+            assert execution.outcome == "timeout"
+
+    assert peak_of(execute) < 110 * MIB
+    assert refused == ["MemoryError"] * 184
 
 
 @pytest.mark.parametrize("what", [PIECE, protocol.frame(protocol.REPLY, control(b'{"id": 0}')) * 5000, b"\0" * 50_000])

@@ -208,6 +208,7 @@ class ToolCalls:
         del self._pending[call.id]
         if call.tool.pauses:
             self._set_clock()
+        text = self._within_room(text)
         self._log.append("tool_result", {"call_id": call.id, "name": call.tool.name, **self._telling.of(text)})
         self._send(call.number, text)
 
@@ -234,8 +235,12 @@ class ToolCalls:
         """Forget what waits: the code is over, and its interpreter may be gone."""
         self._pending.clear()
 
+    def _within_room(self, text: bytes) -> bytes:
+        unread = self._clock.unsent
+        if unread + len(text) <= _MOST_UNREAD:
+            return text
+        message = f"{unread} bytes of answers wait for the code to read them; at most {_MOST_UNREAD} do"
+        return encoded(ToolFailure("MemoryError", f"{message}: call fewer at once"))
+
     def _send(self, number: int, text: bytes) -> None:
-        if self._clock.unsent + len(text) > _MOST_UNREAD:
-            unread = f"{self._clock.unsent} bytes of answers wait to be read"
-            text = encoded(ToolFailure("MemoryError", f"{unread}; at most {_MOST_UNREAD} may: call fewer at once"))
         self._clock.send(protocol.numbered_frame(protocol.TOOL_RESULT, number, text))

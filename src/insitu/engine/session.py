@@ -52,11 +52,12 @@ class Task:
 
     def request(self) -> dict[str, Any]:
         """What the interpreter is told of it, besides its tail."""
-        return {
-            "env_vars": dict(self.env_vars),
-            "call": self.call.request() if self.call else None,
-            "tools": [tool.declaration() for tool in self.tools],
-        }
+        request: dict[str, Any] = {"env_vars": dict(self.env_vars)}
+        if self.call:
+            request["call"] = self.call.request()
+        if self.tools:
+            request["tools"] = [tool.declaration() for tool in self.tools]
+        return request
 
     def tail(self) -> bytes:
         """The code, or a function's source and its arguments."""

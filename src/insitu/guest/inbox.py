@@ -82,10 +82,15 @@ class Inbox:
         self._loops: dict[Waiter, asyncio.AbstractEventLoop] = {}
 
     def receive(self) -> list[protocol.Frame]:
-        """Wait for requests, between two cells."""
+        """Wait for requests, between two cells: no interrupt is raised there."""
         waiter = self.expect(*_REQUEST)
-        if not self._requests:
-            self.wait(waiter)
+        while not self._requests:
+            self._enter(waiter)
+            if self._watcher is waiter:
+                self._take_in(_read(self._fd, _CHUNK))
+            else:
+                waiter.sleep()
+        self._leave(waiter)
         requests, self._requests = self._requests, []
         return requests
 
@@ -103,6 +108,7 @@ class Inbox:
 
     def release(self) -> None:
         """Tell those who wait for the answer to a call that none will come."""
+        self._seen_early = False
         if self._waiting:
             self._shield(self._release)
 
@@ -181,11 +187,14 @@ class Inbox:
 
     def _pump(self) -> None:
         with self._lock:
-            if not _select([self._fd], [], [], 0)[0]:
-                return  # somebody has taken it in meanwhile
-            data = _read(self._fd, _CHUNK)
-            if not data:
-                _exit(0)
+            # Somebody may have taken it in meanwhile.
+            if _select([self._fd], [], [], 0)[0]:
+                self._take_in(_read(self._fd, _CHUNK))
+
+    def _take_in(self, data: bytes) -> None:
+        if not data:
+            _exit(0)
+        with self._lock:
             for kind, payload in self._decoder.feed(data):
                 self._deliver(kind, payload)
 
