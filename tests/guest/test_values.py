@@ -19,8 +19,9 @@ from insitu.engine.bulk import Bulk
 from insitu.guest import values
 from insitu.guest.forms import FORMS
 from insitu.guest.values import NotDecodable, NotEncodable
+from tests.support.pythons import find_python
 
-from .test_other_pythons import MINORS, find_python
+from .test_other_pythons import MINORS
 
 SOURCES = Path(__file__).parents[2] / "src"
 MOST = 10 << 20
