@@ -75,7 +75,7 @@ def leave() -> None:
 @insitu.tool
 def leak() -> None:
     """Fails, and tells more than it should."""
-    raise ValueError("cannot open db://reader:sesame-open-sesame@db")
+    raise ValueError("cannot ask insitu with the key sesame-open-sesame")
 
 
 @insitu.tool

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx2
 import pytest
+from pydantic import SecretStr
+
+from insitu.settings import Settings
+from tests.support.serving import serving
 
 from .conftest import Run
 
@@ -105,6 +111,14 @@ for _ in range(4):
 """
     last = str(_printed(run(code))).splitlines()[-1]
     assert last == "RuntimeError 2 earlier calls of it have not ended, although nobody waits for them"
+
+
+def test_keys_of_the_server_are_in_no_message(settings: Settings, tmp_path: Path) -> None:
+    own = settings.model_copy(update={"api_keys": (SecretStr("sesame-open-sesame"),), "data_dir": tmp_path})
+    with serving(own) as url, httpx2.Client(base_url=url, timeout=50) as client:
+        client.headers["authorization"] = "Bearer sesame-open-sesame"
+        error = client.post("/v1/execute", json={"code": "tools.leak()", "tools": ["leak"]}).json()["error"]
+    assert error["value"] == "cannot ask insitu with the key [secret]"
 
 
 def test_a_rate_is_kept_over_executions(run: Run) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 
 import anyio
@@ -21,6 +23,43 @@ def sdk(url: str) -> Iterator[insitu.Client]:
 def next_day(day: date) -> date:
     """The day after this one."""
     return day.replace(day=day.day + 1)
+
+
+class Cut:
+    """A way to a server, whose first connection that brings certain bytes is cut behind them."""
+
+    def __init__(self, server: httpx2.URL, after: bytes, listener: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.done = threading.Event()
+        self._server, self._after, self._listener = server, after, listener
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.create_connection((self._server.host, self._server.port or 0))
+                threading.Thread(target=self._pump, args=(near, far)).start()
+                threading.Thread(target=self._pump, args=(far, near)).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), closing(target):
+            while data := source.recv(65536):
+                target.sendall(data)
+                if self._after in data and not self.done.is_set():
+                    self.done.set()
+                    source.shutdown(socket.SHUT_RDWR)
+                    target.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def cut_after(url: str, after: bytes) -> Iterator[Cut]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        cut = Cut(httpx2.URL(url), after, listener)
+        thread = threading.Thread(target=cut.serve)
+        thread.start()
+        yield cut
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def double(number: int) -> int:
@@ -53,6 +92,17 @@ for call in (lambda: tools.fail("gone"), lambda: tools.fail(5), tools.opaque):
     assert told[1] == 'fail: key: 5 is not of type "string"'
     assert told[2].startswith("the value is of type object")
     assert "".join(heard).splitlines() == told
+
+
+def test_a_run_goes_on_when_the_connection_drops(url: str) -> None:
+    with cut_after(url, b"event: tool_call") as cut, insitu.Client(cut.url) as client:
+
+        def cut_now(number: int) -> int:
+            cut.done.wait(30)
+            return number * 2
+
+        done = client.run("print('before'); print(tools.cut_now(4))", client_tools=[cut_now])
+    assert (cut.done.is_set(), done.stdout) == (True, "before\n8\n")
 
 
 def test_calls_side_by_side_are_answered_side_by_side(sdk: insitu.Client) -> None:
