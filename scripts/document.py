@@ -34,6 +34,8 @@ _SECTIONS = {
     "upstream": "The model and the turn",
     "python": "Environments and wall",
     "pool_size": "Room",
+    "function_concurrency": "Functions",
+    "tools": "Tools",
     "grace_s": "Defaults of a session",
     "max_timeout_s": "Ceilings of what a caller may ask for",
 }
@@ -45,7 +47,7 @@ _WITHOUT_CLASS: dict[str, Row] = {
     "internal": (500, SERVER, "a defect of insitu; the server's log has the request id"),
 }
 _TIMES = ("idle_timeout_s", "ttl_s")
-_ONLY_IN_PYTHON = {"answer_failed", "server_unreachable"}
+_ONLY_IN_PYTHON = {"answer_failed", "invocation_failed", "server_unreachable"}
 
 
 def pages() -> dict[Path, str]:
