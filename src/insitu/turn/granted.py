@@ -62,7 +62,7 @@ NOTHING = Granted()
 
 
 def _line(call: str, description: str) -> str:
-    about = " ".join(description.split())
+    about = " ".join(description.strip().partition("\n\n")[0].split())
     line = f"{call}: {about}" if about else call
     return line if len(line) <= _MOST_LINE else f"{line[: _MOST_LINE - 1]}…"
 
