@@ -27,7 +27,16 @@ DTYPES = (
     | hn.unicode_string_dtypes(endianness="=")
     | hn.byte_string_dtypes(endianness="=")
 )
-ARRAYS = DTYPES.flatmap(lambda dtype: hn.arrays(dtype, hn.array_shapes(min_dims=0, min_side=0, max_side=4)))
+# Half characters are refused, and numpy itself drops a NUL at the end.
+LETTERS = st.characters(codec="utf-8", exclude_characters="\0")
+
+
+def of_dtype(dtype: Any) -> st.SearchStrategy[Any]:
+    texts = st.text(LETTERS, max_size=dtype.itemsize // 4) if dtype.kind == "U" else None
+    return hn.arrays(dtype, hn.array_shapes(min_dims=0, min_side=0, max_side=4), elements=texts)
+
+
+ARRAYS = DTYPES.flatmap(of_dtype)
 WHEN = pandas.to_datetime(["2024-01-01T00:00:00.123456789", None], format="ISO8601")
 FRAME = pandas.DataFrame(
     {
