@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import chart, latency, load, machine, report, step, trips, trips_chart
+from . import chart, fanout, fanout_chart, latency, load, machine, report, step, trips, trips_chart
 from .bench import Bench
 from .measure import Effort, Row
 
@@ -26,10 +26,16 @@ ROWS: Mapping[str, Callable[[Bench], Row]] = {
     "cpu": load.computing,
     "step": step.added,
     "trips": trips.round_trips,
+    "fanout": fanout.fan_out,
 }
 _QUICK = 0.1
 _RESULTS, _PAGE = "benchmarks/results/latest.json", "docs/benchmarks.md"
-_LATENCY, _TRIPS = "docs/images/latency.svg", "docs/images/roundtrips.svg"
+_LATENCY = "docs/images/latency.svg"
+# The charts of single rows.
+_CHARTS: Mapping[str, tuple[str, Callable[[dict[str, Any], Path], None]]] = {
+    "trips": ("docs/images/roundtrips.svg", trips_chart.draw),
+    "fanout": ("docs/images/fanout.svg", fanout_chart.draw),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,9 +93,10 @@ def _write(run: dict[str, Any], folder: Path, console: Console) -> None:
     chart.draw(run, folder / _LATENCY)
     written = [_RESULTS, _PAGE, _LATENCY]
     for row in run["rows"]:
-        if "cells" in row:
-            trips_chart.draw(row, folder / _TRIPS)
-            written.append(_TRIPS)
+        if row["key"] in _CHARTS:
+            path, draw = _CHARTS[row["key"]]
+            draw(row, folder / path)
+            written.append(path)
     console.print(f"\nwrote {', '.join(written)}", highlight=False)
 
 

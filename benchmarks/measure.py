@@ -130,6 +130,17 @@ class Row:
         return None if floor is None else round(measurement.number("p50") / floor.number("p50"), 2)
 
 
+@dataclass(slots=True)
+class CellRow(Row):
+    """A row whose table has a line for each cell, and columns of its own."""
+
+    cells: list[dict[str, Any]] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {**Row.summary(self), "cells": self.cells}
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How many samples to take.

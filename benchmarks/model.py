@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -82,12 +83,12 @@ def answer(body: Json) -> Step:
     return say(right_answer(int(re.findall(r"\d+", given[-1])[0])))
 
 
-def main(first_token_s: float, tokens_per_s: float) -> None:
+def serve(model: TimedModel, answer: Callable[[Json], Step]) -> None:
     """Answer until nobody asks any more."""
-    with TimedModel(first_token_s, tokens_per_s) as model:
+    with model:
         model.script(*itertools.repeat(answer, _MOST_STEPS))
         tell(urlsplit(model.url).port)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), float(sys.argv[2]))
+    serve(TimedModel(float(sys.argv[1]), float(sys.argv[2])), answer)

@@ -94,6 +94,20 @@ _TRIPS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "gain, hosted": lambda cell: f"{cell['gain_hosted']:.1f}x",
     "n": lambda cell: str(cell["n"]),
 }
+# Of the row about fan-outs, whose lines are ways.
+_FANOUT: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "way": lambda cell: cell["label"],
+    "model": lambda cell: cell["model"],
+    "the tool gives": lambda cell: cell["result"],
+    "requests": lambda cell: str(cell["requests"]),
+    "steps": lambda cell: str(cell["steps"]),
+    "tokens read": lambda cell: f"{cell['prompt_tokens']:,}",
+    "written": lambda cell: f"{cell['completion_tokens']:,}",
+    "time": lambda cell: _seconds(cell["ms"]),
+    "gain": lambda cell: f"{cell['gain']:.1f}x",
+    "n": lambda cell: str(cell["n"]),
+}
+_CELLS = {"trips": _TRIPS, "fanout": _FANOUT}
 
 
 def _seconds(ms: float) -> str:
@@ -102,8 +116,8 @@ def _seconds(ms: float) -> str:
 
 def _table(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The heads of its columns, and its lines."""
-    if "cells" in row:
-        return list(_TRIPS), [[text(cell) for text in _TRIPS.values()] for cell in row["cells"]]
+    if columns_of := _CELLS.get(row["key"]):
+        return list(columns_of), [[text(cell) for text in columns_of.values()] for cell in row["cells"]]
     columns = list(_columns(row))
     return ["", *columns], [[m["name"], *(_COLUMNS[name](m) for name in columns)] for m in row["measurements"]]
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 import insitu
 
 from . import model, ways
 from .bench import Bench
 from .children import child
-from .measure import Effort, Goal, Row, percentile, repeat, timed
+from .measure import CellRow, Effort, Goal, Row, percentile, repeat, timed
 from .model import AT_ONCE, FAST, SLOW, Speed
 from .servers import Connection, Server, running_server
 
@@ -86,15 +85,8 @@ WAYS = {"here": Ends.loop_here, "hosted": Ends.loop_hosted, "insitu": Ends.one_r
 _NAMES = {"here": "loop, own sandbox", "hosted": "loop, hosted sandbox", "insitu": "insitu"}
 
 
-@dataclass(slots=True)
-class TripsRow(Row):
+class TripsRow(CellRow):
     """A row whose table has a line for each question, and a column for each way."""
-
-    cells: list[dict[str, Any]] = field(default_factory=list)
-
-    def summary(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {**Row.summary(self), "cells": self.cells}
 
     def note(self, cell: Cell, samples: dict[str, list[float]]) -> None:
         """Add what a question took by each way."""

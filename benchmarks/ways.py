@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from openai import OpenAI
+from openai.types.responses import Response
 
 import insitu
 
@@ -18,7 +19,7 @@ Run = Callable[[str], str]
 # Puts a question to a model, and gives its answer.
 Ask = Callable[[str], str]
 
-_MODEL = "scripted"
+MODEL = "scripted"
 _PYTHON: Any = {
     "type": "function",
     "function": {
@@ -27,7 +28,7 @@ _PYTHON: Any = {
         "parameters": {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]},
     },
 }
-_CODE_INTERPRETER: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
+CODE_INTERPRETER: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def by_loop(client: OpenAI, question: str, run: Run) -> str:
     """The classic way: one request for each call of the model, whose code runs where the client says."""
     messages: list[Any] = [{"role": "user", "content": question}]
     while True:
-        completion = client.chat.completions.create(model=_MODEL, messages=messages, tools=[_PYTHON])
+        completion = client.chat.completions.create(model=MODEL, messages=messages, tools=[_PYTHON])
         message = completion.choices[0].message
         if not message.tool_calls:
             return message.content or ""
@@ -53,14 +54,21 @@ def by_loop(client: OpenAI, question: str, run: Run) -> str:
 
 
 def by_insitu(client: OpenAI, question: str) -> str:
-    """One request, whose stream is read to its end."""
-    with client.responses.create(model=_MODEL, input=question, tools=[_CODE_INTERPRETER], stream=True) as events:
-        for event in events:
-            if event.type == "response.completed":
-                return event.response.output_text
+    """One request."""
+    return completed(client, input=question, tools=[CODE_INTERPRETER]).output_text
+
+
+def completed(client: OpenAI, **asked: Any) -> Response:
+    """A response, whose stream is read to its end."""
+    response: Response | None = None
+    with client.responses.create(model=MODEL, stream=True, **asked) as events:
+        for event in events:  # to the end, or else the connection is not kept
             if event.type == "response.failed":
                 raise RuntimeError(f"a response failed: {event.response.error}")
-    raise RuntimeError("a response ended without being completed")
+            response = event.response if event.type == "response.completed" else response
+    if response is None:
+        raise RuntimeError("a response ended without being completed")
+    return response
 
 
 @contextmanager

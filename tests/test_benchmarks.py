@@ -17,8 +17,8 @@ from benchmarks.link import leading_to
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = "docs/benchmarks.md", "benchmarks/results/latest.json"
-PICTURES = ["docs/images/latency.svg", "docs/images/roundtrips.svg"]
-KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu", "step", "trips"]
+PICTURES = ["docs/images/latency.svg", "docs/images/roundtrips.svg", "docs/images/fanout.svg"]
+KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu", "step", "trips", "fanout"]
 NUMBERS = {"min", "p50", "p95", "p99", "max"}
 DETAILS = {"name", "unit", "n", "concurrency", "rate_per_s", "failures", "goals", "times_floor"}
 LAYERS = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
@@ -82,6 +82,28 @@ def test_a_question_is_asked_by_every_way_and_its_gain_is_told(run: dict[str, An
     assert cell["here_ms"] >= 240
     assert cell["hosted_ms"] >= 320
     assert cell["gain_here"] == pytest.approx(cell["here_ms"] / cell["insitu_ms"], abs=0.01)
+
+
+def test_a_fan_out_is_asked_by_every_way_and_its_steps_and_tokens_are_told(run: dict[str, Any]) -> None:
+    cells = next(row["cells"] for row in run["rows"] if row["key"] == "fanout")
+    assert {(cell["model"], cell["result"], cell["calls"], cell["away_ms"]) for cell in cells} == {
+        ("at once", "a number", 20, 80)
+    }
+    assert [(cell["way"], cell["requests"], cell["steps"]) for cell in cells] == [
+        ("steps", 21, 21),
+        ("parallel", 2, 2),
+        ("program", 1, 2),
+        ("pausing", 2, 2),
+    ]
+    # A connection costs a round trip, and so does each request; calls that are made side by side take as long as one.
+    for cell, waits in zip(cells, (22 * 80 + 20 * 100, 3 * 80 + 100, 2 * 80 + 100, 3 * 80 + 100), strict=True):
+        assert cell["ms"] >= waits
+        assert cell["gain"] == pytest.approx(cells[0]["ms"] / cell["ms"], abs=0.01)
+    # All calls are written, in one step or in many, and a program is shorter; what was written before is read again.
+    steps, parallel, program, pausing = cells
+    assert steps["completion_tokens"] == parallel["completion_tokens"]
+    assert program["completion_tokens"] == pausing["completion_tokens"] < parallel["completion_tokens"]
+    assert steps["prompt_tokens"] > max(cell["prompt_tokens"] for cell in (parallel, program, pausing))
 
 
 @pytest.mark.parametrize("picture", PICTURES)
