@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
@@ -57,7 +58,9 @@ class RemoteFunction(Generic[P, T]):
         """Deploys it, if that has not been done."""
         with self._deploying:
             if self._deployed is None:
-                self._client = self._client or Client()
+                if self._client is None:
+                    self._client = Client()
+                    weakref.finalize(self, self._client.close)
                 self._deployed = self._client.functions.deploy(self.name, self.local, **self._options)
             return self._deployed
 
