@@ -209,6 +209,18 @@ async def test_a_server_that_cannot_be_had_stops_the_start(tmp_path: Path, serve
     assert message in str(refused.value)
 
 
+async def test_without_the_extra_the_start_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"a": {"command": "x"}}}), "utf-8")
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.delitem(sys.modules, "insitu.tools.mcp", raising=False)
+    with pytest.raises(InvalidRequest, match=r"MCP servers need the package mcp: pip install 'insitu\[mcp\]'"):
+        async with make_registry(Settings(mcp_config=path)):
+            pass
+
+
 async def test_a_server_that_is_not_required_may_be_missing(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     servers = {"a": {"command": "/nowhere", "insitu": {"required": False}}}

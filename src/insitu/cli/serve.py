@@ -103,6 +103,7 @@ def _announce(glance: Glance, url: str, service: Service) -> None:
         *(f"  {name:<12} {value}" for name, value in engine.layers.items()),
         *(_environment(about) for about in engine.environments()),
         f"  data         {settings.data_dir}",
+        *([f"  tools        {tools}: `insitu tools` lists them"] if (tools := len(service.tools.tools())) else []),
         f"  keys         {keys or 'none: for programs of this machine alone'}",
         *_model(reached, settings.upstream, glance.fault()),
         f'  try          curl {reached}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
