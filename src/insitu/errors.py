@@ -159,6 +159,14 @@ class WorkspaceFull(CallerError):
 
     code = "workspace_full"
 
+    def __init__(self, path: str, disk_bytes: int) -> None:
+        super().__init__(
+            f"no room for {path!r}: the session's files may have {disk_bytes} bytes together, at the most",
+            hint="delete files first, or make a session with more disk_bytes",
+        )
+        self.path = path
+        self.disk_bytes = disk_bytes
+
 
 class Conflict(CallerError):
     """Raised when a thing must be new and is there already, or is to go and is still in use."""

@@ -99,6 +99,19 @@ None
     assert sorted(path.name for path in (either.folder / "results").rglob("*")) == ["er", "new", "out.txt"]
 
 
+def test_a_file_that_does_not_fit_is_told_with_both_sizes_and_what_gives_it_room(either: Commands) -> None:
+    (either.folder / "big").write_bytes(bytes(3 << 20))
+    code = "import os; os.path.getsize('big')"
+    ended = either("run", code, "-f", "big", "--disk", "2m")
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert ended.err.startswith(
+        "error: no room for 'big': the session's files may have 2097152 bytes together, at the most; "
+        "this one has 3145728\n"
+        "hint: allow more with --disk SIZE, and with --mem SIZE, because files are in memory\n"
+    )
+    assert either("run", code, "-f", "big", "--disk", "4m") == Ended(0, "3145728\n", "")
+
+
 def test_images_of_results_are_saved_beside_files_of_the_same_names(remote: Commands) -> None:
     ended = remote("run", f"open('image-1.png', 'w').write('mine'); {DISPLAY_PNG}", "-o", "out")
     assert (ended.exit_code, ended.out) == (0, "<image>\n<image>\n")

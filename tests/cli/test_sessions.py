@@ -35,10 +35,11 @@ def test_a_busy_session_is_not_idle(remote: Commands, session: str) -> None:
 
 
 def test_new_makes_a_session_that_stays(remote: Commands, client: Client) -> None:
-    made = remote("new", "--mem", "200m", "--cpus", "0.5", "--env", "A=1")
+    made = remote("new", "--mem", "200m", "--disk", "50m", "--cpus", "0.5", "--env", "A=1")
     session = client.connect(made.out.rstrip("\n"))
     limits = session.info().limits
-    assert (limits.memory_bytes, limits.cpus, session.info().env_vars) == (200 << 20, 0.5, ("A",))
+    assert (limits.memory_bytes, limits.disk_bytes, limits.cpus) == (200 << 20, 50 << 20, 0.5)
+    assert session.info().env_vars == ("A",)
     assert remote("run", "import os; os.environ['A']", "--session", session.id) == Ended(0, "'1'\n", "")
     session.close()
 

@@ -53,7 +53,8 @@ DEAD = "http://127.0.0.1:9"
         (
             ["run", "1", "--session", "x", "--mem", "1g"],
             (
-                "error: --mem, --cpus and --environment are for new sessions; that of --session is made already\n"
+                "error: --mem, --disk, --cpus and --environment are for new sessions; that of --session "
+                "is made already\n"
                 "hint: leave them out, or leave out --session\n"
             ),
         ),

@@ -137,7 +137,7 @@ def refusing(errno: str) -> Workspace:
     async def request(do: str, tail: bytes, **arguments: object) -> tuple[dict[str, Any], bytes]:
         raise AgentRefused(errno, f"{do}: no luck")
 
-    return Workspace(request, lambda entry: None)
+    return Workspace(request, lambda entry: None, 1)
 
 
 @pytest.mark.parametrize("errno", ["EIO", "EMFILE", "ENOSYS"])

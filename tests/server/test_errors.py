@@ -20,7 +20,7 @@ STATUSES = {
     errors.FileMissing("x"): 404,
     errors.PathRefused("x", "y"): 422,
     errors.TooLarge("x"): 413,
-    errors.WorkspaceFull("x"): 413,
+    errors.WorkspaceFull("x", 1): 413,
     errors.QuotaExceeded("x"): 429,
     errors.ServerFull("x"): 503,
     errors.SandboxFailed("x"): 500,

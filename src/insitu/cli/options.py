@@ -50,6 +50,10 @@ Memory = Annotated[
     int | None,
     typer.Option("--mem", parser=_bytes, metavar="SIZE", help="Memory, such as 512m or 2g."),
 ]
+Disk = Annotated[
+    int | None,
+    typer.Option("--disk", parser=_bytes, metavar="SIZE", help="Room for files, which are in memory, such as 512m."),
+]
 Cpus = Annotated[float | None, typer.Option("--cpus", metavar="N", help="Processors, such as 0.5.")]
 EnvVars = Annotated[
     list[str] | None,

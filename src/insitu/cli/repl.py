@@ -13,7 +13,7 @@ from insitu import __version__
 
 from .blocks import Blocks
 from .follow import Screen, follow
-from .options import Cpus, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
+from .options import Cpus, Disk, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
 from .options import env_vars as read_env_vars
 from .signals import at_ctrl_c, raise_it
 from .target import Wishes
@@ -37,6 +37,7 @@ def repl(
     file: Files = None,
     time: Time = None,
     mem: Memory = None,
+    disk: Disk = None,
     cpus: Cpus = None,
     env: EnvVars = None,
     python: Python = None,
@@ -52,9 +53,9 @@ def repl(
     The exit code is n after sys.exit(n); otherwise 0, but 1 if lines of a pipe failed.
     """
     variables, files = read_env_vars(env), uploads(file)
-    with Wishes(url, session, python, environment, mem, cpus).open() as target:
-        for name, path in files.items():
-            target.files.upload(path, name)
+    wishes = Wishes(url, session, python, environment, mem, disk, cpus)
+    with wishes.open() as target:
+        wishes.upload(target, files)
         with _history():
             if _interactive():
                 note(f"insitu {__version__}; Ctrl-D leaves")

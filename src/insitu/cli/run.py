@@ -14,7 +14,7 @@ import typer
 
 from .errors import WrongUsage
 from .follow import Screen, alone, follow
-from .options import AsJson, Cpus, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
+from .options import AsJson, Cpus, Disk, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
 from .options import env_vars as read_env_vars
 from .results import save
 from .target import Wishes
@@ -46,6 +46,7 @@ def run(
     ] = None,
     time: Time = None,
     mem: Memory = None,
+    disk: Disk = None,
     cpus: Cpus = None,
     env: EnvVars = None,
     python: Python = None,
@@ -64,10 +65,9 @@ def run(
     125 that insitu failed.
     """
     source, variables, files = read_source(code, session), read_env_vars(env), uploads(file)
-    wishes = Wishes(url, session, python, environment, mem, cpus)
+    wishes = Wishes(url, session, python, environment, mem, disk, cpus)
     with wishes.open() as target:
-        for name, path in files.items():
-            target.files.upload(path, name)
+        wishes.upload(target, files)
         execution = follow(target, source, None if json else Screen(), timeout_s=time, env_vars=variables)
         if json:
             print(as_json((execution if session else alone(execution)).to_dict()), flush=True)

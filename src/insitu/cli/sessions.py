@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, Cpus, Environment, EnvVars, Memory, Session, Url
+from .options import AsJson, Cpus, Disk, Environment, EnvVars, Memory, Session, Url
 from .options import env_vars as read_env_vars
 from .target import connect, full_id
 from .text import as_json, duration, note, size, table
@@ -41,6 +41,7 @@ def _row(info: SessionInfo, now: float) -> tuple[str, ...]:
 
 def new(
     mem: Memory = None,
+    disk: Disk = None,
     cpus: Cpus = None,
     env: EnvVars = None,
     environment: Environment = None,
@@ -49,7 +50,8 @@ def new(
     """Make a session on a server, and print its id."""
     variables = read_env_vars(env)
     with connect(url) as client:
-        print(client.session(environment=environment, memory_bytes=mem, cpus=cpus, env_vars=variables).id)
+        made = client.session(environment=environment, memory_bytes=mem, disk_bytes=disk, cpus=cpus, env_vars=variables)
+        print(made.id)
 
 
 def interrupt(session: Session, url: Url = None) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from insitu.errors import SessionNotFound
+from insitu.errors import SessionNotFound, WorkspaceFull
 
 from .configuration import read_settings
 from .errors import WrongUsage
@@ -18,6 +18,7 @@ from .signals import at_ctrl_c, leave
 if TYPE_CHECKING:
     from insitu.client import Client, ClientSession
     from insitu.local import Sandbox
+    from insitu.options import SizeOptions
 
 Target = Union["ClientSession", "Sandbox"]
 
@@ -39,6 +40,7 @@ class Wishes:
     python: Path | None = None
     environment: str | None = None
     memory_bytes: int | None = None
+    disk_bytes: int | None = None
     cpus: float | None = None
 
     @contextmanager
@@ -52,6 +54,17 @@ class Wishes:
             with at_ctrl_c(leave), self._sandbox() as sandbox:
                 yield sandbox
 
+    def upload(self, target: Target, files: Mapping[str, Path]) -> None:
+        """Copy files of this machine into the workspace, under these names."""
+        for name, path in files.items():
+            try:
+                target.files.upload(path, name)
+            except WorkspaceFull as error:
+                error.message += f"; this one has {path.stat().st_size}"
+                if not self.session:
+                    error.hint = "allow more with --disk SIZE, and with --mem SIZE, because files are in memory"
+                raise
+
     def _check(self) -> None:
         server = self.url or self.session
         if self.python and server:
@@ -60,16 +73,20 @@ class Wishes:
             )
         if self.environment and not server:
             raise WrongUsage("--environment is for code on a server", hint="add --url, or name a --python")
-        if self.session and (self.memory_bytes or self.cpus or self.environment):
+        if self.session and (self._sizes() or self.environment):
             raise WrongUsage(
-                "--mem, --cpus and --environment are for new sessions; that of --session is made already",
+                "--mem, --disk, --cpus and --environment are for new sessions; that of --session is made already",
                 hint="leave them out, or leave out --session",
             )
 
     def _session(self, client: Client) -> ClientSession:
         if self.session:
             return client.connect(full_id(client, self.session))
-        return client.session(environment=self.environment, memory_bytes=self.memory_bytes, cpus=self.cpus)
+        return client.session(environment=self.environment, **self._sizes())
+
+    def _sizes(self) -> SizeOptions:
+        sizes: SizeOptions = {"memory_bytes": self.memory_bytes, "disk_bytes": self.disk_bytes, "cpus": self.cpus}
+        return sizes if any(sizes.values()) else {}
 
     def _sandbox(self) -> Sandbox:
         from insitu.local import Sandbox
@@ -79,8 +96,7 @@ class Wishes:
             # For one sandbox nothing is worth importing ahead, and no pool worth filling.
             preimport=None if "INSITU_PREIMPORT" in os.environ else (),
             settings=read_settings({"pool_size": 0}),
-            memory_bytes=self.memory_bytes,
-            cpus=self.cpus,
+            **self._sizes(),
         )
 
 

@@ -96,7 +96,7 @@ class Session:
         self.id = f"sess_{secrets.token_hex(16)}"
         self.owner = owner
         listing = Listing()
-        self.files = Workspace(self._ask_for_files, listing.note)
+        self.files = Workspace(self._ask_for_files, listing.note, sandbox.limits.disk_bytes)
         self._changes = Changes(self._ask, listing, self.files)
         self._sandbox = sandbox
         self._environment, self._tier = environment, tier

@@ -68,9 +68,10 @@ class Workspace:
     what is not there, and ``SandboxFailed`` for what is no fault of the path.
     """
 
-    def __init__(self, request: Request, on_write: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, request: Request, on_write: Callable[[Mapping[str, Any]], None], disk_bytes: int) -> None:
         self._ask_agent = request
         self._on_write = on_write
+        self._disk_bytes = disk_bytes
 
     async def list(self, path: str = "", depth: int = 1) -> list[FileInfo]:
         """Describe what is in a folder, breadth first; at most 1,000 entries."""
@@ -137,7 +138,7 @@ class Workspace:
         except BaseException as error:
             await self._discard(temporary)
             if isinstance(error, AgentRefused):
-                raise _translate(path, error) from None
+                raise self._translate(path, error) from None
             raise
         self._on_write(entry)
         return file_info(entry)
@@ -149,7 +150,7 @@ class Workspace:
             if max_bytes is not None and offset + len(chunk) > max_bytes:
                 raise TooLarge(
                     f"the upload has more than {max_bytes} bytes",
-                    hint="the setting upload_bytes is the limit",
+                    hint="send a smaller one, or have the operator raise upload_bytes",
                 )
             for begin in range(0, len(chunk), CHUNK):
                 piece = chunk[begin : begin + CHUNK]
@@ -173,7 +174,12 @@ class Workspace:
         try:
             return await self._request(relative_path(path), do, **arguments)
         except AgentRefused as error:
-            raise _translate(path, error) from None
+            raise self._translate(path, error) from None
+
+    def _translate(self, path: str, error: AgentRefused) -> InsituError:
+        if error.errno in ("ENOSPC", "EDQUOT", "ENOMEM"):
+            return WorkspaceFull(path, self._disk_bytes)
+        return _translate(path, error)
 
     async def _request(
         self, path: str, do: str, argument: str = "path", *, tail: bytes = b"", **arguments: Any
@@ -200,9 +206,5 @@ def _translate(path: str, error: AgentRefused) -> InsituError:
             return PathRefused(path, "packages of the environment are in it")
         case "EACCES" | "EPERM":
             return PathRefused(path, "its permissions do not allow that")
-        case "ENOSPC" | "EDQUOT" | "ENOMEM":
-            return WorkspaceFull(
-                f"no room for {path!r}: the session's disk limit is reached", hint="delete files first"
-            )
         case _:
             return SandboxFailed(f"the workspace could not be used for {path!r}: {error}")
