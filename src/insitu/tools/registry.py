@@ -153,7 +153,8 @@ class Registry:
             granted: those whose ``spec()`` went to ``Engine.start``.
             owner: whose calls they are, for the rates.
         """
-        desks = {tool.name: desk for tool in granted if (desk := self._desks.get(tool.name))}
+        # One that its server has no more since it was granted fails by its own word, and not in silence.
+        desks = {tool.name: self._desks.get(tool.name) or Desk(tool, self._redact) for tool in granted}
         if not desks:
             return
         if self._tasks is None:
