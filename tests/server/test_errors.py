@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from insitu import errors
+from insitu.types import Invocation
 from insitu.web.errors import error_answer
 
 STATUSES = {
@@ -21,6 +22,8 @@ STATUSES = {
     errors.PathRefused("x", "y"): 422,
     errors.TooLarge("x"): 413,
     errors.WorkspaceFull("x", 1): 413,
+    errors.Conflict("x"): 409,
+    errors.InvocationFailed(Invocation("inv_0", "f", 1, "done", 0.0, "timeout")): 422,
     errors.QuotaExceeded("x"): 429,
     errors.ServerFull("x"): 503,
     errors.SandboxFailed("x"): 500,

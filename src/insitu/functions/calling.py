@@ -13,7 +13,7 @@ from ..engine import Call, Engine, FileUpload, RunningExecution
 from ..errors import InvalidRequest, SessionNotFound
 from ..guest.values import MIME
 from ..schemas import Checker
-from ..types import CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
+from ..types import Called, CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
 from .keeping import FunctionStore
 from .warm import Warm, WarmSandbox
 
@@ -128,25 +128,17 @@ def _broken_off(invocation: Invocation, outcome: Outcome, error: CodeError) -> I
 
 
 def _ended(invocation: Invocation, execution: Execution, made_ms: float) -> Invocation:
-    timings = execution.timings
+    called, timings = Called.of(execution, MIME), execution.timings
     sandbox_ms, total_ms = round(timings.sandbox_ms + made_ms, 3), round(timings.total_ms + made_ms, 3)
-    ended = replace(
+    return replace(
         invocation,
         state="done",
-        outcome=execution.outcome,
-        error=execution.error,
-        stdout=execution.stdout[-_TAIL:],
-        stderr=execution.stderr[-_TAIL:],
+        outcome=called.outcome,
+        result=called.result,
+        error=called.error,
+        stdout=called.stdout[-_TAIL:],
+        stderr=called.stderr[-_TAIL:],
         duration_ms=total_ms,
-        peak_memory_bytes=execution.usage.peak_memory_bytes,
+        peak_memory_bytes=called.usage.peak_memory_bytes,
         timings=Timings(timings.queued_ms, sandbox_ms, timings.run_ms, total_ms),
     )
-    return _with_result(ended, execution) if execution.ok else ended
-
-
-def _with_result(invocation: Invocation, execution: Execution) -> Invocation:
-    data = execution.result.data if execution.result else {}
-    if MIME in data:
-        return replace(invocation, result=data[MIME])
-    error = CodeError("ResultTooLarge", "what it returned has more bytes than results_bytes of its limits")
-    return replace(invocation, outcome="error", error=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 import time
@@ -16,13 +15,13 @@ from ..errors import InvalidRequest, PathRefused, TooLarge
 from ..schemas import check_schema
 from ..settings import Settings
 from ..types import FunctionRevision, FunctionSpec
+from .inline import arguments
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALIAS = re.compile(r"(?!\d+$)[A-Za-z0-9_-]{1,128}")
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _LONGEST_HANDLER, _LONGEST_PATH, _LONGEST_PART, _LONGEST_TEXT = 256, 1024, 255, 4096
 _MOST_FILES, _MOST_CONCURRENT = 1000, 10_000
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def make_revision(name: str, spec: FunctionSpec, settings: Settings, environments: Collection[str]) -> FunctionRevision:
@@ -55,12 +54,7 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         InvalidRequest: if they are not values of JSON.
         TooLarge: if they are too many bytes.
     """
-    try:
-        encoded = _encode({"args": list(args), "kwargs": dict(kwargs)}).encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidRequest(
-            f"the arguments are no values of JSON: {error}", hint='write a NaN as {"$type": "float", "value": "nan"}'
-        ) from None
+    encoded = arguments(list(args), dict(kwargs))
     if len(encoded) > MOST_BYTES:
         raise TooLarge(f"the arguments have {len(encoded)} bytes; {MOST_BYTES} is the most")
     return encoded
