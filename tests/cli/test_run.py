@@ -120,6 +120,17 @@ def test_images_of_results_are_saved_beside_files_of_the_same_names(remote: Comm
     assert images == [b"mine", b"\x89PNG", b"\x89PNG"]
 
 
+def test_what_is_made_and_not_kept_is_told(either: Commands) -> None:
+    lost = f"for name in 'ab': open(name, 'w').close()\n{DISPLAY_PNG[: DISPLAY_PNG.rindex('Image()')]}"
+    assert either("run", lost).err == "1 image, 2 files not kept: --out DIR saves them\n"
+    assert either("run", "open('a', 'w').close()").err == "1 file not kept: --out DIR saves it\n"
+    assert either("run", lost, "--json").err == ""
+
+
+def test_files_of_a_session_are_kept_in_it(remote: Commands, session: str) -> None:
+    assert remote("run", "open('a', 'w').close()", "--session", session).err == ""
+
+
 def test_json_is_the_whole_execution(either: Commands) -> None:
     ended = either("run", "print('out'); 1/0", "--json")
     execution = Execution.from_dict(json.loads(ended.out))

@@ -36,6 +36,15 @@ def save(target: Target, execution: Execution, folder: Path) -> None:
         note(f"wrote {folder / name}")
 
 
+def tell_lost(execution: Execution, *, files_stay: bool) -> None:
+    """Say what the execution made that nobody will see."""
+    images = sum(not _IMAGES.keys().isdisjoint(result.data) for result in execution.results)
+    files = 0 if files_stay else sum(info.kind == "file" for info in execution.files)
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((images, "image"), (files, "file")) if n]
+    if counts:
+        note(f"{', '.join(counts)} not kept: --out DIR saves {'them' if images + files > 1 else 'it'}")
+
+
 def _stays_below(path: str) -> bool:
     # The path is what the sandbox says it is: on no system may it name a place elsewhere.
     windows = PureWindowsPath(path)

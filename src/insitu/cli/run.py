@@ -16,7 +16,7 @@ from .errors import WrongUsage
 from .follow import Screen, alone, follow
 from .options import AsJson, Cpus, Disk, Environment, EnvVars, Files, Memory, Python, SessionOption, Time, Url, uploads
 from .options import env_vars as read_env_vars
-from .results import save
+from .results import save, tell_lost
 from .target import Wishes
 from .text import as_json
 
@@ -73,6 +73,8 @@ def run(
             print(as_json((execution if session else alone(execution)).to_dict()), flush=True)
         if out:
             save(target, execution, out)
+        elif not json:
+            tell_lost(execution, files_stay=bool(session))
     return execution.exit_code
 
 
