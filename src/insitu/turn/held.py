@@ -16,7 +16,7 @@ from .resuming import GONE, Resumption, is_last
 from .running import CallRunner
 from .showing import Showing
 from .step import ModelCall
-from .undertaken import StepRun
+from .steprun import StepRun
 
 # Of what has come of code that went on when its turn had ended: the oldest is forgotten first.
 _MOST_BYTES = 64 * MIB

@@ -10,19 +10,18 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..engine import ToolFailure
 from ..errors import InsituError, InvalidRequest
 from ..settings import Settings
 from .chunks import Piece
 from .events import Message, Reason, StepStarted, TurnResult
 from .fenced import FencedReader, as_fenced
+from .following import Following
 from .guard import Guard, TurnFailed, is_safe_to_repeat
 from .held import StepRuns
 from .request import TurnRequest
 from .resuming import GONE, Resumption, with_outputs
-from .showing import Showing
 from .step import Emit, ModelCall, Step, StepReader
-from .undertaken import Run, StepRun
+from .undertaken import Run
 from .upstream import Upstream
 
 # A model call that breaks off before it has said anything is made so often.
@@ -30,7 +29,6 @@ _ATTEMPTS = 3
 _MOST_IMAGES = 8
 _SHOWN_NAME = 64
 _PIECES_AT_ONCE = 64
-_NO_ROOM = ToolFailure("RuntimeError", "too much other code waits for the client's answers already")
 
 
 class Loop:
@@ -52,8 +50,7 @@ class Loop:
         explanation: str = "",
     ) -> None:
         self._upstream = upstream
-        self._runs = runs
-        self._showing = Showing()
+        self._calls = Following(runs, request.owner, emit)
         self._request = request
         self._emit = emit
         self._timeout_s = settings.turn_timeout_s
@@ -79,7 +76,6 @@ class Loop:
         self._begun = len(self._messages)
         self._model = request.model
         self._code_ran = False
-        self._followed: StepRun | None = None
         self._outputs: dict[str, str] = {}
 
     async def run(self) -> TurnResult:
@@ -94,9 +90,8 @@ class Loop:
                 reason = await self._until_answered()
             except InsituError as exc:
                 raise TurnFailed(exc, self._guard.usage, code_ran=self._code_ran) from exc
-        if patience.cancelled_caught and self._followed is not None:
-            self._followed.cancel()  # what has been paused before goes on only for a client that has left
-        waits = self._followed if reason == "client_tools" else None
+        if patience.cancelled_caught:
+            self._calls.cancel()
         return TurnResult(
             reason,
             self._guard.usage,
@@ -104,7 +99,7 @@ class Loop:
             self._model,
             self._code_ran,
             self._outputs,
-            tuple(waits.open_calls) if waits else (),
+            tuple(self._calls.open_calls),
         )
 
     async def _until_answered(self) -> Reason:
@@ -197,51 +192,28 @@ class Loop:
 
     async def _run_calls(self, step: Step) -> Reason | None:
         admitted = [call for call in step.calls if call.admitted]
-        run = self._runs.start(self._request.owner, admitted, self._showing)
-        waits = await self._follow(run)
-        left = run.open_calls if waits else []
+        run = await self._calls.start(admitted)
         for call in step.calls:
-            if call.name not in self._client_tools and call.id not in left:
+            if call.name not in self._client_tools and call.id not in self._calls.open_calls:
                 self._messages.append(self._answer(call, run.runs.get(call.id)))
         self._show(run.runs.values())
-        if waits or any(call.name in self._client_tools for call in step.calls):
+        if self._calls.open_calls or any(call.name in self._client_tools for call in step.calls):
             return "client_tools"
         return "repeated_error" if self._guard.stuck else None
 
     async def _resume(self, resumption: Resumption) -> Reason | None:
-        run = resumption.run
-        if run is None:
+        if resumption.run is None:
             return None
-        waits = await self._follow(run, resumption)
+        run = await self._calls.go_on(resumption.run, resumption)
         ended = {call_id: run.runs[call_id] for call_id in resumption.open_calls if call_id in run.runs}
-        left = run.open_calls if waits else []
         for call_id in resumption.open_calls:
-            if call_id not in left:
+            if call_id not in self._calls.open_calls:
                 self._outputs[call_id] = self._told(ended[call_id]) if call_id in ended else GONE
         before = len(self._messages)
         self._messages = with_outputs(self._messages, self._outputs)
         self._begun += len(self._messages) - before
         self._show(ended.values())
-        return "client_tools" if waits else None
-
-    async def _follow(self, run: StepRun, resumption: Resumption | None = None) -> bool:
-        """Hear of a step's calls to their end; or until they wait for the client, which is True."""
-        self._followed = run
-        try:
-            async with run.attached(self._emit, resumption.open_calls if resumption else None):
-                if resumption is not None:
-                    await run.deliver(resumption.answers)
-                while await run.wait():
-                    if self._runs.hold(run):
-                        run.pause()
-                        return True
-                    await run.deliver(dict.fromkeys(run.waiting, _NO_ROOM))
-        except BaseException:
-            if not run.paused:
-                run.cancel()
-            raise
-        self._followed = None
-        return False
+        return "client_tools" if self._calls.open_calls else None
 
     def _show(self, runs: Iterable[Run]) -> None:
         figures = [figure for run in runs for figure in run.done.figures]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .events import Message
-from .undertaken import StepRun
+from .steprun import StepRun
 
 GONE = (
     "[the code was cut off while it waited for an answer of the user's functions: its sandbox or its server ended, or "

@@ -21,8 +21,9 @@ from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
 from .showing import Showing
 from .step import ModelCall
+from .steprun import StepRun
 from .tools import ServerTool
-from .undertaken import Run, StepRun, Undertaken
+from .undertaken import Run, Undertaken
 from .workspace import HIDDEN
 
 # Hidden, so that it is none of the files that code has made.

@@ -81,9 +81,9 @@ def test_a_tool_that_fails_is_an_exception_in_the_code(client: OpenAI, model: Sc
 
 
 def test_a_tool_that_nobody_has_is_refused(client: OpenAI) -> None:
-    with pytest.raises(BadRequestError, match="there is no tool 'fly'; there are: .*find"):
+    with pytest.raises(BadRequestError, match=r"there is no tool 'fly'; there are: .*find"):
         ask(client, **granting("fly"))
-    with pytest.raises(BadRequestError, match="there is no tool 'fly'; there are: .*find"):
+    with pytest.raises(BadRequestError, match=r"there is no tool 'fly'; there are: .*find"):
         chat.ask(client, **granting("fly"))
 
 
