@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine
-from ..errors import InsituError, InvalidRequest, NotFound
+from ..errors import InvalidRequest, SandboxFailed, NotFound
 from ..settings import Settings
 from ..types import FunctionInfo, FunctionRevision, FunctionSpec, Invocation
 from .background import Background
@@ -225,7 +225,7 @@ class Functions:
                 ended = await self._caller.call(owner, revision, running, arguments, Live(owner))
             except NotFound:
                 raise
-            except InsituError as error:
+            except SandboxFailed as error:
                 self._journal.add(owner, revision, failed(running, error))
                 raise
             except anyio.get_cancelled_exc_class():
