@@ -6,7 +6,7 @@ import builtins
 import functools
 import inspect
 import json
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any, Callable
 
 from . import values
@@ -106,7 +106,7 @@ class Tools:
 
     Error = ToolError
 
-    def __init__(self, host: Host, declared: list[Mapping[str, Any]]) -> None:
+    def __init__(self, host: Host, declared: Iterable[Mapping[str, Any]]) -> None:
         self._tools = {str(each["name"]): Tool(host, each) for each in declared}
         # Whose name is an identifier comes first, if another's becomes the same.
         self._names = {identifier(name): name for name in sorted(self._tools, key=str.isidentifier)}
