@@ -19,6 +19,15 @@ ANSWERS = {
         "primes = [n for n in range(2, 542) if all(n % d for d in range(2, n))]\nprint(sum(primes))",
         "The sum is 24133.",
     ),
+    "Which is the warmest of Ulm, Rome and Oslo?": (
+        (
+            "import asyncio\n"
+            "cities = ['Ulm', 'Rome', 'Oslo']\n"
+            "async def look(): return await asyncio.gather(*(tools.temperature.aio(city=city) for city in cities))\n"
+            "print(max(zip(await look(), cities)))"
+        ),
+        "Rome.",
+    ),
     "Count to three.": ("for n in (1, 2, 3): print(n)", "Done."),
     "Which month has the most rain in Seattle? Plot all of them.": (
         (
