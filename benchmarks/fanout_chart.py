@@ -31,7 +31,7 @@ def draw(row: dict[str, Any], path: Path) -> None:
         records = [cell for cell in cells if cell["result"] == results[-1]]
         by_model = [[cell for cell in records if cell["model"] == model] for model in models]
         _draw_panel(seconds, f"Seconds until the answer,\nby model: {_two(models)}", by_model, _ms, _in_seconds)
-        of_model = [cell for cell in cells if cell["model"] == models[-1]]
+        of_model = [cell for cell in cells if cell["model"] == models[0]]
         by_result = [[cell for cell in of_model if cell["result"] == result] for result in results]
         _draw_panel(
             tokens,
