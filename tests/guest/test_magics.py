@@ -79,7 +79,13 @@ def test_environment_variables(shell: Any) -> None:
 def test_a_whole_cell_of_shell(shell: Any, name: str) -> None:
     ran = shell.run(f"%%{name}\nx=1\necho $x {{}}\necho err >&2\nexit 4")
     assert (ran.stdout, ran.stderr) == ("1 {}\n", "err\n")
+    assert (ran.error.name, ran.error.value) == (
+        "CalledProcessError",
+        f"Command '%%{name}' returned non-zero exit status 4.",
+    )
+    assert "insitu" not in ran.error.traceback
     assert shell.run("_exit_code").text == "4"
+    assert shell.run(f"%%{name}\ntrue").error is None
 
 
 def test_times(shell: Any) -> None:

@@ -178,6 +178,7 @@ def _script_magic(created: Any, name: str) -> Any:
         if line.strip():  # its options are IPython's own
             created.run_cell_magic("script", f"{name} {line}", cell)
         else:
-            created.user_ns["_exit_code"] = shell.run([name, "-s"], cell)
+            created.user_ns["_exit_code"] = code = shell.run([name, "-s"], cell)
+            shell.check(name, code)
 
     return script

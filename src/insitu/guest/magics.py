@@ -173,10 +173,14 @@ class Magics:
         _say(f"{_duration(min(runs))} per loop (best of 5 runs, {number} loops each)")
 
     def _cell_bash(self, line: str, body: str) -> None:
-        code = shell.run(["bash", "-s", *shlex.split(line)], body)
-        self._namespace["_exit_code"] = code
+        self._script("bash", line, body)
 
-    _cell_sh = _cell_bash
+    def _cell_sh(self, line: str, body: str) -> None:
+        self._script("sh", line, body)
+
+    def _script(self, name: str, line: str, body: str) -> None:
+        self._namespace["_exit_code"] = code = shell.run([name, "-s", *shlex.split(line)], body)
+        shell.check(name, code)
 
     def _cell_writefile(self, line: str, body: str) -> None:
         append, path = line.startswith("-a "), line[3:].strip() if line.startswith("-a ") else line

@@ -43,6 +43,12 @@ def output(command: str) -> tuple[list[str], int]:
     return text.splitlines(), code if code >= 0 else 128 - code
 
 
+def check(name: str, code: int) -> None:
+    """Raise for a `%%name` cell that fails what IPython raises for it."""
+    if code != 0:
+        raise subprocess.CalledProcessError(code, f"%%{name}")
+
+
 def pip(arguments: str) -> int:
     """Run this environment's pip, and say what most likely went wrong when it fails."""
     code = run(f"{_quoted(sys.executable)} -m pip {arguments}")
