@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -134,3 +135,20 @@ async def test_an_invocation_of_what_is_deleted_ends_well_or_is_not_there(functi
 async def _sessions(engine: Engine, count: int) -> None:
     while len(engine.sessions(owner=OWNER)) != count:
         await anyio.lowlevel.checkpoint()
+
+
+async def test_deployments_take_nothing_from_invocations_of_the_newest(functions: Functions) -> None:
+    await functions.deploy(OWNER, "f", spec("def main(): return 0"), publish=False)
+    results: list[Any] = []
+
+    async def invoke() -> None:
+        accepted = await functions.submit(OWNER, "f")
+        results.append((await functions.invoke(OWNER, "f")).result)
+        results.append((await functions.wait(OWNER, accepted.id)).result)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(1, 9):
+            tasks.start_soon(invoke)
+            tasks.start_soon(partial(functions.deploy, OWNER, "f", spec(f"def main(): return {number}"), publish=False))
+    assert len(results) == 16
+    assert set(results) <= set(range(9))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine
-from ..errors import InvalidRequest, SandboxFailed, NotFound
+from ..errors import InvalidRequest, NotFound, SandboxFailed
 from ..settings import Settings
 from ..types import FunctionInfo, FunctionRevision, FunctionSpec, Invocation
 from .background import Background
@@ -23,6 +24,8 @@ from .gate import Gates
 from .journal import Journal
 from .keeping import Kept
 from .warm import Warm
+
+T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -113,7 +116,7 @@ class Functions:
         Raises:
             NotFound: if there is no such thing.
         """
-        return await self._store.load(owner, await self.find(owner, name, qualifier))
+        return await self._with_revision(owner, name, qualifier, partial(self._store.load, owner))
 
     async def find(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
         """The same, its files without their contents; raises NotFound."""
@@ -163,14 +166,11 @@ class Functions:
             QuotaExceeded: if as many invocations run as may, or the owner's share is used up.
             ServerFull: if there is no room.
         """
-        while True:
-            revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
-            try:
-                return await self._invoke(owner, revision, arguments)
-            except NotFound:
-                if (await self.find(owner, name, qualifier)).revision == revision.revision:
-                    raise
-                # A deployment has taken its place meanwhile: nothing of it has run.
+
+        async def call(revision: FunctionRevision) -> Invocation:
+            return await self._invoke(owner, revision, self._encoded(revision, args, kwargs))
+
+        return await self._with_revision(owner, name, qualifier, call)
 
     async def submit(
         self,
@@ -189,10 +189,13 @@ class Functions:
             TooLarge: if they are too many bytes.
             QuotaExceeded: if too many wait, or the owner would store more than may be.
         """
-        revision, arguments = await self._prepare(owner, name, args, kwargs, qualifier)
-        invocation = _begin(revision, "queued")
-        await self._background.accept(owner, revision, invocation, arguments)
-        return invocation
+
+        async def accept(revision: FunctionRevision) -> Invocation:
+            invocation, arguments = _begin(revision, "queued"), self._encoded(revision, args, kwargs)
+            await self._background.accept(owner, revision, invocation, arguments)
+            return invocation
+
+        return await self._with_revision(owner, name, qualifier, accept)
 
     async def invocation(self, owner: str, id: str) -> Invocation:
         """What has become of an invocation; raises NotFound."""
@@ -234,13 +237,22 @@ class Functions:
         self._journal.add(owner, revision, ended)
         return ended
 
-    async def _prepare(
-        self, owner: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], qualifier: str | None
-    ) -> tuple[FunctionRevision, bytes]:
-        revision = await self.find(owner, name, qualifier)
+    async def _with_revision(
+        self, owner: str, name: str, qualifier: str | None, use: Callable[[FunctionRevision], Awaitable[T]]
+    ) -> T:
+        while True:
+            revision = await self.find(owner, name, qualifier)
+            try:
+                return await use(revision)
+            except NotFound:
+                # A deployment may have taken its place meanwhile: nothing of it has run then.
+                if (await self.find(owner, name, qualifier)).revision == revision.revision:
+                    raise
+
+    def _encoded(self, revision: FunctionRevision, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         arguments = encode_arguments(args, kwargs)
         self._caller.check(revision, args, kwargs, len(arguments))
-        return revision, arguments
+        return arguments
 
     def _most(self, revision: FunctionRevision) -> int:
         return revision.spec.concurrency or self._settings.function_concurrency
