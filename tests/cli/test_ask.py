@@ -242,7 +242,7 @@ def test_a_model_cannot_steer_the_terminal_and_text_for_files_is_untouched(
     steps = (run("print('\\x1b[31mred\\rover')"), say(said))
     model.script(*steps, *steps)
     with remote.terminal("ask", "?") as terminal:
-        assert terminal.end().out.endswith("  \\x1b[31mred\n  over\n\na\\x1b[2Jb\\x07c\td\ne\\x9bf\n")
+        assert terminal.end().out.endswith("  red\n  over\n\na\\x1b[2Jb\\x07c\td\ne\\x9bf\n")
     assert remote("ask", "?").out == f"{said}\n"
 
 

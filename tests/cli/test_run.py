@@ -120,6 +120,30 @@ def test_images_of_results_are_saved_beside_files_of_the_same_names(remote: Comm
     assert images == [b"mine", b"\x89PNG", b"\x89PNG"]
 
 
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [
+        ("xterm", "\x1b[1;31mred\\x1b]0;title\\x07 \\x1b[2J\\x9b31m\\x08\ta\n\x1b[0m"),
+        ("dumb", "red\\x1b]0;title\\x07 \\x1b[2J\\x9b31m\\x08\ta\n"),
+    ],
+)
+def test_code_gives_colours_to_a_terminal_and_no_other_order(insitu: Commands, term: str, shown: str) -> None:
+    code = r"print('\x1b[1;', end='', flush=True); print('31mred\x1b]0;title\x07 \x1b[2J\x9b31m\x08\ta')"
+    with insitu.terminal("run", code, term=term) as terminal:
+        assert terminal.end() == Ended(0, shown, "")
+    assert insitu("run", code).out == "\x1b[1;31mred\x1b]0;title\x07 \x1b[2J\x9b31m\x08\ta\n"
+
+
+def test_results_and_tracebacks_do_not_steer_a_terminal_either(insitu: Commands) -> None:
+    code = (
+        r"display(type('Odd', (), {'__repr__': lambda self: '\x1b[2Jodd'})()); raise ValueError('\x1b]0;x\x07\x1b[31m')"
+    )
+    with insitu.terminal("run", code, term="xterm") as terminal:
+        shown = terminal.end().out
+    assert shown.startswith("\\x1b[2Jodd\nTraceback")
+    assert shown.endswith("ValueError: \\x1b]0;x\\x07\x1b[31m\n\x1b[0m")
+
+
 def test_what_is_made_and_not_kept_is_told(either: Commands) -> None:
     lost = f"for name in 'ab': open(name, 'w').close()\n{DISPLAY_PNG[: DISPLAY_PNG.rindex('Image()')]}"
     assert either("run", lost).err == "1 image, 2 files not kept: --out DIR saves them\n"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from .errors import print_error
+from .harmless import Harmless
 from .signals import InterruptOnce, at_ctrl_c
 from .text import note
 
@@ -33,12 +34,16 @@ def follow(
     """Run code to its end, and show what it says as it says it; Ctrl-C interrupts it, a second one leaves."""
     execution: Execution | None = None
     ctrl_c = InterruptOnce(target)
-    with closing(target.stream(code, timeout_s=timeout_s, env_vars=env_vars)) as events, at_ctrl_c(ctrl_c):
-        for event in events:
-            ctrl_c.code_runs |= event.kind == "started"
-            execution = event.execution
-            if screen:
-                screen.show(event)
+    try:
+        with closing(target.stream(code, timeout_s=timeout_s, env_vars=env_vars)) as events, at_ctrl_c(ctrl_c):
+            for event in events:
+                ctrl_c.code_runs |= event.kind == "started"
+                execution = event.execution
+                if screen:
+                    screen.show(event)
+    finally:
+        if screen:
+            screen.end_colours()
     assert execution is not None, "a stream that does not end with `finished` raises"
     if screen:
         screen.conclude(execution)
@@ -50,6 +55,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._mid_line: dict[str, bool] = {}
+        self._harmless = {stream: Harmless(stream) for stream in (sys.stdout, sys.stderr)}
 
     def show(self, event: Event) -> None:
         """Print what an event says."""
@@ -69,9 +75,17 @@ class Screen:
             return
         if error.traceback:
             self._write_line(sys.stderr, error.traceback)
+        self.end_colours()
         if execution.outcome != "error" and not (execution.outcome == "cancelled" and error.traceback):
             self._write_line(sys.stderr, "")
             print_error(error.value, _HINTS.get(execution.outcome))
+
+    def end_colours(self) -> None:
+        """Let what comes next look as it would have before the code ran."""
+        for stream, harmless in self._harmless.items():
+            if end := harmless.end():
+                stream.write(end)
+                stream.flush()
 
     def _write_line(self, stream: TextIO, text: str) -> None:
         if self._mid_line.get(_place(stream)):
@@ -79,7 +93,7 @@ class Screen:
         self._write(stream, text if text.endswith("\n") or not text else f"{text}\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        if text:
+        if text := self._harmless[stream](text):
             stream.write(text)
             stream.flush()
             self._mid_line[_place(stream)] = not text.endswith("\n")

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 _UNITS = "kmgt"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.ASCII)
 _NOT_PLAIN = re.compile(r"[^\n -~]")
+RESET = "\033[0m"
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
@@ -74,7 +75,7 @@ def as_json(value: Any) -> str:
 
 def colour(text: str, name: str, stream: TextIO) -> str:
     """Text in a colour, where the stream is a terminal that shows colours."""
-    return f"\033[{_COLOURS[name]}m{text}\033[0m" if _shows_colours(stream) else text
+    return f"\033[{_COLOURS[name]}m{text}{RESET}" if shows_colours(stream) else text
 
 
 def note(text: str) -> None:
@@ -82,5 +83,6 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _shows_colours(stream: TextIO) -> bool:
+def shows_colours(stream: TextIO) -> bool:
+    """Whether the stream is a terminal that shows colours, to somebody who wants them."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

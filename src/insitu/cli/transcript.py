@@ -6,14 +6,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from .harmless import Harmless, escaped
 from .text import colour
 
 if TYPE_CHECKING:
     from insitu.types import Answer, AnswerEvent
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-# All but line feed and tab can move a terminal's cursor, or hide what was written.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PARAGRAPH = "\n\n"
 
 
@@ -70,7 +69,7 @@ class Transcript:
                 # Several were written before the first of them ran.
                 self._latest = event.index
                 self._err.write(f"[step {event.index + 1}]\n", self._indent, "dim")
-        self._err.write(event.text, self._indent)
+        self._err.write(event.text, self._indent, coloured=True)
 
     def _part(self) -> None:
         self._err.end()
@@ -85,6 +84,7 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
+        self._harmless = Harmless(stream)
         self._mid_line = False
 
     def begin(self, beginning: str) -> None:
@@ -92,9 +92,12 @@ class Lines:
         self._stream.write(beginning)
         self._mid_line = True
 
-    def write(self, text: str, beginning: str = "", name: str | None = None) -> None:
-        """Go on with the text; each further line begins so."""
-        for line in _LINE.findall(_harmless(text) if self._terminal else text):
+    def write(self, text: str, beginning: str = "", name: str | None = None, *, coloured: bool = False) -> None:
+        """Go on with the text, in this colour or with those that are in it; each further line begins so."""
+        if self._terminal:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+            text = self._harmless(text) if coloured else escaped(text)
+        for line in _LINE.findall(text):
             said = line.rstrip("\n")
             if said and not self._mid_line:
                 self._stream.write(beginning)
@@ -105,11 +108,7 @@ class Lines:
         self._stream.flush()
 
     def end(self) -> None:
-        """End the line, if one is begun."""
+        """End the line, if one is begun, and its colours."""
+        self._stream.write(self._harmless.end())
         if self._mid_line:
             self.write("\n")
-
-
-def _harmless(text: str) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), lines)
