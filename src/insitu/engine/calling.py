@@ -23,7 +23,7 @@ from .slots import Slot
 
 # Arguments of all calls of an execution, in bytes; how many calls there may be, in all and at once.
 _MOST_TOGETHER, _MOST_CALLS, _MOST_PENDING = 16 * MIB, 10_000, 256
-# Answers that code has not read yet, in bytes; and how long after its start an execution may still be paused.
+# Answers that code has not read yet, in bytes; and how long after its first call an execution may still be paused.
 _MOST_UNREAD, _LONGEST_S = 64 * MIB, 24 * 3600.0
 _LONGEST_NAME = 200
 
@@ -114,10 +114,10 @@ class ToolCalls:
     def __init__(self, tools: Sequence[ToolSpec], log: EventLog, clock: Clock, slot: Slot, wait_s: float) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._log, self._clock, self._slot, self._wait_s = log, clock, slot, wait_s
-        self._latest = anyio.current_time() + _LONGEST_S
+        self._latest = 0.0
         self._pending: dict[str, Pending] = {}
         self._expired: frozenset[str] = frozenset()
-        self._resuming = anyio.Lock(fast_acquire=True)
+        self._resuming: anyio.Lock | None = None
         self._bytes = self._count = 0
         self._bulk = Bulk()
         self._telling = Telling()
@@ -170,7 +170,9 @@ class ToolCalls:
         arguments = given if tool.prepare is None else tool.prepare(given)
         if isinstance(arguments, ToolFailure):
             return self._send(number, encoded(arguments))
-        until = min(anyio.current_time() + self._wait_s, self._latest)
+        now = anyio.current_time()
+        self._latest = self._latest or now + _LONGEST_S
+        until = min(now + self._wait_s, self._latest)
         call = Pending(f"call_{secrets.token_hex(16)}", number, tool, until)
         self._pending[call.id] = call
         if tool.pauses:
@@ -190,6 +192,7 @@ class ToolCalls:
         call = self._find(call_id)
         if not call.tool.pauses:
             return self._settle(call, text)
+        self._resuming = self._resuming or anyio.Lock(fast_acquire=True)
         async with self._resuming:
             try:
                 if self.paused == [self._find(call_id)]:

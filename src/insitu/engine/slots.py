@@ -30,6 +30,13 @@ class Slot:
         """Wait for the place; who has it keeps it. One at a time may; whoever waits when it is left goes without."""
         if self._held or self._left:
             return
+        try:
+            self._slots.acquire_nowait()
+            self._held = True
+        except anyio.WouldBlock:
+            await self._wait()
+
+    async def _wait(self) -> None:
         with anyio.CancelScope() as self._taking:
             await self._slots.acquire()
             self._held = True
