@@ -138,6 +138,7 @@ def serving(folder: Path, *arguments: str, env: Mapping[str, str] | None = None)
     )
     assert process.stderr
     try:
+        assert process.stderr.readline() == "starting …\n"
         said = [process.stderr.readline()]
         while said[-1] and not said[-1].startswith("  try "):
             said.append(process.stderr.readline())

@@ -165,7 +165,9 @@ def test_json_is_the_whole_execution(either: Commands) -> None:
 
 def test_output_that_is_cut_is_said_to_be(remote: Commands) -> None:
     ended = remote("run", "print('x' * (1 << 22))")
-    assert (ended.exit_code, ended.err) == (0, "stdout was cut; --json has its end\n")
+    said = "stdout was cut: 1 MiB is kept (INSITU_OUTPUT_BYTES sets how much); --json has its end\n"
+    assert (ended.exit_code, ended.err) == (0, said)
+    assert ended.out.endswith("x\n[… more output than is streamed …]\n")
 
 
 def test_limits_and_variables_reach_the_code(either: Commands) -> None:

@@ -79,6 +79,7 @@ def test_a_second_server_of_a_folder_warns_and_a_killed_one_is_none(tmp_path: Pa
     alone = Commands(tmp_path)
     with alone.started("serve", "--port", "0", "--preimport", "", "--pool-size", "0") as first:
         assert first.stderr
+        assert first.stderr.readline() == "starting …\n"
         assert first.stderr.readline().startswith("insitu listens on ")
         with serving(tmp_path) as (_, said):
             assert said[1] == warning
@@ -91,14 +92,21 @@ def test_a_bad_data_folder_is_one_error(insitu: Commands) -> None:
     (insitu.folder / "file").touch()
     ended = insitu("serve", "--port", "0", "--data-dir", "file")
     assert (ended.exit_code, ended.out) == (125, "")
-    assert [line.split()[0] for line in ended.err.splitlines()] == ["error:", "hint:"]
-    assert ended.err.startswith("error: the store in the folder 'file' failed: ")
+    assert [line.split()[0] for line in ended.err.splitlines()] == ["starting", "error:", "hint:"]
+    assert ended.err.startswith("starting …\nerror: the store in the folder 'file' failed: ")
 
 
 def test_it_does_not_start_where_others_could_reach_it_without_keys(insitu: Commands) -> None:
     ended = insitu("serve", "--host", "0.0.0.0", "--port", "0")
     assert (ended.exit_code, ended.out) == (2, "")
-    assert ended.err.startswith("error: without keys the server binds loopback only")
+    assert ended.err.startswith("starting …\nerror: without keys the server binds loopback only")
+
+
+def test_a_clients_key_is_told_to_be_none_of_the_servers(insitu: Commands) -> None:
+    arguments, env = ("serve", "--host", "0.0.0.0", "--port", "0"), {"INSITU_API_KEY": "k"}
+    warning = "warning: INSITU_API_KEY is a client's key; the server's keys are INSITU_API_KEYS, and it has none\n"
+    assert insitu(*arguments, env=env).err.startswith(f"starting …\n{warning}error: without keys")
+    assert warning not in insitu(*arguments, "--port", "1", "--api-keys-file", "nothing", env=env).err
 
 
 def test_ctrl_c_stops_it(tmp_path: Path) -> None:

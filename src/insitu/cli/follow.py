@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from .errors import print_error
 from .harmless import Harmless
 from .signals import InterruptOnce, at_ctrl_c
-from .text import note
+from .text import note, size
 
 if TYPE_CHECKING:
     from insitu.types import Event, Execution
@@ -68,7 +68,8 @@ class Screen:
         """Print what went wrong."""
         for stream in ("stdout", "stderr"):
             if getattr(execution.truncated, stream):
-                note(f"{stream} was cut; --json has its end")
+                kept = size(len(getattr(execution, stream).encode()))
+                note(f"{stream} was cut: {kept} is kept (INSITU_OUTPUT_BYTES sets how much); --json has its end")
         error = execution.error
         # Whoever ends their program with sys.exit() expects no traceback.
         if error is None or (error.name == "SystemExit" and execution.outcome == "error"):

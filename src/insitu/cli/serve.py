@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from functools import partial
 from inspect import Parameter, Signature
@@ -86,6 +87,10 @@ def _default(name: str, field: FieldInfo) -> str:
 
 def _serve(settings: Settings) -> None:
     require_linux("a server")
+    # Importing ahead takes seconds.
+    note("starting …")
+    if "INSITU_API_KEY" in os.environ and not (settings.api_keys or settings.api_keys_file):
+        note("warning: INSITU_API_KEY is a client's key; the server's keys are INSITU_API_KEYS, and it has none")
     from insitu.server.run import run
 
     from .probe import Glance

@@ -54,7 +54,7 @@ class Recorder:
         if len(self._log) < _PROMPT_EVENTS or len(self._held[stream]) >= _EVENT_TEXT:
             self._release(stream)
         if self._outputs[stream].truncated and not before:
-            self._held[stream] += "\n[… more output than is streamed: the end is in the last event …]\n"
+            self._held[stream] += "\n[… more output than is streamed …]\n"
             self._release(stream)
 
     def admits(self, size: int, swells: bool) -> bool:
