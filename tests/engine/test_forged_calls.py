@@ -125,7 +125,7 @@ async def test_a_call_between_two_cells_is_one_of_the_next(engine: Engine, guest
     code = f"""{FORGE}
 if os.fork() == 0:
     while not os.path.exists("go"): pass
-    send(call(1, "ask") + call(2, "echo"))
+    send(call(1001, "ask") + call(1002, "echo"))
     os.rename("go", "sent")
     os._exit(0)
 """
