@@ -187,7 +187,7 @@ class Loop:
         tools = [*server, *client] if offers_tools else client
         choice = self._request.tool_choice
         # What must be called has been called after the first step: asked for again, it would never end.
-        chosen = choice is not None and (choice == "none" or not self._guard.usage.steps)
+        chosen = choice is not None and (choice == "none" or not (self._guard.usage.steps or self._outputs))
         return {"tools": tools, "tool_choice": choice} if chosen else {"tools": tools}
 
     async def _run_calls(self, step: Step) -> Reason | None:

@@ -231,6 +231,13 @@ def test_code_behind_code_that_waits_comes_after_it(client: OpenAI, model: Scrip
     assert told(model.requests[1].body) == ["rain 42", "40"]
 
 
+def test_what_must_be_called_has_been_called_when_it_goes_on(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(run(ONE), say("Done."))
+    first = ask(client, tools=TOOLS, tool_choice="required")
+    assert go_on(client, first, answers(first, Ulm="rain"), tool_choice="required").output_text == "Done."
+    assert [received.body.get("tool_choice") for received in model.requests] == ["required", None]
+
+
 def test_without_an_answer_it_is_refused_as_by_openai(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run(ONE), say("Done."))
     first = ask(client, tools=TOOLS)

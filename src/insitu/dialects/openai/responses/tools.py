@@ -29,11 +29,11 @@ class Tools:
         self.shell: Json | None = None
         self.functions: list[Json] = []
         self.for_code: list[ToolSpec] = []
+        self._by_code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
         if self.for_code and self.python is None:
-            name = self.for_code[0].name
-            raise BadParameter("tools", f"code is to call {name!r}, and there is no code_interpreter among the tools")
+            raise BadParameter(self._by_code, f"there is no code_interpreter among the tools; {_JAVASCRIPT}")
 
     @property
     def names(self) -> list[str]:
@@ -56,6 +56,7 @@ class Tools:
                 if "direct" in callers:
                     self.functions.append(function)
                 if by_code(callers):
+                    self._by_code = self._by_code or f"{where}.allowed_callers"
                     self.for_code.append(for_code(function["function"], where))
             case "programmatic_tool_calling":
                 raise Unsupported(where, _JAVASCRIPT)
