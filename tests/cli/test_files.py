@@ -79,3 +79,10 @@ def test_files_as_json(remote: Commands, session: str, data: bytes) -> None:
         "kind": "file",
     }
     assert set(listed) == {"path", "size", "kind", "modified"}
+
+
+def test_a_folder_is_not_copied_and_the_hint_is_a_command(remote: Commands, session: str) -> None:
+    remote("run", "import os; os.mkdir('d')", "--session", session)
+    ended = remote("cp", f"{session}:d", ".")
+    assert ended.exit_code == 2
+    assert "\nhint: it is a folder: list it by `insitu files SESSION FOLDER`, and copy its files\n" in ended.err

@@ -178,9 +178,20 @@ def test_limits_and_variables_reach_the_code(either: Commands) -> None:
 def test_over_a_ceiling_the_caller_is_wrong_and_not_the_code(either: Commands) -> None:
     ended = either("run", "1", "--mem", "1t")
     assert (ended.exit_code, ended.out) == (2, "")
+    own = ended.err.endswith("\nhint: ask for 8589934592 or less, or set INSITU_MAX_MEMORY_BYTES=1099511627776\n")
+    assert own is (either.env.get("INSITU_URL") is None)
     assert ended.err.startswith(
         "error: memory_bytes is 1099511627776, over this server's ceiling of 8589934592\nhint: "
     )
+
+
+def test_a_ceiling_is_raised_as_the_hint_says(insitu: Commands) -> None:
+    assert insitu("run", "1", "--time", "700").err.endswith("or set INSITU_MAX_TIMEOUT_S=700\n")
+    assert insitu("run", "1", "--time", "700", env={"INSITU_MAX_TIMEOUT_S": "700"}) == Ended(0, "1\n", "")
+
+
+def test_more_room_than_memory_is_told_by_its_options(insitu: Commands) -> None:
+    assert insitu("run", "1", "--disk", "900m", "--mem", "900m").err.endswith("ask for more --mem or less --disk\n")
 
 
 def test_a_session_of_a_server_is_found_by_the_start_of_its_id(remote: Commands, session: str) -> None:
@@ -201,6 +212,19 @@ def test_another_python_has_other_packages(insitu: Commands, tmp_path: Path) -> 
     assert ended.exit_code == 2
     assert ended.err.startswith("error: the environment 'default' has no working Python at /nowhere/python: ")
     assert ended.err.endswith("hint: name an interpreter, such as --python /path/to/venv/bin/python\n")
+
+
+def test_a_python_that_is_too_old_to_be_asked_is_told_in_a_sentence(insitu: Commands) -> None:
+    old = insitu.folder / "python2"
+    old.write_text("#!/bin/sh\necho 'Unknown option: -I' >&2\nexit 2\n", "utf-8")
+    old.chmod(0o755)
+    assert insitu("run", "1", "--python", str(old)).err.splitlines() == [
+        (
+            f"error: the environment 'default' has no working Python at {old}: asked for its version, it ends with "
+            "exit code 2 and says: Unknown option: -I; insitu needs Python 3.9 or later"
+        ),
+        "hint: name an interpreter, such as --python /path/to/venv/bin/python",
+    ]
 
 
 def test_a_reader_that_has_had_enough_ends_the_code(remote: Commands) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -183,6 +184,25 @@ def test_no_server_is_said_with_its_address_and_what_to_do() -> None:
             client.health()
     assert caught.value.message.startswith(f"no insitu server answers at {url}: ")
     assert "`insitu serve`" in str(caught.value.hint)
+    assert "httpx2" not in "".join(traceback.format_exception(caught.value))
+
+
+def refuse_plainly(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection, suppress(ConnectionError):
+        connection.recv(65536)
+        connection.sendall(http("400 Bad Request", b""))
+
+
+def test_https_where_plain_http_is_spoken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        speaking = threading.Thread(target=refuse_plainly, args=(plain,))
+        speaking.start()
+        with insitu.Client(f"https://127.0.0.1:{plain.getsockname()[1]}") as client:
+            with pytest.raises(insitu.ServerUnreachable) as caught:
+                client.health()
+        speaking.join()
+    assert caught.value.hint == "what answers there speaks no TLS: if that is right, write the address with http://"
 
 
 def test_a_silent_server_is_given_up(impostor: Impostor) -> None:

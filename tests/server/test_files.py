@@ -255,6 +255,7 @@ def test_what_is_not_there_is_404(client: httpx2.Client, files: str) -> None:
 def test_an_upload_over_the_cap_is_413(client: httpx2.Client, files: str) -> None:
     declared = client.put(f"{files}/large", content=bytes((8 << 20) + 1))
     assert refused(declared, 413) == "too_large"
+    assert declared.json()["error"]["hint"] == "send a smaller one, or have the operator raise upload_bytes"
     undeclared = client.put(f"{files}/large", content=(bytes(1 << 20) for _ in range(9)))
     assert refused(undeclared, 413) in {"too_large", "workspace_full"}
     assert client.get(f"{files}/large").status_code == 404

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 import typer
 
-from insitu.errors import CallerError, InsituError, Unauthorized
+from insitu.errors import CallerError, InsituError, OverCeiling, Unauthorized, exact
 
 from .text import colour, printable_lines
 
@@ -18,6 +18,14 @@ INSITU_FAILED = 125
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 _KEY_HINT = "set INSITU_API_KEY to one of the server's keys"
+# What hints call what there is on the command line.
+_OUR_WORDS = {
+    "add ?depth=1 to list a folder": "it is a folder: list it by `insitu files SESSION FOLDER`, and copy its files",
+    "by url= or INSITU_URL": "by --url or INSITU_URL",
+    "insitu.Client(url=…), ": "",
+    "ask for more memory_bytes or fewer disk_bytes": "ask for more --mem or less --disk",
+    "PUT /v1/sessions/{id}/files/{path}": "`insitu cp`",
+}
 # Nobody should end a session because a hint at it came first.
 _DESTRUCTIVE = {"rm"}
 
@@ -39,12 +47,24 @@ class PipeClosed(Exception):
 def report(error: InsituError | typer.TyperException) -> int:
     """Print an error; returns the exit code for it."""
     if isinstance(error, InsituError):
-        print_error(error.message, _KEY_HINT if isinstance(error, Unauthorized) and _by_insitu(error) else error.hint)
+        print_error(error.message, _hint_of(error))
         for line in getattr(error, "__notes__", ()):
             print(f"note: {printable_lines(line)}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, CallerError) else INSITU_FAILED
     print_error(_as_sentence(error.format_message()), _hint(error))
     return error.exit_code
+
+
+def _hint_of(error: InsituError) -> str | None:
+    if isinstance(error, Unauthorized) and _by_insitu(error):
+        return _KEY_HINT
+    if isinstance(error, OverCeiling) and hasattr(error, "ceiling"):
+        # It was raised here and not by a server: the user is the operator.
+        return f"ask for {exact(error.ceiling)} or less, or set INSITU_MAX_{error.name.upper()}={exact(error.asked)}"
+    hint = error.hint
+    for theirs, ours in _OUR_WORDS.items():
+        hint = hint and hint.replace(theirs, ours)
+    return hint
 
 
 def _by_insitu(error: InsituError) -> bool:

@@ -28,6 +28,9 @@ from insitu.types import Event, EventKind
 # What reading a body raises that is JSON of another kind, or none.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 
+_NO_SERVER = "start one with `insitu serve`, or name another by url= or INSITU_URL"
+_PLAIN = "what answers there speaks no TLS: if that is right, write the address with http://"
+
 _BY_STATUS: Mapping[int, type[InsituError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -83,13 +86,13 @@ def reaching(url: str) -> Iterator[None]:
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
         raise ServerUnreachable(
             f"no insitu server answers at {url}: {str(error) or 'it took too long'}",
-            hint="start one with `insitu serve`, or name another by url= or INSITU_URL",
-        ) from error
+            hint=_PLAIN if "WRONG_VERSION_NUMBER" in str(error) else _NO_SERVER,
+        ) from None
     except httpx2.RequestError as error:
         raise ServerUnreachable(
             f"the connection to {url} broke: {str(error) or type(error).__name__}",
             hint="see the server's log; what was running may have ended",
-        ) from error
+        ) from None
 
 
 def broken_off(url: str, before: str) -> ServerUnreachable:

@@ -21,6 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 DESCRIPTION_BYTES = 1 << 20
 INLINE_BYTES = 32 << 20
 STALL_S = 60.0
+_FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
 # Three bytes of a body can be a list, which takes so many in memory.
 _NODE_BYTES = 80
 _MOST_NODES = 2_000_000
@@ -101,11 +102,11 @@ async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
             raise BodyStalled(f"no byte of the body came for {STALL_S:g} s") from None
 
 
-def refuse_length(request: Request, cap: int) -> None:
+def refuse_length(request: Request, cap: int, hint: str = _FILES_ROUTE) -> None:
     """Refuse a body that says of itself that it is over the cap, before a byte of it is read."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > cap:
-        raise _too_large(f"{length} bytes", cap)
+        raise _too_large(f"{length} bytes", cap, hint)
 
 
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -113,8 +114,5 @@ def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = 
     return Response(dumps(value), status, headers, media_type="application/json")
 
 
-def _too_large(size: str, cap: int) -> TooLarge:
-    return TooLarge(
-        f"the body has {size}; this route takes {cap}",
-        hint="large files go to PUT /v1/sessions/{id}/files/{path}",
-    )
+def _too_large(size: str, cap: int, hint: str = _FILES_ROUTE) -> TooLarge:
+    return TooLarge(f"the body has {size}; this route takes {cap}", hint=hint)

@@ -64,7 +64,7 @@ def routes(service: Service) -> APIRouter:
         _check_encoding(request, path)
         if "content-range" in request.headers:
             raise InvalidRequest("Content-Range: a file is written whole", hint="leave the header out")
-        refuse_length(request, cap)
+        refuse_length(request, cap, "send a smaller one, or have the operator raise upload_bytes")
         status = 200 if await _exists(files, path) else 201
         async with aclosing(body_chunks(request)) as chunks:
             info = await files.write(path, chunks, max_bytes=cap)

@@ -240,7 +240,7 @@ async def _probe(environment: Environment) -> dict[str, Any]:
         probe: dict[str, Any] = json.loads(done.stdout)
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InvalidRequest(
-            f"the environment {environment.name!r} has no working Python at {python}: {error}",
+            f"the environment {environment.name!r} has no working Python at {python}: {_why(error)}",
             hint="name an interpreter, such as --python /path/to/venv/bin/python",
         ) from error
     if probe["version"] < [3, 9]:
@@ -294,3 +294,13 @@ def _popen_supervisor(lifeline: socket.socket, control: socket.socket, log: int)
         env={"LANG": "C.UTF-8"},
         cwd="/",
     )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, subprocess.CalledProcessError):
+        said = error.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        end = f"exit code {error.returncode}" + (f" and says: {said}" if said else "")
+        return f"asked for its version, it ends with {end}; insitu needs Python 3.9 or later"
+    return "it does not answer as Python does"
