@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import httpx2
 import pytest
 
 from insitu.server.app import create_app
 from insitu.settings import Settings
+from insitu.web.reference import page
 
 ROUTES = {
     "POST /v1/execute": "execute",
@@ -131,3 +134,23 @@ def references(value: Any) -> set[str]:
         own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
         return own.union(*map(references, value.values()))
     return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+
+def test_the_page_for_people_has_all_of_it_and_runs_nothing(client: httpx2.Client) -> None:
+    answer = client.get("/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+    description, shown = client.get("/openapi.json").json(), answer.text
+    for path, methods in description["paths"].items():
+        for method in methods.keys() - {"parameters"}:
+            assert f"<code>{method.upper()} {path}</code>" in shown
+    assert set(re.findall(r'id="(.+?)"', shown)) == description["components"]["schemas"].keys()
+    assert set(re.findall(r'href="#(.+?)"', shown)) <= description["components"]["schemas"].keys()
+    assert not re.search(r"<script|<link|<img|src=|https?://", shown)
+
+
+def test_the_page_takes_no_words_for_its_own() -> None:
+    about = {"title": "<b>", "version": "1"}
+    described = {"info": about, "paths": {}, "components": {"schemas": {"a": {"description": "<script>"}}}}
+    assert "<b>" not in page(described)
+    assert "<script>" not in page(described)

@@ -79,6 +79,8 @@ def create_app(
         summary="Runs the Python that an AI model writes right where the model is served.",
         lifespan=lifespan,
         redirect_slashes=False,
+        # Those of the framework load scripts from elsewhere, which would run as this origin.
+        docs_url=None,
         redoc_url=None,
         telemetry=NO_TELEMETRY,
         generate_unique_id_function=lambda route: route.name,

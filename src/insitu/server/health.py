@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import ServerFull
+from ..web import reference
 from ..web.openapi import answers
 from ..web.service import PlainRoute, Service
 from ..web.wire import json_answer
@@ -55,6 +57,15 @@ def routes(service: Service) -> APIRouter:
         """What the server counts, in Prometheus' text format."""
         text = service.metrics.text(service.engine.load, ready=service.ready)
         return Response(text, media_type="text/plain; version=0.0.4")
+
+    @cache
+    def described(app: FastAPI) -> bytes:
+        return reference.page(app.openapi()).encode()
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        """All routes, for people."""
+        return Response(described(request.app), media_type="text/html", headers=reference.HEADERS)
 
     router.add_api_route("/healthz", health, methods=["HEAD"], include_in_schema=False)
     router.add_api_route("/readyz", readiness, methods=["HEAD"], include_in_schema=False)
