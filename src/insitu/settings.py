@@ -23,7 +23,7 @@ _FLOORS = {
     "output_bytes": 1,
     "results_bytes": 1,
 }
-DEFAULT_PREIMPORT = ("numpy", "pandas", "matplotlib.pyplot", "IPython")
+DEFAULT_PREIMPORT = ("asyncio", "numpy", "pandas", "matplotlib.pyplot", "IPython")
 
 DEFAULT_VISION = ("gpt-4o*", "gpt-4.1*", "gpt-5*", "o3*", "o4*", "claude-*", "gemini-*")
 

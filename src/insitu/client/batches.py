@@ -47,9 +47,7 @@ def _item(body: Mapping[str, Any]) -> BatchItem:
     )
 
 
-def _called(body: Mapping[str, Any]) -> Called | list[Called]:
-    if "items" in body:
-        return [returned(Called.from_dict(item)) for item in body["items"]]
+def _called(body: Mapping[str, Any]) -> Called:
     return returned(Called.from_dict(body))
 
 

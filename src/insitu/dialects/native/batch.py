@@ -12,8 +12,6 @@ from starlette.responses import Response
 
 from ...engine import ToolFailure
 from ...errors import TooLarge
-from ...functions.inline import Map
-from ...types import Called
 from ...web.encoding import dumps
 from ...web.errors import error_body
 from ...web.openapi import answers, takes
@@ -138,17 +136,9 @@ class _Batch:
 
     async def _lambda(self, asked: LambdaRequest) -> tuple[dict[str, Any], bool]:
         function = function_of(self.service, asked, self.owner)
-        if asked.map is None:
-            called = await function.call(self.service.engine, asked.given())
-            return called.to_dict(), called.ok
-        items: list[Called] = []
-
-        async def take(called: Called) -> None:
-            items.append(called)
-
-        await Map(self.service.engine, function, asked.inputs(), take).run()
-        items.sort(key=lambda called: called.index or 0)
-        return {"items": [called.to_dict() for called in items]}, all(called.ok for called in items)
+        called = await function.call(self.service.engine, asked.given())
+        self.service.metrics.executions[called.outcome] += 1
+        return called.to_dict(), called.ok
 
     async def _tool(self, asked: ToolCall) -> tuple[dict[str, Any], bool]:
         answer = await self.service.tools.call(asked.name, asked.arguments, self.owner)

@@ -46,6 +46,8 @@ class BatchCall(Strict):
             raise ValueError("a call of a batch has exactly one of execute, lambda, function and tool")
         if any(getattr(part, "stream", False) for part in parts):
             raise ValueError("a call of a batch does not stream; set stream for the whole batch")
+        if self.inline is not None and self.inline.map is not None:
+            raise ValueError("a lambda of a batch has no map: that is a request of its own, to /v1/lambda")
         if self.function is not None and self.function.background:
             raise ValueError("a function of a batch cannot be async: it would be answered before it has run")
         return self
