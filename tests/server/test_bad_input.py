@@ -202,7 +202,7 @@ def test_an_endless_body_is_cut_off(client: httpx2.Client) -> None:
         ("GET", "/nothing", 404, "route_not_found"),
         ("GET", "/v1/nothing", 404, "route_not_found"),
         ("GET", "/v1/sessions/", 404, "route_not_found"),
-        ("POST", "/v1/batch", 404, "route_not_found"),
+        ("POST", "/v1/nothing", 404, "route_not_found"),
         ("GET", "/v1/execute", 405, "method_not_allowed"),
         ("PUT", "/v1/sessions", 405, "method_not_allowed"),
         ("GET", "/v1/sessions/sess_0", 404, "session_not_found"),
