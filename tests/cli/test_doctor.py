@@ -88,7 +88,8 @@ def test_serve_and_run_say_the_same_in_one_message(insitu: Commands) -> None:
     for command in (["serve", "--port", "0"], ["run", "1"]):
         ended = inside(insitu, NO_USER_NAMESPACES, *command)
         assert (ended.exit_code, ended.out) == (125, "")
-        assert [line.split()[0] for line in ended.err.splitlines()] == ["error:", "hint:"]
+        said = ended.err.removeprefix("starting …\n")
+        assert [line.split()[0] for line in said.splitlines()] == ["error:", "hint:"]
         assert "user/max_user_namespaces is 0: raise it" in ended.err
 
 

@@ -82,7 +82,7 @@ def test_no_accepted_invocation_is_lost_when_the_server_is_killed(tmp_path: Path
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
         assert process.stderr
         lines = iter(process.stderr.readline, "")
-        first = next(lines)
+        first = next(line for line in lines if line.startswith("insitu listens on "))
         assert any(line.startswith("  try ") for line in lines)
         return process, Client(first.split()[3])
 
