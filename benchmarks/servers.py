@@ -131,7 +131,8 @@ def _started(command: Sequence[str]) -> Iterator[Server]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        said = process.stderr.readline()
+        # The first line says that it starts.
+        said = process.stderr.readline() + process.stderr.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
         if found is None:
             raise RuntimeError(f"the server did not start: {said}{process.stderr.read()}")

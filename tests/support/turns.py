@@ -127,7 +127,7 @@ def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[st
         while not said[-1].startswith("  try "):
             assert said[-1], said
             said.append(made.stderr.readline())
-        yield made, said[0].split()[3]
+        yield made, next(line.split()[3] for line in said if line.startswith("insitu listens on "))
     finally:
         below = descendants(made.pid)
         made.kill()
