@@ -45,6 +45,19 @@ def test_it_is_listed_and_found(client: insitu.Client, deployed: insitu.Deployed
         client.functions.get("hyp:2")
 
 
+def test_a_version_is_never_dropped_in_silence(client: insitu.Client, deployed: insitu.DeployedFunction) -> None:
+    for ask in (
+        lambda name: client.functions.deploy(name, hypotenuse),
+        client.functions.logs,
+        client.functions.versions,
+        client.functions.publish,
+        lambda name: client.functions.set_alias(name, "live", 1),
+    ):
+        with pytest.raises((insitu.InvalidRequest, NotFound)):
+            ask("hyp:1")
+    assert client.functions.get("hyp") == deployed
+
+
 def test_it_runs_in_the_background(client: insitu.Client, deployed: insitu.DeployedFunction) -> None:
     accepted = client.functions.submit("hyp", 3.0)
     assert (accepted.state, accepted.ok) == ("queued", False)

@@ -125,6 +125,14 @@ def test_calls_run_side_by_side(batch: Batch) -> None:
     assert [item["answer"] for item in batch(*meet)["items"]] == [{"value": 20}] * 20
 
 
+def test_calls_of_one_function_wait_for_each_other(client: httpx2.Client, batch: Batch) -> None:
+    # More than may run at once: by itself, one over that would be refused.
+    spec = {"code": "def main(x): return x + 1", "concurrency": 2}
+    client.put("/v1/functions/add", json=spec).raise_for_status()
+    body = batch(*({"function": {"name": "add", "args": [number]}} for number in range(40)))
+    assert [item["answer"]["result"] for item in body["items"]] == list(range(1, 41))
+
+
 def test_a_stream_tells_of_each_call_as_it_ends(client: httpx2.Client) -> None:
     calls = [{"id": "b", "after": ["a"], **code("2")}, {"id": "a", **code("1")}]
     body = client.post("/v1/batch", json={"calls": calls, "stream": True}).text

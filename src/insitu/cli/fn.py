@@ -120,7 +120,7 @@ def invoke(
 
 
 def logs(
-    name: Name,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A function.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, metavar="N", help="How many.")] = 20,
     url: Url = None,
     json: AsJson = False,

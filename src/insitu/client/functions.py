@@ -208,7 +208,7 @@ def _list() -> Call[Sequence[DeployedFunction]]:
 
 
 def _get(name: str) -> Call[DeployedFunction]:
-    return Call("GET", _path(name), DeployedFunction.from_dict, query=_qualified(name))
+    return Call("GET", _path(_bare(name)), DeployedFunction.from_dict, query=_qualified(name))
 
 
 def _versions(name: str) -> Call[Sequence[DeployedFunction]]:
@@ -229,12 +229,12 @@ def _delete_alias(name: str, alias: str) -> Call[None]:
 
 def _invoke(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, background: bool = False) -> Call[Invocation]:
     body = {**arguments(args, kwargs), **(_qualified(name) or {})}
-    return Call("POST", _path(name, "invoke"), _returned, {**body, "async": True} if background else body)
+    return Call("POST", _path(_bare(name), "invoke"), _returned, {**body, "async": True} if background else body)
 
 
 def _invocation(name: str, id: str, *, stream: bool = False) -> Call[Invocation]:
     query = {"stream": "true"} if stream else None
-    return Call("GET", _path(name, "invocations", id), _returned, query=query)
+    return Call("GET", _path(_bare(name), "invocations", id), _returned, query=query)
 
 
 def _logs(name: str, limit: int) -> Call[Sequence[Invocation]]:
@@ -245,12 +245,15 @@ def _logs(name: str, limit: int) -> Call[Sequence[Invocation]]:
 
 
 def _delete(name: str) -> Call[None]:
-    return Call("DELETE", _path(name), _nothing, query=_qualified(name))
+    return Call("DELETE", _path(_bare(name)), _nothing, query=_qualified(name))
 
 
 def _path(name: str, *rest: str) -> str:
-    function = name.partition(":")[0]
-    return "/".join(("/v1/functions", *(quote(part, safe="") for part in (function, *rest))))
+    return "/".join(("/v1/functions", *(quote(part, safe="") for part in (name, *rest))))
+
+
+def _bare(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _qualified(name: str) -> dict[str, str | int] | None:

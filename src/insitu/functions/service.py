@@ -153,22 +153,24 @@ class Functions:
         kwargs: Mapping[str, Any] = _NOTHING,
         *,
         qualifier: str | None = None,
+        wait: bool = False,
     ) -> Invocation:
         """Call a function and wait for its end; cancelling this interrupts it.
 
         Args:
             args: values in JSON's types, in the forms of ``guest/values.py``; ``kwargs`` likewise.
+            wait: whether to wait for a place where as many invocations run as may.
 
         Raises:
             NotFound: if there is no such function.
             InvalidRequest: if the arguments are not what its schema says.
             TooLarge: if they are too many bytes.
-            QuotaExceeded: if as many invocations run as may, or the owner's share is used up.
+            QuotaExceeded: if as many invocations run as may and it does not wait, or the owner's share is used up.
             ServerFull: if there is no room.
         """
 
         async def call(revision: FunctionRevision) -> Invocation:
-            return await self._invoke(owner, revision, self._encoded(revision, args, kwargs))
+            return await self._invoke(owner, revision, self._encoded(revision, args, kwargs), wait)
 
         return await self._with_revision(owner, name, qualifier, call)
 
@@ -221,8 +223,8 @@ class Functions:
         await self._store.get(owner, name)
         return await self._kept.invocations.ended(owner, name, limit)
 
-    async def _invoke(self, owner: str, revision: FunctionRevision, arguments: bytes) -> Invocation:
-        async with self._gates.place((owner, revision.name), self._most(revision), wait=False):
+    async def _invoke(self, owner: str, revision: FunctionRevision, arguments: bytes, wait: bool) -> Invocation:
+        async with self._gates.place((owner, revision.name), self._most(revision), wait=wait):
             running = _begin(revision, "running")
             try:
                 ended = await self._caller.call(owner, revision, running, arguments, Live(owner))

@@ -123,7 +123,9 @@ class _Batch:
         if call.function is not None:
             asked = call.function
             given = (self.owner, asked.name, asked.args, asked.kwargs)
-            ended = await self.service.functions.invoke(*given, qualifier=asked.qualifier)
+            ended = await self.service.functions.invoke(*given, qualifier=asked.qualifier, wait=True)
+            if ended.outcome is not None:
+                self.service.metrics.executions[ended.outcome] += 1
             return ended.to_dict(), ended.outcome == "ok"
         assert call.tool is not None
         return await self._tool(call.tool)
