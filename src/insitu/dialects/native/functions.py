@@ -32,7 +32,7 @@ from .function_models import (
 )
 
 _STREAM = (
-    "With `stream`: events `started`, `stdout`, `stderr` and last `finished`, which carries the whole invocation."
+    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the whole invocation."
     " Comments keep a silent stream alive."
 )
 
