@@ -67,6 +67,32 @@ def test_signatures_say_what_schemas_say() -> None:
     assert signature({"type": "object", "properties": {"a-b": {}}}) == "()"
 
 
+def test_signatures_follow_what_models_and_options_are_made_of() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "color": {"$ref": "#/$defs/Color"},
+            "place": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}]},
+            "tags": {"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "integer"}]}},
+            "one": {"allOf": [{"$ref": "#/$defs/Color"}]},
+            "kind": {"const": "a"},
+            "loop": {"$ref": "#/$defs/Loop"},
+            "gone": {"$ref": "#/$defs/Gone"},
+            "away": {"$ref": "https://example.com/schema.json"},
+        },
+        "required": ["color", "place", "tags", "one", "kind", "loop", "gone", "away"],
+        "$defs": {
+            "Color": {"enum": ["red", "blue"], "type": "string"},
+            "Place": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "Loop": {"type": "array", "items": {"$ref": "#/$defs/Loop"}},
+        },
+    }
+    assert signature(schema) == (
+        "(color: Literal['red', 'blue'], place: dict | None, tags: list[str | int], one: Literal['red', 'blue'], "
+        "kind: Literal['a'], loop: list[list[Any]], gone: Any, away: Any)"
+    )
+
+
 def test_help_serves_a_reader() -> None:
     told = pydoc.plain(pydoc.render_doc(made(search=SEARCH).search))
     assert "search(query: str, limit: int = 10" in told

@@ -16,8 +16,8 @@ _TYPES = {
     "object": "dict",
     "null": "None",
 }
-# Lists of lists of lists; and how long a type may be as text.
-_DEEPEST, _LONGEST = 4, 200
+# Lists of lists of lists; how long a type may be as text; and of how many others it may be one.
+_DEEPEST, _LONGEST, _MOST_OPTIONS = 4, 200, 8
 
 
 class _Named:
@@ -55,7 +55,7 @@ def signature_of(schema: Any) -> inspect.Signature:
         if name.isidentifier() and not keyword.iskeyword(name):
             about = properties[name] if isinstance(properties[name], dict) else {}
             default = inspect.Parameter.empty if name in required else about.get("default", _OMITTED)
-            parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about))))
+            parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about, schema))))
     if not properties:
         parameters.append(inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(parameters)
@@ -70,14 +70,33 @@ def document(description: Any, schema: Any) -> str:
     return "\n".join(lines)
 
 
-def _type(about: Mapping[str, Any], depth: int = 0) -> str:
-    options, kind = about.get("enum"), about.get("type")
-    if isinstance(options, list):
-        text = f"Literal[{', '.join(map(repr, options))}]"
-    elif isinstance(kind, list):
-        text = " | ".join(_TYPES.get(str(one), "Any") for one in kind)
-    elif kind == "array" and isinstance(about.get("items"), dict) and depth < _DEEPEST:
-        text = f"list[{_type(about['items'], depth + 1)}]"
-    else:
-        text = _TYPES.get(str(kind), "Any")
+def _type(about: Any, root: Any, depth: int = 0) -> str:
+    text = _written(about, root, depth) if isinstance(about, Mapping) and depth <= _DEEPEST else "Any"
     return text if len(text) <= _LONGEST else "Any"
+
+
+def _written(about: Mapping[str, Any], root: Any, depth: int) -> str:
+    kind, items = about.get("type"), about.get("items")
+    if isinstance(about.get("$ref"), str):
+        return _type(_referred(root, about["$ref"]), root, depth + 1)
+    for name in ("anyOf", "oneOf", "allOf"):
+        options = about.get(name)
+        if isinstance(options, list) and 0 < len(options) <= (1 if name == "allOf" else _MOST_OPTIONS):
+            return " | ".join(dict.fromkeys(_type(option, root, depth + 1) for option in options))
+    if "const" in about or isinstance(about.get("enum"), list):
+        return f"Literal[{', '.join(map(repr, about.get('enum', [about.get('const')])))}]"
+    if isinstance(kind, list):
+        return " | ".join(_TYPES.get(str(one), "Any") for one in kind)
+    if kind == "array" and isinstance(items, Mapping):
+        return f"list[{_type(items, root, depth + 1)}]"
+    return _TYPES.get(str(kind), "Any")
+
+
+def _referred(root: Any, reference: str) -> Any:
+    """What a reference within the schema leads to; any other leads nowhere."""
+    found, parts = root, reference.split("/")
+    if parts[0] != "#":
+        return None
+    for part in parts[1:]:
+        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+    return found
