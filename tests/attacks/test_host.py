@@ -83,12 +83,13 @@ ATTACKS = (
         "send what only the server, the agent or an interpreter that starts may send",
         """
         request = control({"id": 1, "do": "delete", "path": "/", "layers": {}, "pid": 1})
-        for kind in (*range(17), 18, *range(20, 256)): send(frame(kind, request))
+        for kind in (*range(17), *range(20, 256)): send(frame(kind, request))
         "nothing"
         """,
         "ok",
         answers=["nothing"],
     ),
+    forging("call a tool in a form that no interpreter has", "send(frame(18, control({'id': 1})))", "crashed"),
     forging("send empty frames without end", "while True: send(frame(0) * 1000)", "crashed"),
     forging("send garbage", "send(os.urandom(1 << 16).replace(b'\\0', b'A'))\ntime.sleep(1000)", "crashed"),
     forging(
