@@ -17,7 +17,9 @@ from .errors import InvalidRequest, TooLarge
 
 _MOST_BYTES, _DEEPEST, _DEEPEST_VALUE = 64 * 1024, 64, 200
 # Steps of a check: of a schema's own, of one with the values, and where they are counted one by one.
-_MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 100_000
+_MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 10_000
+# So many entries are looked through in the time of one step that is counted.
+_ENTRIES_A_STEP = 10
 # A pattern never backtracks, but takes up to 5 microseconds for each character.
 _MOST_MATCHED = 64 * 1024
 _MOST_CHAINED = 32
@@ -41,6 +43,8 @@ _BELOW = (
     "contains",
 )
 _MAPPINGS = {"dependentSchemas", "dependencies", "properties", "patternProperties"}
+# Keywords whose lists and mappings a check never looks at; those of all others cost it something.
+_UNREAD = {"$defs", "definitions", "default", "examples"}
 # They would make a reference mean something else than the place that it names.
 _REFUSED = ("$schema", "$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor")
 
@@ -162,8 +166,8 @@ class _Cost:
         self.patterns += patterns
         if self.patterns > _MOST_PATTERNS:
             raise _no_schema(f"it has more than {_MOST_PATTERNS} patterns, its references written out")
-        listed = sum(len(schema.get(word) or ()) for word in ("enum", "required"))
-        return 1 + len(schema) // 4 + listed // 4 + patterns * _PATTERN_STEPS
+        listed = sum(_listed(keyword, found) for keyword, found in schema.items())
+        return 1 + len(schema) // 4 + listed + patterns * _PATTERN_STEPS
 
 
 class _Counted:
@@ -175,7 +179,7 @@ class _Counted:
 
     def count(self, schema: Schema, value: Any) -> None:
         """Raise InvalidRequest if it is too much."""
-        self._steps += 1
+        self._steps += 1 + _width(schema) // _ENTRIES_A_STEP
         self._matched += _matched(schema, value)
         if self._steps > _MOST_COUNTED:
             raise InvalidRequest(
@@ -199,14 +203,30 @@ class _Counted:
 def _inner(schema: Schema) -> Iterator[tuple[str, Schema]]:
     """The schemas within one, each with its keyword."""
     for keyword in (*_HERE, *_BELOW):
-        found = schema.get(keyword)
-        if isinstance(found, dict):
-            inner: Sequence[Any] = list(found.values()) if keyword in _MAPPINGS else [found]
-        else:
-            inner = found if isinstance(found, list) else ()
-        for each in inner:
+        for each in _entries(keyword, schema.get(keyword)):
             if isinstance(each, dict):
                 yield keyword, each
+
+
+def _entries(keyword: str, found: object) -> Sequence[Any]:
+    """What a keyword has where schemas may be."""
+    if isinstance(found, dict):
+        return list(found.values()) if keyword in _MAPPINGS else [found]
+    return found if isinstance(found, list) else ()
+
+
+def _listed(keyword: str, found: object) -> int:
+    """The steps of what a keyword lists; the schemas among that are counted by themselves."""
+    if keyword in _UNREAD:
+        return 0
+    if keyword in _HERE or keyword in _BELOW:
+        return sum(_extent(each, _DEEPEST) for each in _entries(keyword, found) if not isinstance(each, dict))
+    return _extent(found, _DEEPEST) - 1
+
+
+def _width(schema: Schema) -> int:
+    """How many entries are looked through for the schemas within one."""
+    return sum(len(found) for word in (*_HERE, *_BELOW) if isinstance(found := schema.get(word), (dict, list)))
 
 
 def _subjects(keyword: str, value: Any) -> Sequence[Any]:

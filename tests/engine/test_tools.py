@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -562,6 +563,30 @@ async def test_tools_are_not_pickled(guest: Guest, what: str) -> None:
     execution = await run(guest, f"import pickle; pickle.dumps({what})")
     assert execution.error is not None
     assert execution.error.value == "tools cannot be pickled: only the process that the code runs in can call them"
+
+
+def laborious(given: dict[str, Any]) -> ToolFailure:
+    until = time.thread_time() + 0.6
+    while time.thread_time() < until:
+        pass
+    return ToolFailure("ValueError", "checked")
+
+
+async def test_calls_are_not_checked_for_longer_than_all_of_them_may_be(guest: Guest) -> None:
+    code = """
+        told = []
+        for _ in range(3):
+            try: tools.echo()
+            except Exception as error: told.append((type(error).__name__, str(error)))
+        told
+    """
+    refusal = (
+        "checking the arguments of this execution's calls took 1 s, which is the most:"
+        " call fewer, or pass simpler arguments"
+    )
+    for _ in range(2):  # each execution has as much
+        told = await text(guest, code, to_be_called, tools=[replace(ECHO, prepare=laborious)])
+        assert eval(told) == [("ValueError", "checked")] * 2 + [("RuntimeError", refusal)]
 
 
 async def test_code_without_tools_meets_none(guest: Guest) -> None:

@@ -131,6 +131,51 @@ def test_too_many_values_for_a_schema_of_many_steps() -> None:
         checker.check([1] * 100_000)
 
 
+KEYS = [f"k{number}" for number in range(4000)]
+LISTING = {
+    "dependentRequired": {key: [] for key in KEYS},
+    "dependencies": {key: [] for key in KEYS},
+    "enum": KEYS,
+    "required": KEYS,
+    "const": KEYS,
+    "anyOf": [True] * 4000,
+    "properties": dict.fromkeys(KEYS, True),
+    "an unknown one": {"within": KEYS},
+}
+
+
+@pytest.mark.parametrize("keyword", LISTING)
+def test_whatever_a_keyword_lists_is_counted(keyword: str) -> None:
+    checker = Checker({"properties": {"x": {"items": {keyword: LISTING[keyword]}}}})
+    with pytest.raises(TooLarge, match=r"^60002 values are too many for a schema of 400\d steps to check"):
+        checker.check({"x": [{}] * 60_000})
+
+
+def test_what_is_listed_within_a_list_is_counted() -> None:
+    with pytest.raises(InvalidRequest, match="more than 10000 steps"):
+        check_schema({"dependentRequired": {key: [f"{number}" for number in range(1000)] for key in KEYS[:10]}})
+
+
+def test_types_are_counted() -> None:
+    several = ["null", "array", "boolean", "integer", "object", "string"]
+    checker = Checker({"items": {"allOf": [{"type": several}] * 500}})
+    with pytest.raises(TooLarge, match=r"^12001 values are too many for a schema of 3502 steps to check"):
+        checker.check([1] * 12_000)
+
+
+@pytest.mark.parametrize("keyword", ["$defs", "definitions", "default", "examples"])
+def test_what_no_check_looks_at_is_not_counted(keyword: str) -> None:
+    listed = dict.fromkeys(KEYS, True) if keyword in ("$defs", "definitions") else KEYS
+    Checker({"items": {keyword: listed}}).check([1] * 60_000)
+
+
+def test_what_is_looked_through_at_each_level_is_counted() -> None:
+    wide = {"properties": dict.fromkeys(KEYS, True), "items": {"$ref": "#"}}
+    Checker(wide).check([{}] * 10)
+    with pytest.raises(InvalidRequest, match="takes more than 10000 steps"):
+        Checker(wide).check([{}] * 100)
+
+
 def test_values_that_are_nested_too_deep() -> None:
     with pytest.raises(InvalidRequest, match="nested deeper than 200"):
         Checker({}).check(nested(300, "a"))

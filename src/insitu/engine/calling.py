@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ _MOST_TOGETHER, _MOST_CALLS, _MOST_PENDING = 16 * MIB, 10_000, 256
 # Answers that code has not read yet, in bytes; and how long after its first call an execution may still be paused.
 _MOST_UNREAD, _LONGEST_S = 64 * MIB, 24 * 3600.0
 _LONGEST_NAME = 200
+# Processor time on the event loop that the preparing of all calls of an execution may take.
+_MOST_PREPARING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class ToolCalls:
     def __init__(self, tools: Sequence[ToolSpec], log: EventLog, clock: Clock, slot: Slot, wait_s: float) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._log, self._clock, self._slot, self._wait_s = log, clock, slot, wait_s
-        self._latest = 0.0
+        self._latest = self._preparing_s = 0.0
         self._pending: dict[str, Pending] = {}
         self._expired: frozenset[str] = frozenset()
         self._resuming: anyio.Lock | None = None
@@ -167,7 +170,7 @@ class ToolCalls:
         if tool is None:
             refusal = ToolFailure("LookupError", f"there is no tool {name[:_LONGEST_NAME]!r} for this code")
             return self._send(number, encoded(refusal))
-        arguments = given if tool.prepare is None else tool.prepare(given)
+        arguments = self._prepared(tool, given)
         if isinstance(arguments, ToolFailure):
             return self._send(number, encoded(arguments))
         now = anyio.current_time()
@@ -179,6 +182,18 @@ class ToolCalls:
             self._set_clock()
             self._slot.give()
         self._log.append("tool_call", {"call_id": call.id, "name": tool.name, "arguments": arguments})
+
+    def _prepared(self, tool: ToolSpec, given: dict[str, Any]) -> dict[str, Any] | ToolFailure:
+        if tool.prepare is None:
+            return given
+        if self._preparing_s >= _MOST_PREPARING_S:
+            took = f"checking the arguments of this execution's calls took {_MOST_PREPARING_S:g} s"
+            return ToolFailure("RuntimeError", f"{took}, which is the most: call fewer, or pass simpler arguments")
+        began = time.thread_time()
+        try:
+            return tool.prepare(given)
+        finally:
+            self._preparing_s += time.thread_time() - began
 
     async def answer(self, call_id: str, answer: object) -> None:
         """Give a call its answer: a value in JSON's types, or a ``ToolFailure``.

@@ -271,6 +271,16 @@ def test_a_function_of_the_other_api_takes_an_events_members_by_name(aws: Aws, u
         aws.update_function_code(FunctionName=name, ZipFile=package(ADD))
 
 
+def test_values_of_the_other_apis_variables_are_hidden(aws: Aws, url: str, name: str) -> None:
+    files = [{"path": "main.py", "text": "import os\ndef read(): return os.environ['TOKEN']"}]
+    body = {"files": files, "handler": "main.read", "env_vars": {"TOKEN": "a secret"}}
+    with httpx2.Client(base_url=url, headers=HEADERS) as client:
+        client.put(f"/v1/functions/{name}", json=body).raise_for_status()
+    assert aws.get_function_configuration(FunctionName=name)["Environment"] == {"Variables": {"TOKEN": "***"}}
+    assert aws.publish_version(FunctionName=name)["Environment"] == {"Variables": {"TOKEN": "***"}}
+    assert result(aws, name, {}) == "a secret"
+
+
 def test_a_function_is_called_by_the_other_api_too(aws: Aws, url: str, name: str) -> None:
     create(aws, name, "def handler(event, context): return [event, context.function_name]")
     with httpx2.Client(base_url=url, headers=HEADERS, timeout=50) as client:

@@ -67,6 +67,26 @@ def test_arns_have_the_region_that_the_client_signs_for() -> None:
     assert place.arn("live") == "arn:aws:lambda:eu-west-3:000000000000:function:adder:live"
 
 
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Bearer key",
+        SIGNED.replace("/lambda/", "/s3/"),
+        f"x {SIGNED}",
+        SIGNED.replace("aws4_request", "aws4_requests"),
+        SIGNED.replace("key", "k" * 1024),
+        "Credential=" * 6000,
+    ],
+)
+def test_what_is_not_signed_for_lambda_names_no_region(authorization: str) -> None:
+    assert named(request(authorization=authorization), "adder").region == "us-east-1"
+
+
+def test_a_key_may_have_slashes_and_nothing_need_follow_the_scope() -> None:
+    signed = SIGNED.replace("key", "a/b").partition(",")[0]
+    assert named(request(authorization=signed), "adder").region == "eu-west-3"
+
+
 @pytest.mark.parametrize("text", ["x" * 65, "with.dots", "adder:1", "a b", ""])
 def test_names_that_aws_would_not_give_are_refused(text: str) -> None:
     with pytest.raises(AwsError, match="FunctionName is"):

@@ -14,7 +14,8 @@ ACCOUNT = "000000000000"
 LATEST = "$LATEST"
 _REGION = "us-east-1"
 
-_SCOPE = re.compile(r"Credential=[^,]*/\d{8}/([a-z0-9-]{1,40})/lambda/aws4_request")
+_LONGEST_SCOPE = 1024
+_SCOPE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=[^,]*/\d{8}/([a-z0-9-]{1,40})/lambda/aws4_request(?![^,])")
 _FUNCTION = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:[a-z]{2}[a-z-]*-\d:)?(?:\d{12}:)?(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
@@ -88,7 +89,7 @@ def new_alias(text: str) -> str:
 
 def region_of(request: Request) -> str:
     """The region that the request is signed for."""
-    found = _SCOPE.search(request.headers.get("authorization", ""))
+    found = _SCOPE.match(request.headers.get("authorization", "")[:_LONGEST_SCOPE])
     return found[1] if found else _REGION
 
 

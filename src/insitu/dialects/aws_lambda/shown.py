@@ -17,6 +17,8 @@ from .names import ACCOUNT, LATEST, Named
 
 # Every function has one, and nothing here reads it.
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/insitu"
+# insitu's own API promises never to show a value again.
+_HIDDEN = "***"
 
 
 class Shown:
@@ -65,7 +67,10 @@ class Shown:
         }
 
     def deployment(self, revision: FunctionRevision) -> Deployment:
-        """A revision as AWS has it, whoever has deployed it; nothing is left to a default."""
+        """A revision as AWS has it, whoever has deployed it; nothing is left to a default.
+
+        The values of the variables are hidden if AWS's API has not deployed it.
+        """
         spec = revision.spec
         limits = spec.limits or self._settings.limits()
         storage_mb = limits.disk_bytes // MIB
@@ -81,7 +86,7 @@ class Shown:
             timeout=max(1, round(spec.timeout_s or limits.timeout_s)),
             memory_size=limits.memory_bytes // MIB,
             storage_mb=storage_mb,
-            variables=spec.env_vars,
+            variables=dict.fromkeys(spec.env_vars, _HIDDEN),
         )
 
 
