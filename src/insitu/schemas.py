@@ -20,6 +20,8 @@ _MOST_BYTES, _DEEPEST, _DEEPEST_VALUE = 64 * 1024, 64, 200
 _MOST_STEPS, _MOST_CHECKS, _MOST_COUNTED = 10_000, 40_000_000, 10_000
 # So many entries are looked through in the time of one step that is counted.
 _ENTRIES_A_STEP = 10
+# A division by a fraction is exact, and takes up to 40 microseconds and more.
+_MOST_DIVISIONS = 20_000
 # A pattern never backtracks, but takes up to 5 microseconds for each character.
 _MOST_MATCHED = 64 * 1024
 _MOST_CHAINED = 32
@@ -73,6 +75,7 @@ class Checker:
             jsonschema_rs.meta.validate(self._schema)
         cost = _Cost(self._schema)
         self._steps, self._recursive, self._patterns = cost.steps, cost.recursive, cost.patterns
+        self._divisions = cost.divisions
         with _refusing():
             self._validator = jsonschema_rs.validator_for(
                 self._schema, offline=True, validate_formats=False, pattern_options=_PATTERNS
@@ -93,6 +96,11 @@ class Checker:
             raise TooLarge(
                 f"{values} values are too many for a schema of {self._steps} steps to check",
                 hint="pass large data as one string, or make the schema simpler",
+            )
+        if values * self._divisions > _MOST_DIVISIONS:
+            raise TooLarge(
+                f"{values} values are too many for a schema that has a fraction in multipleOf {self._divisions} times",
+                hint="pass large data as one string, or leave multipleOf out",
             )
         text = _MOST_MATCHED + 1 if size is None else size
         if self._recursive or text * self._patterns > _MOST_MATCHED:
@@ -131,13 +139,14 @@ class _Cost:
     def __init__(self, root: Schema) -> None:
         self.steps = 0
         self.recursive = False
-        self.patterns = 0
+        self.patterns = self.divisions = 0
         self._root = root
         self._visit(root, 1, {})
 
     def _visit(self, schema: Schema, weight: int, open_references: Mapping[str, bool], chained: int = 0) -> None:
         """Count a schema; ``open_references`` are those that it is within, and whether for the same value."""
         self.steps += weight * self._own_steps(schema)
+        self.divisions += weight * isinstance(schema.get("multipleOf"), float)
         if self.steps > _MOST_STEPS:
             raise _no_schema(f"it takes more than {_MOST_STEPS} steps, its references written out")
         if chained > _MOST_CHAINED:

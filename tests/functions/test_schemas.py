@@ -156,6 +156,13 @@ def test_what_is_listed_within_a_list_is_counted() -> None:
         check_schema({"dependentRequired": {key: [f"{number}" for number in range(1000)] for key in KEYS[:10]}})
 
 
+def test_fractions_that_values_are_divided_by_are_counted() -> None:
+    cents = Checker({"items": {"allOf": [{"multipleOf": 0.01}, {"multipleOf": 0.5}, {"multipleOf": 2}]}})
+    cents.check([4.0] * 9_999)
+    with pytest.raises(TooLarge, match=r"^10001 values are too many .* a fraction in multipleOf 2 times"):
+        cents.check([4.0] * 10_000)
+
+
 def test_types_are_counted() -> None:
     several = ["null", "array", "boolean", "integer", "object", "string"]
     checker = Checker({"items": {"allOf": [{"type": several}] * 500}})
