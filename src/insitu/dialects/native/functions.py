@@ -32,8 +32,8 @@ from .function_models import (
 )
 
 _STREAM = (
-    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the whole invocation."
-    " Comments keep a silent stream alive."
+    "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the whole"
+    " invocation. Comments keep a silent stream alive."
 )
 
 
