@@ -15,7 +15,7 @@ from ..errors import InvalidRequest, PathRefused, TooLarge
 from ..schemas import check_schema
 from ..settings import Settings
 from ..types import FunctionRevision, FunctionSpec
-from .inline import arguments
+from .arguments import arguments
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALIAS = re.compile(r"(?!\d+$)[A-Za-z0-9_-]{1,128}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +12,14 @@ from typing import Any
 import anyio
 
 from ..engine import Call, Engine, Session
-from ..errors import InsituError, InvalidRequest, QuotaExceeded, SandboxFailed, ServerFull, SessionNotFound
+from ..errors import InsituError, QuotaExceeded, SandboxFailed, ServerFull, SessionNotFound
 from ..guest.values import MIME
 from ..types import Called, CodeError, Limits
+from .arguments import Inputs
 
 # Where others take up the room, an input waits for it so long.
 _PATIENCE_S = 60.0
 _CLOSE_S = 10.0
-_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 Tell = Callable[[Called], Awaitable[None]]
 
@@ -48,7 +47,7 @@ class Lambda:
         """Call it; cancelling this interrupts it.
 
         Args:
-            given: what :func:`arguments` has made.
+            given: what ``arguments()`` has made.
 
         Raises:
             InsituError: if it could not be carried out; whatever the function does is in the value.
@@ -89,43 +88,6 @@ class Lambda:
                 await engine.end_session(made, "its map has ended")
 
 
-def arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
-    """Arguments as a sandbox reads them.
-
-    Raises:
-        InvalidRequest: if one is no JSON.
-    """
-    try:
-        return _dumps({"args": args, "kwargs": kwargs}).encode()
-    except ValueError:
-        raise InvalidRequest(
-            "an argument holds NaN or Infinity, which JSON does not have",
-            hint='send {"$type": "float", "value": "nan"}; the forms of values are described in docs/lambda.md',
-        ) from None
-
-
-def spread(items: Sequence[Any], args: Sequence[Any], kwargs: Mapping[str, Any], star: bool) -> list[bytes]:
-    """The arguments for each input of a map: the input comes first.
-
-    Args:
-        star: whether a list is several arguments, and an object named ones.
-
-    Raises:
-        InvalidRequest: if one is no JSON, or with ``star`` is neither.
-    """
-    if not star:
-        return [arguments([item, *args], kwargs) for item in items]
-    return [_starred(index, item, args, kwargs) for index, item in enumerate(items)]
-
-
-def _starred(index: int, item: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
-    if isinstance(item, list):
-        return arguments([*item, *args], kwargs)
-    if isinstance(item, dict):
-        return arguments(args, {**kwargs, **item})
-    raise InvalidRequest(f"map.{index}: with star, each input is a list or an object, and this is neither")
-
-
 class Map:
     """One function, called for many inputs, in as many sandboxes as there are processors.
 
@@ -134,7 +96,7 @@ class Map:
         tell: hears of each call as it ends.
     """
 
-    def __init__(self, engine: Engine, function: Lambda, inputs: Sequence[bytes], tell: Tell) -> None:
+    def __init__(self, engine: Engine, function: Lambda, inputs: Inputs, tell: Tell) -> None:
         self._engine, self._function, self._tell = engine, function, tell
         self._inputs = inputs
         self._left = deque(range(len(inputs)))

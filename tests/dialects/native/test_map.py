@@ -168,3 +168,34 @@ def test_too_many_inputs_are_refused(http: httpx2.Client) -> None:
     response = http.post("/v1/lambda", content=b'{"lambda": "len", "map": [%b1]}' % (b"1," * 100_000))
     assert response.status_code == 422
     assert "100000" in response.json()["error"]["message"]
+
+
+def test_arguments_of_one_call_that_are_too_much_are_refused(http: httpx2.Client) -> None:
+    shared, own = "a" * (4 << 20), "b" * (5 << 20)
+    response = http.post("/v1/lambda", json={"lambda": "lambda x, y: 1", "args": [shared], "map": ["b", own]})
+    assert response.status_code == 413
+    size = len(json.dumps({"args": [own, shared], "kwargs": {}}, separators=(",", ":")))
+    assert response.json()["error"]["message"].startswith(
+        f"map.1: the arguments of this call have {size} bytes; {8 << 20} is the most"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ({"timeout_s": 1e9}, 422, "timeout_s is 1000000000, over this server's ceiling of 600"),
+        ({"limits": {"memory_bytes": 1 << 50}}, 422, f"memory_bytes is {1 << 50}, over this server's ceiling of "),
+        ({"session_id": "sess_1"}, 404, "there is no session 'sess_1'"),
+    ],
+)
+def test_where_a_map_runs_is_looked_at_before_its_inputs(
+    http: httpx2.Client, asked: dict[str, Any], status: int, said: str
+) -> None:
+    response = http.post("/v1/lambda", json={"lambda": "len", "map": [2], "star": True, **asked})
+    assert response.status_code == status
+    assert response.json()["error"]["message"].startswith(said)
+
+
+def test_large_arguments_that_all_calls_share_are_there_in_each(http: httpx2.Client) -> None:
+    answer = ask(http, "lambda x, text, *, y: [x, len(text), len(y)]", [1, 2, 3], args=["a" * 10**6], kwargs={"y": "b"})
+    assert results(answer) == [[x, 10**6, 1] for x in (1, 2, 3)]

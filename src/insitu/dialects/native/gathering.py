@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 
 import anyio
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from ...web.service import Service
 from ...web.sse import EventStream, encode
 
 MOST_BYTES = 64 * MIB
-_AHEAD = 16
+_AHEAD_BYTES = MIB
 
 # Takes one answer, encoded, and what it is counted as.
 Tell = Callable[[bytes, str], Awaitable[None]]
@@ -58,27 +59,66 @@ class Gathered:
         return Response(content, media_type="application/json")
 
 
+class Ahead:
+    """What is told and not read yet: bounded, so that who reads slowly holds up the work, and not memory.
+
+    Args:
+        most: bytes that may be there; what has more is let in alone.
+    """
+
+    def __init__(self, most: int = _AHEAD_BYTES) -> None:
+        self.size = 0
+        self._most = most
+        self._parts: deque[tuple[bytes, str]] = deque()
+        self._closed = False
+        self._turn = anyio.Lock()
+        self._come, self._gone = anyio.Event(), anyio.Event()
+
+    async def put(self, part: bytes, outcome: str) -> None:
+        """Put one answer in; waits until there is room for it, in turn with others."""
+        async with self._turn:
+            while self.size and self.size + len(part) > self._most:
+                self._gone = anyio.Event()
+                await self._gone.wait()
+            self.size += len(part)
+            self._parts.append((part, outcome))
+            self._come.set()
+
+    def close(self) -> None:
+        """Say that nothing more comes."""
+        self._closed = True
+        self._come.set()
+
+    async def read(self) -> AsyncGenerator[tuple[bytes, str]]:
+        """All answers to the end; each takes up its room until the next is asked for."""
+        while True:
+            while self._parts:
+                yield self._parts[0]
+                self.size -= len(self._parts.popleft()[0])
+                self._gone.set()
+            if self._closed:
+                return
+            self._come = anyio.Event()
+            await self._come.wait()
+
+
 def streamed(service: Service, work: Callable[[Tell], Awaitable[None]]) -> Response:
     """The answers as server-sent events, each as it ends: ``item``, and last ``finished`` with their numbers."""
-    # Bounded: who reads slowly holds up the work, and not memory.
-    send, receive = anyio.create_memory_object_stream[tuple[bytes, str]](_AHEAD)
+    ahead = Ahead()
     failures: list[Exception] = []
-
-    async def tell(part: bytes, outcome: str) -> None:
-        await send.send((part, outcome))
 
     async def run() -> None:
         try:
-            await work(tell)
+            await work(ahead.put)
         except Exception as failure:
             failures.append(failure)
         finally:
-            send.close()
+            ahead.close()
 
     async def events() -> AsyncIterator[bytes]:
         outcomes: Counter[str] = Counter()
-        with send, receive:
-            async for part, outcome in receive:
+        async with aclosing(ahead.read()) as parts:
+            async for part, outcome in parts:
                 outcomes[outcome] += 1
                 yield encode("item", part, outcomes.total() - 1)
         if failures:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from ...functions.inline import arguments, spread
+from ...functions.arguments import Inputs, arguments, spread
 from ...types import CodeError, Outcome, Timings, Truncated, Usage
 from .models import Seconds, Variables, WithSandbox
 
@@ -34,8 +34,8 @@ class LambdaRequest(WithSandbox):
             raise ValueError(f"{' and '.join(given)}: only with map")
         return self
 
-    def inputs(self) -> list[bytes]:
-        """The arguments of every call of a map; raises InvalidRequest."""
+    def inputs(self) -> Inputs:
+        """The arguments of every call of a map; raises InvalidRequest, or TooLarge."""
         return spread(self.map or (), self.args, self.kwargs, self.star)
 
     def given(self) -> bytes:

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...functions.arguments import Inputs
 from ...functions.inline import Lambda, Map
 from ...types import Called, CodeError
 from ...web.encoding import dumps
@@ -57,7 +58,10 @@ def function_of(service: Service, asked: LambdaRequest, owner: str) -> Lambda:
 
     Raises:
         SessionNotFound: if there is no such session of the owner's.
+        InvalidRequest: if a limit or the timeout is out of its range.
     """
+    if asked.timeout_s is not None:
+        service.settings.within_ceiling("timeout_s", asked.timeout_s)
     return Lambda(
         asked.source,
         owner,
@@ -70,7 +74,7 @@ def function_of(service: Service, asked: LambdaRequest, owner: str) -> Lambda:
     )
 
 
-async def _map(service: Service, function: Lambda, inputs: list[bytes], tell: Tell) -> None:
+async def _map(service: Service, function: Lambda, inputs: Inputs, tell: Tell) -> None:
     async def take(called: Called) -> None:
         service.metrics.executions[called.outcome] += 1
         await tell(dumps(called.to_dict()), called.outcome)
@@ -78,7 +82,7 @@ async def _map(service: Service, function: Lambda, inputs: list[bytes], tell: Te
     await Map(service.engine, function, inputs, take).run()
 
 
-async def _gather(service: Service, function: Lambda, inputs: list[bytes], gathered: Gathered) -> None:
+async def _gather(service: Service, function: Lambda, inputs: Inputs, gathered: Gathered) -> None:
     async def take(called: Called) -> None:
         part = dumps(called.to_dict())
         if not gathered.has_room(len(part)):
