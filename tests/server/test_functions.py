@@ -98,7 +98,7 @@ def test_files_in_both_forms(client: httpx2.Client) -> None:
 def test_over_its_concurrency_it_says_when_to_come_again(
     client: httpx2.Client, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    client.put(URL, json={"code": "import time\ndef main(): time.sleep(60)", "concurrency": 1})
+    client.put(URL, json={"code": "import time\ndef main(): open('in', 'w'); time.sleep(60)", "concurrency": 1})
     accepted = client.post(f"{URL}/invoke", json={"async": True}).headers["location"]
     eventually(lambda: client.get(accepted).json()["state"] == "running")
     refused = client.post(f"{URL}/invoke")
@@ -107,7 +107,10 @@ def test_over_its_concurrency_it_says_when_to_come_again(
     client.delete(URL)
     eventually(lambda: [each["state"] for each in client.get("/v1/sessions").json()["sessions"]] == ["busy"])
     [session] = client.get("/v1/sessions").json()["sessions"]
-    client.delete(f"/v1/sessions/{session['id']}")
+    path = f"/v1/sessions/{session['id']}"
+    # What has not begun when its sandbox goes is called in another one.
+    eventually(lambda: client.get(f"{path}/files/in").status_code == 200)
+    client.delete(path)
     eventually(lambda: client.get(accepted).json()["outcome"] == "cancelled")
 
 
