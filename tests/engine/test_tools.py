@@ -69,28 +69,28 @@ MANY = {
     "threads": """
         import threading
         got = {}
-        threads = [threading.Thread(target=lambda x=x: got.update({x: tools.echo(x=x)})) for x in range(24)]
+        threads = [threading.Thread(target=lambda x=x: got.update({x: tools.echo(x=x)})) for x in range(8)]
         for thread in threads: thread.start()
         for thread in threads: thread.join()
-        got == {x: x for x in range(24)}
+        got == {x: x for x in range(8)}
     """,
     "gather": """
         import asyncio
-        await asyncio.gather(*(tools.echo.aio(x=x) for x in range(24))) == list(range(24))
+        await asyncio.gather(*(tools.echo.aio(x=x) for x in range(8))) == list(range(8))
     """,
     "threads beside gather": """
         import asyncio, threading
         got = {}
-        threads = [threading.Thread(target=lambda x=x: got.update({x: tools.echo(x=x)})) for x in range(12)]
+        threads = [threading.Thread(target=lambda x=x: got.update({x: tools.echo(x=x)})) for x in range(4)]
         for thread in threads: thread.start()
-        awaited = await asyncio.gather(*(tools.echo.aio(x=x) for x in range(12, 24)))
+        awaited = await asyncio.gather(*(tools.echo.aio(x=x) for x in range(4, 8)))
         for thread in threads: thread.join()
-        (got, awaited) == ({x: x for x in range(12)}, list(range(12, 24)))
+        (got, awaited) == ({x: x for x in range(4)}, list(range(4, 8)))
     """,
     "threads of a loop": """
         import asyncio, concurrent.futures
-        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(24))
-        await asyncio.gather(*(asyncio.to_thread(tools.echo, x=x) for x in range(24))) == list(range(24))
+        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(8))
+        await asyncio.gather(*(asyncio.to_thread(tools.echo, x=x) for x in range(8))) == list(range(8))
     """,
     "loops in threads": """
         import asyncio, threading
@@ -114,7 +114,7 @@ async def test_many_calls_at_once_get_their_own_answers(guest: Guest, way: str) 
 @pytest.mark.parametrize("way", ["threads", "gather", "threads beside gather", "threads of a loop"])
 async def test_answers_may_come_in_any_order(engine: Engine, guest: Guest, way: str) -> None:
     async with calling(engine, guest.session, MANY[way]) as caller:
-        calls = await caller.calls(24)
+        calls = await caller.calls(8)
         for x in sorted(calls, reverse=True):
             await caller.answer(calls[x], x)
         assert value(await caller.result()) == "True"
