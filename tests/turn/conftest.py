@@ -8,8 +8,9 @@ import pytest
 
 from insitu.engine import Engine
 from tests.support.guest import SMALL
-from tests.support.model import ScriptedModel
-from tests.support.turns import Place, placed
+from tests.support.model import ScriptedModel, say
+from tests.support.responses import run
+from tests.support.turns import Place, assert_nothing_runs_but, placed, tasks
 
 Served = Callable[..., AbstractAsyncContextManager[Place]]
 
@@ -37,3 +38,16 @@ async def place(the_place: Place) -> AsyncIterator[Place]:
     """The same, with no session yet."""
     yield the_place
     await the_place.clear()
+
+
+@pytest.fixture
+async def nothing_left(place: Place, model: ScriptedModel) -> AsyncIterator[None]:
+    """What was there before is all that is there afterwards; a first turn has made what stays."""
+    model.script(run("1"), say("One."))
+    await place.ask()
+    await place.clear()
+    model.forget()
+    before = tasks()
+    yield
+    await place.clear()
+    await assert_nothing_runs_but(before)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import anyio
 import pytest
 
@@ -11,7 +9,7 @@ from insitu.errors import FileMissing
 from tests.support.guest import eventually
 from tests.support.model import ScriptedModel, broken, call, hang, say
 from tests.support.responses import run, told
-from tests.support.turns import Place, assert_nothing_runs_but, begun, statuses, tasks
+from tests.support.turns import Place, begun, statuses
 
 # Says that it is up, and notes how it ends.
 ENDLESS = """
@@ -25,17 +23,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.fixture(autouse=True)
-async def nothing_left(place: Place, model: ScriptedModel) -> AsyncIterator[None]:
-    """What was there before is all that is there afterwards; a first turn has made what stays."""
-    model.script(run("1"), say("One."))
-    await place.ask()
-    await place.clear()
-    model.forget()
-    before = tasks()
-    yield
-    await place.clear()
-    await assert_nothing_runs_but(before)
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 async def test_a_client_that_leaves_in_the_midst_of_a_text_ends_the_model_call(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -13,7 +12,7 @@ from openai.types.responses import Response
 from tests.support.guest import chunks, eventually
 from tests.support.model import Json, ScriptedModel, hang, say
 from tests.support.responses import PYTHON, WEATHER, logs, run, told
-from tests.support.turns import Place, assert_nothing_runs_but, begun, statuses, tasks
+from tests.support.turns import Place, begun, statuses
 
 TOOLS: Any = [PYTHON, {**WEATHER, "allowed_callers": ["programmatic"]}]
 ONE = "print(tools.weather(city='Ulm'))"
@@ -35,17 +34,7 @@ finally:
 """
 
 
-@pytest.fixture(autouse=True)
-async def nothing_left(place: Place, model: ScriptedModel) -> AsyncIterator[None]:
-    """What was there before is all that is there afterwards; a first turn has made what stays."""
-    model.script(run("1"), say("One."))
-    await place.ask()
-    await place.clear()
-    model.forget()
-    before = tasks()
-    yield
-    await place.clear()
-    await assert_nothing_runs_but(before)
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def answers(response: Response, *given: str) -> list[Any]:

@@ -11,6 +11,7 @@ from openai import BadRequestError, OpenAI
 from openai.types.chat import ChatCompletion
 
 from insitu.settings import Settings
+from tests.dialects.openai.programs import GATHER, GONE, ONE, TWICE
 from tests.support.chat import PYTHON, QUESTION, WEATHER, ask, deltas, insitu, said, steps, stream
 from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import run, told
@@ -18,14 +19,6 @@ from tests.support.serving import serving
 
 BY_CODE = {**WEATHER, "allowed_callers": ["code_interpreter"]}
 TOOLS = [PYTHON, BY_CODE]
-ONE = "x = 40\nanswer = tools.weather(city='Ulm')\nprint(answer, x + 2)"
-GATHER = """
-import asyncio
-async def all(): return await asyncio.gather(*(tools.weather.aio(city=c) for c in ("Ulm", "Rom", "Oslo")))
-print(await all())
-"""
-TWICE = "first = tools.weather(city='Ulm')\nprint(tools.weather(city=first))"
-GONE = "[the code was cut off while it waited for an answer of the user's functions"
 
 
 class Talk:

@@ -10,6 +10,7 @@ import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
 from insitu.settings import Settings
+from tests.dialects.openai.programs import GATHER, GONE, ONE, TWICE
 from tests.support.containers import listed
 from tests.support.model import Json, ScriptedModel, call, say
 from tests.support.responses import PYTHON, WEATHER, ask, calls, kinds, logs, order, run, stream, told
@@ -18,14 +19,6 @@ from tests.support.turns import output, statuses
 
 BY_CODE = {**WEATHER, "allowed_callers": ["programmatic"]}
 TOOLS = [PYTHON, BY_CODE]
-ONE = "x = 40\nanswer = tools.weather(city='Ulm')\nprint(answer, x + 2)"
-GATHER = """
-import asyncio
-async def all(): return await asyncio.gather(*(tools.weather.aio(city=c) for c in ("Ulm", "Rom", "Oslo")))
-print(await all())
-"""
-TWICE = "first = tools.weather(city='Ulm')\nprint(tools.weather(city=first))"
-GONE = "[the code was cut off while it waited for an answer of the user's functions"
 
 
 def functions(response: Any) -> list[Any]:
