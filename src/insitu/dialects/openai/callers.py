@@ -8,7 +8,7 @@ from typing import Any
 from ...engine import ToolSpec
 from ...errors import InvalidRequest
 from ...tools import client_tool
-from .errors import BadParameter
+from ...web.parameters import BadParameter
 from .shapes import Json
 
 # The second is OpenAI's word, which its clients know; its own programs are JavaScript, and here they are Python.

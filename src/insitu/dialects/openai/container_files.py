@@ -17,11 +17,11 @@ from ...turn.container import Container
 from ...turn.container_files import ContainerFiles
 from ...web.downloads import download
 from ...web.openapi import takes_form
+from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
 from ...web.uploads import FileForm, is_form
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .description import answers, answers_bytes
-from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
 
 _FORM = {"file": {"type": "string", "format": "binary"}, "file_id": {"type": "string"}}

@@ -15,12 +15,13 @@ from ...settings import Settings
 from ...turn.container import Container
 from ...turn.containers import DEFAULT_EXPIRY_S
 from ...web.openapi import takes
+from ...web.parameters import BadParameter
+from ...web.places import check_files
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .description import answers
-from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
-from .places import MEMORY, check_files, memory_bytes, refuse_unsupported
+from .places import MEMORY, memory_bytes, refuse_unsupported
 
 _SIZES = {size: name for name, size in MEMORY.items()}
 

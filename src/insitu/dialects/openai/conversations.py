@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from ...store import Conversation, Item, Store, new_id
 from ...web.openapi import takes
+from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
 from .description import answers
-from .errors import BadParameter
 from .items import normalize_input, shown
 from .paging import Deleted, Include, ListObject, PageQuery, listed
 from .shapes import Metadata

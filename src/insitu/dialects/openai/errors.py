@@ -6,25 +6,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ...errors import InvalidRequest, NotFound, UpstreamRefused
+from ...errors import NotFound, UpstreamRefused
 from ...web.encoding import dumps
 from ...web.errors import error_answer, error_body, error_status
-
-
-class BadParameter(InvalidRequest):
-    """Raised when a parameter has a value that cannot be used; ``param`` is its name."""
-
-    def __init__(self, param: str, message: str, *, hint: str | None = None, code: str = "invalid_value") -> None:
-        super().__init__(message, hint=hint)
-        self.param = param
-        self.code = code
-
-
-class Unsupported(BadParameter):
-    """Raised for what OpenAI has and this server has not."""
-
-    def __init__(self, param: str, message: str, *, hint: str | None = None) -> None:
-        super().__init__(param, message, hint=hint, code="unsupported")
 
 
 class RouteUnsupported(NotFound):

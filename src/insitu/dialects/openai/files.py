@@ -13,17 +13,16 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...engine.workspace import relative_path
-from ...errors import PathRefused
 from ...settings import Settings
 from ...store import FileDetails, FileRecord, Store, new_id
+from ...web.attachments import base_name
 from ...web.downloads import download
 from ...web.openapi import takes_form
+from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
 from .description import answers, answers_bytes
-from .errors import BadParameter
 from .paging import Deleted, ListObject, PageQuery, listed
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -31,7 +30,6 @@ _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _LEAST_S, _MOST_S = 3600, 30 * 24 * 3600
 _MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
 _DIGITS = re.compile(r"[0-9]{1,16}")
-_MOST_NAME_BYTES = 255
 _FORM = {
     "file": {"type": "string", "format": "binary"},
     "purpose": {"type": "string", "enum": list(PURPOSES)},
@@ -108,22 +106,6 @@ async def _receive(request: Request, store: Store, max_bytes: int) -> FileRecord
 
         async with aclosing(form.chunks()) as chunks:
             return await store.files.receive(new_id("file-"), owner_of(request), chunks, max_bytes, describe)
-
-
-def base_name(filename: str, param: str) -> str:
-    """The last part of a file's name, as its client has it.
-
-    Raises:
-        BadParameter: if no file can have that name.
-    """
-    name = filename.replace("\\", "/").rpartition("/")[2]
-    try:
-        # It becomes a path, once the file is put into a container.
-        if relative_path(name) and len(name.encode("utf-8", "replace")) <= _MOST_NAME_BYTES:
-            return name
-    except PathRefused:
-        pass
-    raise BadParameter(param, f"{filename[:200]!r} is no name that a file can have")
 
 
 def _mime(form: FileForm) -> str:

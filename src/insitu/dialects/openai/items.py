@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...store import Item, Store, new_id
-from .errors import BadParameter, ItemMissing, Unsupported
+from ...web.parameters import BadParameter, Unsupported
+from .errors import ItemMissing
 
 MOST_ITEMS = 10_000
 _ROLES = ("user", "assistant", "system", "developer")

@@ -1,20 +1,13 @@
-"""Where code runs: which container a request wishes for, with how much memory and which files."""
+"""Where code is to run, as OpenAI's clients wish it: which container, with how much memory and which files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ...errors import NotFound, OverCeiling
-from ...store import FileRecord
-from ...turn.container import Container
-from ...turn.expiry import ContainerExpired
-from ...web.service import Service
-from .errors import BadParameter, Unsupported
+from ...web.parameters import BadParameter, Unsupported
 from .shapes import Json
 
 MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
-EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
 
 
 def container_wish(container: Any, where: str) -> Json:
@@ -67,32 +60,3 @@ def memory_bytes(limit: Any, where: str) -> int | None:
     if not isinstance(limit, str) or limit not in MEMORY:
         raise BadParameter(where, f"{where} must be one of: {', '.join(MEMORY)}")
     return MEMORY[limit]
-
-
-async def automatic_container(
-    service: Service, owner: str, asked: Json, earlier: Sequence[str]
-) -> tuple[Container, bool]:
-    """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
-    containers = service.turns.containers
-    expired = False
-    for container_id in earlier[:1]:
-        try:
-            return await containers.usable(container_id, owner), False
-        except ContainerExpired:
-            expired = True
-        except NotFound:
-            pass  # never used, or not the caller's: as if it had not been named
-    try:
-        return containers.new(owner, memory_bytes=asked["memory_bytes"]), expired
-    except OverCeiling as exc:
-        raise BadParameter(
-            "tools",
-            f"memory_limit is {asked['memory_bytes']} bytes, over this server's ceiling of {exc.ceiling}",
-            hint="ask for less, or have the operator raise max_memory_bytes",
-            code=exc.code,
-        ) from None
-
-
-async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
-    """The files of these ids; raises NotFound if one of them is not there."""
-    return [await service.store.files.get(file_id, owner) for file_id in file_ids]

@@ -10,8 +10,8 @@ import orjson
 
 from ....engine import ToolSpec
 from ....turn.events import Message
+from ....web.parameters import BadParameter, Unsupported
 from ..callers import by_code, callers_of, for_code, names_of_tools
-from ..errors import BadParameter, Unsupported
 from ..items import check_parts
 from ..places import container_wish
 from ..shapes import Json

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from ....store import Item, Store
 from ....turn.answers import as_value
 from ....turn.events import Message, TurnResult
+from ....turn.messages import one_system
 from ....turn.resuming import with_outputs
-from ..errors import BadParameter
-from ..messages import one_system
-from ..places import EXPIRED
+from ....web.parameters import BadParameter
+from ....web.places import EXPIRED
 from .answer import ChatAnswer
 from .asked import MOST_MESSAGES, stripped
 

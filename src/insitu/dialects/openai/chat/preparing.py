@@ -10,13 +10,13 @@ from typing import Any
 from ....turn.container import Container
 from ....turn.events import Message, TurnEvent, TurnResult
 from ....turn.request import TurnRequest
+from ....web.attachments import Contents, attach
 from ....web.bodies import Body
+from ....web.holding import Holding
+from ....web.parameters import BadParameter
+from ....web.places import automatic_container, check_files
 from ....web.service import Service
-from ..attachments import Contents, attach
-from ..errors import BadParameter
-from ..places import automatic_container, check_files
 from ..shapes import Json
-from ..weight import Holding
 from .answer import ChatAnswer
 from .asked import ChatRequest
 from .history import recall, remember, with_note_of_loss
@@ -84,7 +84,7 @@ async def _container(service: Service, owner: str, wish: Json, earlier: list[str
     """Where code is to run, and whether an earlier place has expired."""
     if "id" in wish:
         return await service.turns.containers.usable(wish["id"], owner), False
-    container, expired = await automatic_container(service, owner, wish, earlier)
+    container, expired = await automatic_container(service, owner, wish["memory_bytes"], earlier)
     await check_files(service, owner, wish["file_ids"])
     container.bring(wish["file_ids"])
     return container, expired

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..errors import BadParameter, Unsupported
+from ....web.holding import weight
+from ....web.parameters import BadParameter, Unsupported
 from ..shapes import Json, Metadata
-from ..weight import weight
 
 
 def _either(kind: type, other: type, otherwise: str) -> BeforeValidator:

@@ -15,14 +15,15 @@ from ....turn.granted import Granted
 from ....turn.request import TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
+from ....web.holding import Holding, weight
+from ....web.parameters import BadParameter
+from ....web.places import EXPIRED, automatic_container, check_files
 from ....web.service import Service
-from ..errors import BadParameter
+from ....web.stored_files import StoredFiles
 from ..items import normalize_input
-from ..places import EXPIRED, automatic_container, check_files
 from ..shapes import Json
-from ..weight import Holding, weight
 from .asked import CreateResponse
-from .stored_files import StoredFiles, with_files
+from .readable import with_files
 from .tools import Tools
 from .transcript import transcript_of
 
@@ -148,7 +149,7 @@ async def _own_tools(
             files = await _files_of_user(service, container)
         else:
             if shared is None:
-                shared, expired = await automatic_container(service, owner, asked, earlier)
+                shared, expired = await automatic_container(service, owner, asked["memory_bytes"], earlier)
                 notes += [EXPIRED] if expired else []
             container = shared
             files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]

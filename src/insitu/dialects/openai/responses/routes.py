@@ -16,11 +16,12 @@ from ....turn.jobs import Job
 from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.openapi import takes
+from ....web.parameters import BadParameter
 from ....web.service import Service, key_of, owner_of
 from ....web.sse import EventStream, encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..description import OF_TURNS, answers, answers_or_streams
-from ..errors import BadParameter, RouteUnsupported, openai_error_body
+from ..errors import RouteUnsupported, openai_error_body
 from ..items import shown
 from ..paging import Include, listed
 from .asked import CreateResponse

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....engine import ToolSpec
+from ....web.parameters import BadParameter, Unsupported
 from ..callers import by_code, callers_of, for_code
-from ..errors import BadParameter, Unsupported
 from ..places import container_wish, environment_wish
 from ..shapes import Json
 

@@ -11,9 +11,9 @@ from ....store import Item
 from ....turn.answers import as_value
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
+from ....turn.messages import one_system
 from ....turn.step import ModelCall
-from ..errors import BadParameter
-from ..messages import one_system
+from ....web.parameters import BadParameter
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...turn.events import Message
+from .events import Message
 
 
 def one_system(messages: list[Message]) -> list[Message]:

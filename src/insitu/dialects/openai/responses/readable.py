@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ....store import FileRecord, Item
+from ....store import Item
 from ....turn.container import Container
-from ....web.service import Service
-from ..attachments import Contents, attach
-from ..errors import BadParameter
+from ....web.attachments import attach
+from ....web.stored_files import StoredFiles
 from ..shapes import Json
-from ..weight import Holding
-
-_INLINE_BYTES = 20 << 20
-
-
-class StoredFiles:
-    """The stored files that a transcript names, each read once however often it is named."""
-
-    def __init__(self, service: Service, owner: str, holding: Holding) -> None:
-        self._files = service.store.files
-        self._owner = owner
-        self._holding = holding
-        self._records: dict[str, FileRecord] = {}
-        self._urls: dict[str, str] = {}
-        self.contents: Contents = []
-
-    async def get(self, file_id: str) -> FileRecord:
-        """The record of a file."""
-        if file_id not in self._records:
-            self._records[file_id] = await self._files.get(file_id, self._owner)
-        return self._records[file_id]
-
-    async def inline(self, file_id: str) -> tuple[FileRecord, str]:
-        """A file with all of its content as a URL, which counts each time that it is named."""
-        record = await self.get(file_id)
-        if record.size > _INLINE_BYTES:
-            raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
-        self._holding.take(record.size * 4 // 3)
-        if file_id not in self._urls:
-            stored = await self._files.open(record)
-            content = b"".join([chunk async for chunk in stored.read()])
-            self._urls[file_id] = f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
-        return record, self._urls[file_id]
 
 
 async def with_files(stored: StoredFiles, items: Sequence[Item], container: Container | None) -> list[Item]:

@@ -6,13 +6,15 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ...guest.lockdown import WORKSPACE
-from ...store import FileRecord
-from ...turn.container import Container
-from .errors import BadParameter
-from .files import base_name
+from ..engine.workspace import relative_path
+from ..errors import PathRefused
+from ..guest.lockdown import WORKSPACE
+from ..store import FileRecord
+from ..turn.container import Container
+from .parameters import BadParameter
 
 Contents = list[tuple[str, bytes]]
+_MOST_NAME_BYTES = 255
 
 
 async def attach(
@@ -45,6 +47,22 @@ async def attach(
         name = base_name(str(file.get("filename") or "file"), param)
         contents.append((name, _decoded(file.get("file_data"), param)))
     return f"[the user's file {name} is {WORKSPACE}/{name}]"
+
+
+def base_name(filename: str, param: str) -> str:
+    """The last part of a file's name, as its client has it.
+
+    Raises:
+        BadParameter: if no file can have that name.
+    """
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    try:
+        # It becomes a path, once the file is put into a container.
+        if relative_path(name) and len(name.encode("utf-8", "replace")) <= _MOST_NAME_BYTES:
+            return name
+    except PathRefused:
+        pass
+    raise BadParameter(param, f"{filename[:200]!r} is no name that a file can have")
 
 
 def _decoded(data: object, param: str) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import TooLarge
-from ...web.bodies import Body
+from ..errors import TooLarge
+from .bodies import Body
 
 # What each value takes beside its text, at the least.
 _VALUE_BYTES = 32

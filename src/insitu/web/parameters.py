@@ -1,0 +1,21 @@
+"""What is wrong with one parameter of a request."""
+
+from __future__ import annotations
+
+from ..errors import InvalidRequest
+
+
+class BadParameter(InvalidRequest):
+    """Raised when a parameter has a value that cannot be used; ``param`` is its name."""
+
+    def __init__(self, param: str, message: str, *, hint: str | None = None, code: str = "invalid_value") -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+        self.code = code
+
+
+class Unsupported(BadParameter):
+    """Raised for what the API of a dialect has and this server has not."""
+
+    def __init__(self, param: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(param, message, hint=hint, code="unsupported")

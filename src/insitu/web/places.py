@@ -1,0 +1,43 @@
+"""Where the code of a conversation runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import NotFound, OverCeiling
+from ..store import FileRecord
+from ..turn.container import Container
+from ..turn.expiry import ContainerExpired
+from .parameters import BadParameter
+from .service import Service
+
+EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
+
+
+async def automatic_container(
+    service: Service, owner: str, memory_bytes: int | None, earlier: Sequence[str]
+) -> tuple[Container, bool]:
+    """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
+    containers = service.turns.containers
+    expired = False
+    for container_id in earlier[:1]:
+        try:
+            return await containers.usable(container_id, owner), False
+        except ContainerExpired:
+            expired = True
+        except NotFound:
+            pass  # never used, or not the caller's: as if it had not been named
+    try:
+        return containers.new(owner, memory_bytes=memory_bytes), expired
+    except OverCeiling as exc:
+        raise BadParameter(
+            "tools",
+            f"memory_limit is {memory_bytes} bytes, over this server's ceiling of {exc.ceiling}",
+            hint="ask for less, or have the operator raise max_memory_bytes",
+            code=exc.code,
+        ) from None
+
+
+async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
+    """The files of these ids; raises NotFound if one of them is not there."""
+    return [await service.store.files.get(file_id, owner) for file_id in file_ids]
