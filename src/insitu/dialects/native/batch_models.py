@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from ...web.fields import Strict
 from .function_models import InvokeRequest
 from .lambda_models import LambdaRequest
 from .models import ExecuteRequest, Name
 from .scheduling import Schedule
-from .strict import Strict
 
 MOST_CALLS = 1000
 Kind = Literal["execute", "lambda", "function", "tool"]

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from ...errors import InvalidRequest, TooLarge
 from ...settings import Settings
 from ...types import DeployedFunction, FunctionSpec, Invocation
-from .models import InlineFile, LimitsWish, Name, Seconds, Strict, Variables
+from ...web.fields import InlineFile, Name, Seconds, Strict
+from .models import LimitsWish, Variables
 
 MODULE, HANDLER = "function.py", "function.main"
 _MOST_LOGGED = 1000

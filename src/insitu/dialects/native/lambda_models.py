@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from ...functions.arguments import Inputs, arguments, spread
 from ...types import CodeError, Outcome, Timings, Truncated, Usage
-from .models import Seconds, Variables, WithSandbox
+from ...web.fields import Seconds
+from .models import Variables, WithSandbox
 
 _MOST_INPUTS = 100_000
 

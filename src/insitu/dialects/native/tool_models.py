@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from ...engine import ToolFailure, ToolSpec
 from ...tools import client_tool
 from ...types import Execution
-from .strict import Strict
+from ...web.fields import Strict
 
 ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 

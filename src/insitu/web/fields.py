@@ -1,0 +1,45 @@
+"""What the bodies of several dialects are made of."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ..engine import FileUpload
+from ..errors import InvalidRequest
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0, lt=1 << 63)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Path = Annotated[str, StringConstraints(max_length=4096)]
+
+
+class Strict(BaseModel):
+    """A body in which nothing is ignored and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class InlineFile(Strict):
+    """A file that comes with the code: its path in the workspace, and its content in one of two forms."""
+
+    path: Path
+    text: str | None = None
+    base64: str | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Self:
+        if (self.text is None) == (self.base64 is None):
+            raise ValueError(f"files: {self.path!r} must have either text or base64")
+        return self
+
+    def upload(self) -> FileUpload:
+        """The file as bytes."""
+        if self.text is not None:
+            return FileUpload(self.path, self.text.encode())
+        try:
+            return FileUpload(self.path, base64.b64decode(self.base64 or "", validate=True))
+        except ValueError as exc:
+            raise InvalidRequest(f"files: the base64 of {self.path!r} cannot be read: {exc}") from None
