@@ -6,10 +6,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from ...web.fields import Strict
+from ...web.fields import Name, Strict
 from .function_models import InvokeRequest
 from .lambda_models import LambdaRequest
-from .models import ExecuteRequest, Name
+from .models import ExecuteRequest
 from .scheduling import Schedule
 
 MOST_CALLS = 1000
