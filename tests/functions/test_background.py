@@ -11,7 +11,7 @@ from insitu.engine import Engine
 from insitu.errors import InvalidRequest, NotFound, QuotaExceeded
 from insitu.functions import Functions, FunctionSpec, Invocation
 from insitu.store import Store
-from tests.functions.conftest import Opened
+from tests.functions.conftest import Opened, held
 from tests.functions.sources import ADD, OWNER, WAIT, deploy, spec
 
 REQUEST = b'{"args":[1],"kwargs":{}}'
@@ -114,7 +114,7 @@ async def test_what_waits_for_a_function_that_is_deleted_is_told_so(functions: F
     await functions.delete(OWNER, "f")
     told = await functions.invocation(OWNER, waiting.id)
     assert (told.state, told.outcome, told.error and told.error.name) == ("done", "cancelled", "NotFound")
-    [session] = engine.sessions(owner=OWNER)
+    [session] = held(engine)
     await session.files.delete("go")
     assert (await functions.wait(OWNER, running.id)).result == "done"
     assert (await functions.wait(OWNER, waiting.id)) == told
@@ -129,7 +129,7 @@ async def test_a_new_deployment_does_not_take_the_code_from_what_waits(functions
             break
     await deploy(functions, "def main(): return 'new'")
     await functions.deploy(OWNER, "f", _old("# another"), publish=False)
-    [session] = engine.sessions(owner=OWNER)
+    [session] = held(engine)
     await session.files.delete("go")
     assert (await functions.wait(OWNER, waiting.id)).result == "old"
 

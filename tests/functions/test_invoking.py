@@ -7,7 +7,7 @@ from insitu.engine import Engine
 from insitu.errors import InvalidRequest, NotFound, QuotaExceeded, TooLarge
 from insitu.functions import Functions
 from insitu.types import Limits
-from tests.functions.conftest import Opened
+from tests.functions.conftest import Opened, held
 from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy
 
 BAD = {
@@ -88,12 +88,12 @@ async def test_no_more_run_at_once_than_may(functions: Functions, engine: Engine
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(functions.invoke, OWNER, "f")
-        while len(engine.sessions(owner=OWNER)) < 2:
+        while len(held(engine)) < 2:
             await anyio.lowlevel.checkpoint()
         with pytest.raises(QuotaExceeded, match="2 invocations of the function 'f' run, and 2 may") as refused:
             await functions.invoke(OWNER, "f")
         assert refused.value.retry_after_s == 1
-        for session in engine.sessions(owner=OWNER):
+        for session in held(engine):
             await _delete_when_there(session.files, "go")
     assert [each.outcome for each in await functions.logs(OWNER, "f")] == ["ok", "ok"]
 

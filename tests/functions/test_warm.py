@@ -7,10 +7,11 @@ import anyio
 import pytest
 
 from insitu.engine import Engine
-from insitu.errors import NotFound
+from insitu.errors import NotFound, QuotaExceeded, SessionNotFound
 from insitu.functions import Functions
-from tests.functions.conftest import Opened
+from tests.functions.conftest import Opened, held
 from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy, spec
+from tests.support.guest import SMALL
 
 
 async def test_a_sandbox_is_used_again_with_the_state_of_its_module(functions: Functions) -> None:
@@ -59,13 +60,43 @@ async def test_an_error_and_a_timeout_leave_the_sandbox_as_it_is(functions: Func
     assert (await functions.invoke(OWNER, "f")).result == 3
 
 
-async def test_a_sandbox_that_its_owner_ends_is_replaced(functions: Functions, engine: Engine) -> None:
+async def test_no_client_is_told_of_a_sandbox_or_finds_it(functions: Functions, engine: Engine) -> None:
+    await deploy(functions, COUNT)
+    accepted = await functions.submit(OWNER, "f")
+    started = [data async for kind, data in functions.events(OWNER, accepted.id) if kind == "started"]
+    assert [event["session_id"] for event in started] == [None]
+    [session] = held(engine)
+    assert engine.sessions(owner=OWNER) == []
+    with pytest.raises(SessionNotFound):
+        engine.session(session.id, owner=OWNER)
+    assert (engine.load["sessions"], engine.load["held"], engine.load["sandboxes"]) == (0, 1, 1)
+
+
+async def test_a_sandbox_that_has_died_is_replaced(functions: Functions, engine: Engine) -> None:
     await deploy(functions, COUNT)
     await functions.invoke(OWNER, "f")
-    [session] = engine.sessions(owner=OWNER)
-    assert session.info().metadata["function"] == "f"
-    await engine.end_session(session)
+    [session] = held(engine)
+    await session._sandbox.aclose()
     assert (await functions.invoke(OWNER, "f")).result == 1
+
+
+async def test_an_unused_sandbox_makes_room_for_a_session_and_one_in_use_does_not(opened: Opened) -> None:
+    async with Engine(SMALL.model_copy(update={"max_sessions_per_owner": 1})) as narrow, opened(narrow) as functions:
+        await deploy(functions, COUNT, "f")
+        await deploy(functions, WAIT, "g")
+        await functions.invoke(OWNER, "f")
+        session = await narrow.create_session(owner=OWNER)
+        assert held(narrow) == []
+        await narrow.end_session(session)
+        assert (await functions.invoke(OWNER, "f")).cold
+        accepted = await functions.submit(OWNER, "g")
+        async for kind, _ in functions.events(OWNER, accepted.id):
+            if kind == "stdout":
+                break
+        with pytest.raises(QuotaExceeded):
+            await narrow.create_session(owner=OWNER)
+        await held(narrow)[0].files.delete("go")
+        assert (await functions.wait(OWNER, accepted.id)).result == "done"
 
 
 async def test_unused_sandboxes_are_bounded_and_the_least_recently_used_goes_first(
@@ -78,7 +109,7 @@ async def test_unused_sandboxes_are_bounded_and_the_least_recently_used_goes_fir
             await functions.invoke(OWNER, name)
         await _sessions(engine, 2)
         assert [(await functions.invoke(OWNER, name)).result for name in ("a", "c", "b")] == [3, 2, 1]
-    assert engine.sessions(owner=OWNER) == []
+    assert held(engine) == []
 
 
 async def test_unused_sandboxes_end_after_their_time(opened: Opened, engine: Engine) -> None:
@@ -101,7 +132,7 @@ async def test_deleting_a_function_ends_its_sandboxes_once_their_invocations_hav
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(invoke)
         await _sessions(engine, 1)
-        [session] = engine.sessions(owner=OWNER)
+        [session] = held(engine)
         while not [info for info in await session.files.list() if info.path == "go"]:
             await anyio.lowlevel.checkpoint()
         await functions.delete(OWNER, "f")
@@ -133,7 +164,7 @@ async def test_an_invocation_of_what_is_deleted_ends_well_or_is_not_there(functi
 
 
 async def _sessions(engine: Engine, count: int) -> None:
-    while len(engine.sessions(owner=OWNER)) != count:
+    while len(held(engine)) != count:
         await anyio.lowlevel.checkpoint()
 
 

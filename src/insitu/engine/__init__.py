@@ -10,4 +10,5 @@ from .engine import Engine as Engine
 from .execution import RunningExecution as RunningExecution
 from .session import FileUpload as FileUpload
 from .session import Session as Session
+from .workspace import NewFile as NewFile
 from .workspace import Workspace as Workspace

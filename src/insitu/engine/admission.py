@@ -12,7 +12,10 @@ from ..errors import EngineClosed, InvalidRequest, QuotaExceeded, ServerFull, To
 from ..settings import Settings
 from .calling import Call, ToolSpec
 from .execution import RunningExecution
-from .session import FileUpload, Session, Task
+from .session import Session, Task
+from .workspace import NewFile
+
+_SESSIONS_HINT = "end some that you do not need; functions and maps that run count as well"
 
 
 class Admission:
@@ -44,7 +47,7 @@ class Admission:
         code: str,
         timeout_s: float,
         env_vars: Mapping[str, str],
-        files: Sequence[FileUpload],
+        files: Sequence[NewFile],
         return_files: Sequence[str],
         call: Call | None = None,
         tools: Sequence[ToolSpec] = (),
@@ -104,7 +107,7 @@ class Admission:
         self._check_open()
         most = self._settings.max_sessions_per_owner
         if self._sessions_of[owner] >= most:
-            raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint="end some that you do not need")
+            raise QuotaExceeded(f"you have {most} sessions, the most for one key", hint=_SESSIONS_HINT)
         self._sessions_of[owner] += 1
 
     def dismiss_session(self, owner: str) -> None:

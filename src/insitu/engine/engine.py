@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from ..errors import InsituError, InvalidRequest, SessionNotFound
+from ..errors import InsituError
 from ..isolation import open_tier
 from ..isolation.base import Environment
 from ..settings import Settings
@@ -24,9 +25,11 @@ from .execution import RunningExecution
 from .kept import KeptExecutions
 from .pool import Pool
 from .selftest import check_wall
-from .session import FileUpload, Session
+from .session import Session, SessionSpec
+from .sessions import Sessions
 from .slots import Slot
 from .undertaking import Undertaking
+from .workspace import NewFile
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT = "default"
@@ -53,7 +56,7 @@ class Engine:
         self._admission = Admission(settings)
         make_default = partial(self._tier.create, _DEFAULT, self._defaults)
         self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.running)
-        self._sessions: dict[str, Session] = {}
+        self._sessions = Sessions(self._tier, self._pool, self._admission, SessionSpec("", _DEFAULT, self._defaults))
         self._kept = KeptExecutions()
         self._tasks: TaskGroup | None = None
 
@@ -89,9 +92,9 @@ class Engine:
 
     @property
     def load(self) -> Mapping[str, int]:
-        """Numbers for monitoring: sessions, executions admitted, sandboxes ready."""
+        """Numbers for monitoring: sessions that clients know of and held ones, executions admitted, sandboxes."""
         return {
-            "sessions": len(self._sessions),
+            **self._sessions.load,
             "executions": self._admission.executions,
             "pool_ready": self._pool.ready,
             "sandboxes": self._admission.sandboxes + self._pool.ready,
@@ -113,8 +116,14 @@ class Engine:
         metadata: Mapping[str, str] = _NOTHING,
         ttl_s: float | None = None,
         idle_timeout_s: float | None = None,
+        held: bool = False,
     ) -> Session:
         """Make a session.
+
+        Args:
+            held: whether it is for the caller alone: it counts as its owner's, but no client is told of it or finds
+                it by its id, and it lives until the caller ends it. While the caller sets its ``spare``, it is ended
+                where a session of its owner, or then of anybody, has no room otherwise.
 
         Raises:
             InvalidRequest: for an unknown environment or tier, or an unusable variable.
@@ -122,38 +131,30 @@ class Engine:
             ServerFull: if there are too many.
         """
         check_variables(env_vars)
-        self._admission.admit_session(owner)  # before it is made, which takes its time
-        try:
-            session = await self._open_session(
-                environment,
-                tier,
-                limits,
-                owner=owner,
-                env_vars=env_vars,
-                metadata=metadata,
-                ttl_s=ttl_s or self.settings.ttl_s,
-                idle_timeout_s=idle_timeout_s or self.settings.idle_timeout_s,
-            )
-        except BaseException:
-            self._admission.dismiss_session(owner)
-            raise
-        self._sessions[session.id] = session
-        return session
+        spec = SessionSpec(
+            owner,
+            environment or _DEFAULT,
+            limits or self._defaults,
+            tier,
+            env_vars,
+            metadata,
+            ttl_s=math.inf if held else ttl_s or self.settings.ttl_s,
+            idle_timeout_s=math.inf if held else idle_timeout_s or self.settings.idle_timeout_s,
+            held=held,
+        )
+        return await self._sessions.create(spec)
 
     def session(self, session_id: str, *, owner: str = "") -> Session:
-        """Find a session.
+        """Find a session that is not held.
 
         Raises:
             SessionNotFound: if it is gone, was never there, or is someone else's.
         """
-        session = self._sessions.get(session_id)
-        if session is None or session.owner != owner:
-            raise SessionNotFound(session_id)
-        return session
+        return self._sessions.find(session_id, owner)
 
     def sessions(self, *, owner: str = "") -> list[Session]:
-        """An owner's sessions, the oldest first."""
-        return [session for session in self._sessions.values() if session.owner == owner]
+        """An owner's sessions that are not held, the oldest first."""
+        return self._sessions.of(owner)
 
     def execution(self, execution_id: str, *, owner: str = "") -> RunningExecution:
         """Find an execution whose client has tools of its own, until some minutes after its end.
@@ -165,9 +166,7 @@ class Engine:
 
     async def end_session(self, session: Session, reason: str = "it was ended") -> None:
         """End a session; what runs in it is cancelled."""
-        if self._sessions.pop(session.id, None) is not None:
-            self._admission.dismiss_session(session.owner)
-            await self._close(session, reason)
+        await self._sessions.end(session, reason)
 
     @contextlib.asynccontextmanager
     async def start(
@@ -181,7 +180,7 @@ class Engine:
         environment: str | None = None,
         tier: str | None = None,
         env_vars: Mapping[str, str] = _NOTHING,
-        files: Sequence[FileUpload] = (),
+        files: Sequence[NewFile] = (),
         return_files: Sequence[str] = (),
         call: Call | None = None,
         tools: Sequence[ToolSpec] = (),
@@ -206,7 +205,7 @@ class Engine:
         timeout_s = default.timeout_s if timeout_s is None else timeout_s
         task = self._admission.task(code, timeout_s, env_vars, files, return_files, call, tools)
         slot = Slot(self._admission.slots)
-        running = RunningExecution(session.id if session else None, slot)
+        running = RunningExecution(session.told_id if session else None, slot)
         owner = session.owner if session else owner
         place = (
             self._in_session(session, session.turn, slot)
@@ -255,7 +254,7 @@ class Engine:
         timeout_s = self.settings.within_ceiling("timeout_s", timeout_s)
         made = make_command(command, {**session.env_vars, **env_vars}, cwd, timeout_s)
         slot = Slot(self._admission.slots)
-        running = RunningExecution(session.id, slot)
+        running = RunningExecution(session.told_id, slot)
         place = self._in_session(session, contextlib.nullcontext(), slot)
 
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
@@ -292,65 +291,16 @@ class Engine:
     ) -> AsyncIterator[tuple[Session, float]]:
         async with slot:
             begun = time.perf_counter()
-            session = await self._open_session(environment, tier, limits, owner=owner)
-            try:
+            spec = SessionSpec(owner, environment or _DEFAULT, limits or self._defaults, tier, held=True)
+            async with self._sessions.for_one_execution(spec) as session:
                 yield session, (time.perf_counter() - begun) * 1000
-            finally:
-                await self._close(session, "it was for one execution")
-
-    async def _open_session(
-        self,
-        environment: str | None,
-        tier: str | None,
-        limits: Limits | None,
-        *,
-        owner: str,
-        env_vars: Mapping[str, str] = _NOTHING,
-        metadata: Mapping[str, str] = _NOTHING,
-        ttl_s: float = 0.0,
-        idle_timeout_s: float = 0.0,
-    ) -> Session:
-        if tier not in (None, self._tier.name):
-            raise InvalidRequest(f"there is no tier {tier!r}; this server has: {self._tier.name}")
-        environment, limits = environment or _DEFAULT, limits or self._defaults
-        self._admission.admit_sandbox()
-        try:
-            sandbox = self._pool.take() if environment == _DEFAULT and limits == self._defaults else None
-            sandbox = sandbox or await self._tier.create(environment, limits)
-        except BaseException:
-            self._admission.dismiss_sandbox()
-            raise
-        return Session(
-            sandbox,
-            owner=owner,
-            environment=environment,
-            tier=self._tier.name,
-            env_vars=env_vars,
-            metadata=metadata,
-            ttl_s=ttl_s,
-            idle_timeout_s=idle_timeout_s,
-        )
-
-    async def _close(self, session: Session, reason: str) -> None:
-        try:
-            await session.aclose(reason)
-        finally:
-            self._admission.dismiss_sandbox()
 
     async def _end_expired(self) -> None:
         while True:
             await anyio.sleep(min(1.0, self.settings.idle_timeout_s / 4))
-            now = time.time()
             self._kept.sweep()
-            async with anyio.create_task_group() as tasks:
-                for session in self._sessions.values():
-                    if session.expires <= now:
-                        tasks.start_soon(self.end_session, session, "its idle time or ttl was over")
-                    elif not session.healthy:
-                        tasks.start_soon(self.end_session, session, "its sandbox died")
+            await self._sessions.end_expired()
 
     async def _end_all(self) -> None:
         with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as tasks:
-                for session in self._sessions.values():
-                    tasks.start_soon(self.end_session, session, "the server stopped")
+            await self._sessions.end_all("the server stopped")

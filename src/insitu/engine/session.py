@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from .command import Command, oom_kills, run_command
 from .console import Console, Ending
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
-from .workspace import Workspace
+from .workspace import NewFile, Workspace
 
 _MOST_WAITING = 32
 # Nobody's processor time: whoever claims more claims nonsense.
@@ -30,10 +31,14 @@ _LONGEST_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class FileUpload:
-    """A file to put into the workspace before the code runs."""
+    """A new file whose content is in memory."""
 
     path: str
     content: bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content, in one piece."""
+        yield self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Task:
     timeout_s: float
     grace_s: float
     env_vars: Mapping[str, str] = field(default_factory=dict)
-    files: Sequence[FileUpload] = ()
+    files: Sequence[NewFile] = ()
     return_files: Sequence[str] = ()
     call: Call | None = None
     tools: Sequence[ToolSpec] = ()
@@ -65,6 +70,26 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """What a session is to be.
+
+    Args:
+        owner: whoever may use it; nobody else is told that it is there.
+        held: whether only whoever has it made uses it: no client is told of it, nor finds it, not even its owner's.
+    """
+
+    owner: str
+    environment: str
+    limits: Limits
+    tier: str | None = None
+    env_vars: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    ttl_s: float = math.inf
+    idle_timeout_s: float = math.inf
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Why a session ended, and whether that was wished: otherwise its sandbox had died."""
 
@@ -73,35 +98,26 @@ class End:
 
 
 class Session:
-    """A sandbox that a client holds.
+    """A sandbox that a client holds, or the server for its own ends.
 
     Args:
-        owner: whoever may use it; nobody else is told that it is there.
+        tier: the tier of the sandbox.
 
-    Executions of code run one after the other: each takes ``turn`` for its time. Commands run beside them.
+    Executions of code run one after the other: each takes ``turn`` for its time. Commands run beside them. Whoever
+    holds a session that only it uses says by ``spare`` that it may be ended where its room is needed.
     """
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        *,
-        owner: str,
-        environment: str,
-        tier: str,
-        env_vars: Mapping[str, str],
-        metadata: Mapping[str, str],
-        ttl_s: float,
-        idle_timeout_s: float,
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, spec: SessionSpec, tier: str) -> None:
         self.id = f"sess_{secrets.token_hex(16)}"
-        self.owner = owner
+        self.owner, self.held = spec.owner, spec.held
+        self.spare = False
         listing = Listing()
         self.files = Workspace(self._ask_for_files, listing.note, sandbox.limits.disk_bytes)
         self._changes = Changes(self._ask, listing, self.files)
         self._sandbox = sandbox
-        self._environment, self._tier = environment, tier
-        self._env_vars, self._metadata = dict(env_vars), dict(metadata)
-        self._ttl_s, self._idle_timeout_s = ttl_s, idle_timeout_s
+        self._environment, self._tier = spec.environment, tier
+        self._env_vars, self._metadata = dict(spec.env_vars), dict(spec.metadata)
+        self._ttl_s, self._idle_timeout_s = spec.ttl_s, spec.idle_timeout_s
         self._created = self._last_used = time.time()
         self.turn = anyio.Lock(fast_acquire=True)
         self._console: Console | None = None
@@ -125,6 +141,16 @@ class Session:
     def healthy(self) -> bool:
         """Whether its sandbox is there."""
         return self._sandbox.alive
+
+    @property
+    def told_id(self) -> str | None:
+        """Its id as clients are told it; None if they could not use it."""
+        return None if self.held else self.id
+
+    @property
+    def last_used(self) -> float:
+        """When it was last used, in seconds since the epoch."""
+        return self._last_used
 
     @property
     def ended(self) -> str | None:
@@ -207,7 +233,7 @@ class Session:
         queued_ms = _ms_since(running.created) - sandbox_ms
         begun = time.perf_counter()
         for file in task.files:
-            await self.files.write(file.path, _once(file.content))
+            await self.files.write(file.path, file.chunks())
         console, lost = await self._living_console()
         sandbox_ms += _ms_since(begun)
         try:
@@ -339,10 +365,6 @@ class Session:
                 if self._console is not None:
                     self._console.close()
                 await self._sandbox.aclose()
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def _timings(running: RunningExecution, queued_ms: float, sandbox_ms: float) -> Timings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -59,6 +59,17 @@ def file_info(entry: Mapping[str, Any]) -> FileInfo:
         kind=kind if kind in ("file", "directory", "link") else "other",
         modified=number(modified, -_MAX_TIME, _MAX_TIME),
     )
+
+
+class NewFile(Protocol):
+    """A file to put into a workspace before code runs."""
+
+    @property
+    def path(self) -> str:
+        """Where to."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """What is in it, read when it is written there."""
 
 
 class Workspace:

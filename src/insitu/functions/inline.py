@@ -79,7 +79,7 @@ class Lambda:
             yield self.session
             return
         made = await engine.create_session(
-            owner=self.owner, environment=self.environment, tier=self.tier, limits=self.limits
+            owner=self.owner, environment=self.environment, tier=self.tier, limits=self.limits, held=True
         )
         try:
             yield made

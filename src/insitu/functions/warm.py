@@ -11,13 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine, Session
-from ..errors import QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..types import FunctionRevision
 
 _log = logging.getLogger("insitu.functions")
-# The engine ends sessions by its own clock, in the midst of what they do: this one is to be the first.
-_NEVER_S = 10 * 365 * 24 * 3600.0
 _MOST_RETIRED = 10_000
 
 
@@ -58,6 +55,7 @@ class Warm:
             ServerFull: if there is no room.
         """
         sandbox = self._find(owner, revision) or await self._make(owner, revision)
+        sandbox.session.spare = False
         self._busy.add(sandbox)
         return sandbox
 
@@ -71,6 +69,7 @@ class Warm:
         if not keep or sandbox.revision in self._retired or sandbox.session.ended is not None:
             return self._end([sandbox])
         sandbox.used = time.monotonic()
+        sandbox.session.spare = True  # the engine ends it where there is need of its room
         self._idle.append(sandbox)
         self._end(self._idle[: max(0, len(self._idle) - self._settings.max_warm_sandboxes)])
 
@@ -107,33 +106,11 @@ class Warm:
         return None
 
     async def _make(self, owner: str, revision: FunctionRevision) -> WarmSandbox:
-        begun = time.perf_counter()
-        while True:
-            try:
-                session = await self._open(owner, revision)
-                return WarmSandbox(session, revision.name, revision.revision, (time.perf_counter() - begun) * 1000)
-            except QuotaExceeded:
-                unused = next((each for each in self._idle if each.session.owner == owner), None)
-                if unused is None:
-                    raise
-            except ServerFull:
-                unused = next(iter(self._idle), None)
-                if unused is None:
-                    raise
-            self._idle.remove(unused)
-            await self._close(unused)
-
-    async def _open(self, owner: str, revision: FunctionRevision) -> Session:
-        spec = revision.spec
-        return await self._engine.create_session(
-            owner=owner,
-            environment=spec.environment,
-            limits=spec.limits,
-            env_vars=spec.env_vars,
-            metadata={"function": revision.name, "revision": revision.revision},
-            ttl_s=_NEVER_S,
-            idle_timeout_s=_NEVER_S,
+        begun, spec = time.perf_counter(), revision.spec
+        session = await self._engine.create_session(
+            owner=owner, environment=spec.environment, limits=spec.limits, env_vars=spec.env_vars, held=True
         )
+        return WarmSandbox(session, revision.name, revision.revision, (time.perf_counter() - begun) * 1000)
 
     def _end(self, sandboxes: Collection[WarmSandbox]) -> None:
         for sandbox in list(sandboxes):

@@ -10,7 +10,8 @@ Sample = tuple[str, int]
 
 # What the engine tells of its load, and what it means.
 GAUGES = {
-    "sessions": "Sessions alive.",
+    "sessions": "Sessions alive that clients know of.",
+    "held": "Sandboxes alive that functions and maps hold.",
     "executions": "Executions waiting or running.",
     "sandboxes": "Sandboxes alive, with those that are kept ready.",
     "pool_ready": "Sandboxes kept ready.",
