@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
-from ..engine import Call, Engine, FileUpload, RunningExecution
-from ..errors import InvalidRequest, SessionNotFound
+from ..engine import Call, Engine, RunningExecution
+from ..errors import InvalidRequest, NotFound, SessionNotFound
 from ..guest.values import MIME
 from ..schemas import Checker
 from ..types import Called, CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
@@ -88,8 +88,9 @@ class Caller:
     ) -> Execution:
         keep = False
         try:
-            spec = (await self._store.load(owner, revision) if sandbox.fresh else revision).spec
-            files = [FileUpload(path, content) for path, content in spec.files.items()] if sandbox.fresh else ()
+            spec = revision.spec
+            # Read from the disk while they are written into it: however many start, none holds its code in memory.
+            files = await self._store.files(owner, revision) if sandbox.fresh else ()
             call = Call("", spec.handler, arguments)
             async with self._engine.start(
                 sandbox.session, "", call=call, files=files, timeout_s=spec.timeout_s
@@ -113,7 +114,8 @@ class Caller:
 
 def failed(invocation: Invocation, error: Exception) -> Invocation:
     """An invocation that could not be carried out, for whoever asks for it later."""
-    return _broken_off(invocation, "crashed", CodeError(type(error).__name__, str(error)))
+    outcome: Outcome = "cancelled" if isinstance(error, NotFound) else "crashed"  # it was deleted before it ran
+    return _broken_off(invocation, outcome, CodeError(type(error).__name__, str(error)))
 
 
 def given_up(invocation: Invocation) -> Invocation:

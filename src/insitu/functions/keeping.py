@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from ..engine import NewFile
 from ..types import FunctionInfo, FunctionRevision, Invocation
+
+
+class CodeFile(NewFile, Protocol):
+    """A file of a revision; what is in it is read when it is asked for."""
+
+    async def content(self) -> bytes:
+        """All of it at once; raises NotFound if its revision was deleted meanwhile."""
 
 
 class FunctionStore(Protocol):
@@ -34,8 +42,8 @@ class FunctionStore(Protocol):
     async def by_id(self, owner: str, revision: str) -> FunctionRevision:
         """The revision of an id."""
 
-    async def load(self, owner: str, revision: FunctionRevision) -> FunctionRevision:
-        """The same revision, with the contents of its files."""
+    async def files(self, owner: str, revision: FunctionRevision) -> Sequence[CodeFile]:
+        """The files of a revision."""
 
     async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
         """Have an alias name a version."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -22,7 +23,7 @@ from .calling import Caller, Live, failed, given_up
 from .check import check_alias, encode_arguments, make_revision
 from .gate import Gates
 from .journal import Journal
-from .keeping import Kept
+from .keeping import CodeFile, Kept
 from .warm import Warm
 
 T = TypeVar("T")
@@ -116,7 +117,16 @@ class Functions:
         Raises:
             NotFound: if there is no such thing.
         """
-        return await self._with_revision(owner, name, qualifier, partial(self._store.load, owner))
+
+        async def load(revision: FunctionRevision) -> FunctionRevision:
+            files = {file.path: await file.content() for file in await self._store.files(owner, revision)}
+            return replace(revision, spec=replace(revision.spec, files=files))
+
+        return await self._with_revision(owner, name, qualifier, load)
+
+    async def files(self, owner: str, name: str, qualifier: str | None = None) -> Sequence[CodeFile]:
+        """The files of what a qualifier names, which are read when they are used; raises NotFound."""
+        return await self._with_revision(owner, name, qualifier, partial(self._store.files, owner))
 
     async def find(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
         """The same, its files without their contents; raises NotFound."""

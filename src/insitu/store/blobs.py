@@ -47,6 +47,10 @@ class StoredBytes:
         self.size = size
         self._path = path
 
+    async def piece(self, start: int, size: int) -> bytes:
+        """So many bytes from ``start`` on, or what there is of them; raises NotFound if the blob was deleted."""
+        return await to_thread.run_sync(self._piece, start, size)
+
     async def read(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield the bytes from ``start`` up to ``end``; a blob that is deleted meanwhile is read to its end.
 
@@ -62,6 +66,13 @@ class StoredBytes:
                     return
                 start += len(data)
                 yield data
+        finally:
+            os.close(descriptor)
+
+    def _piece(self, start: int, size: int) -> bytes:
+        descriptor = self._open()
+        try:
+            return os.pread(descriptor, size, start)
         finally:
             os.close(descriptor)
 
@@ -85,12 +96,13 @@ class Blobs:
         """A name that no blob has."""
         return secrets.token_hex(16)
 
-    def write(self, blob: str, content: bytes) -> None:
+    def write(self, blob: str, *pieces: bytes) -> None:
         """Make a blob of a whole content; nobody knows its name yet."""
         path = self._path(blob)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with open(os.open(path, _NEW, 0o600), "wb", buffering=0) as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
 
     def begin(self) -> Upload:
         """Make room for a new blob."""

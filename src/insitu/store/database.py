@@ -40,11 +40,11 @@ class Transaction:
         self.published.append(upload.blob)
         self._blobs.publish(upload)
 
-    def write(self, content: bytes) -> str:
-        """Make a blob of a small content; the end of the transaction undoes it if that fails."""
+    def write(self, *pieces: bytes) -> str:
+        """Make a blob of what is in memory; the end of the transaction undoes it if that fails."""
         blob = self._blobs.new_name()
         self.published.append(blob)
-        self._blobs.write(blob, content)
+        self._blobs.write(blob, *pieces)
         return blob
 
     def discard(self, blobs: Iterable[str | None]) -> None:

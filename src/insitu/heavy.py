@@ -1,0 +1,52 @@
+"""Work that takes long for its bytes: in threads, so that the event loop goes on for everybody else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# For less, a thread costs more than the work.
+SMALL_BYTES = 64 * 1024
+# At once: what such work holds in between is counted by nobody.
+_MOST = 2
+_SLICE = 1 << 20
+_limiter: RunVar[CapacityLimiter] = RunVar("insitu.heavy")
+
+
+async def heavy(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What ``work`` returns: from a thread if it is for more than a few bytes, in which few others work as well.
+
+    Args:
+        size: of what it works on, in bytes.
+    """
+    if size <= SMALL_BYTES:
+        return work(*args, **kwargs)
+    return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=_threads())
+
+
+def decoded(text: str) -> bytes:
+    """What base64 stands for, read in pieces: Python's own reader lets no other thread run before its end.
+
+    Raises:
+        ValueError: if it is not base64.
+    """
+    if "=" in text[:-2]:
+        raise binascii.Error("Excess data after padding")
+    pieces = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
+    return b"".join([base64.b64decode(piece, validate=True) for piece in pieces])
+
+
+def _threads() -> CapacityLimiter:
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(limiter := CapacityLimiter(_MOST))
+        return limiter
