@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from insitu.engine import Engine
 from tests.support.guest import SMALL
 from tests.support.model import ScriptedModel
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +25,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Asks again until the answer is yes; the test's own time-out is the bound."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        while not condition():
-            threading.Event().wait(0.01)
-
-    return wait
+    """Asks again until the answer is yes, for 30 seconds."""
+    return wait_until
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-INSITU = (sys.executable, "-m", "insitu")
+from tests.support.serve_command import INSITU, clean_environment
+
 _WAIT_S = 50
 
 
@@ -127,32 +126,3 @@ class Terminal:
             return False
         self._seen += data.decode().replace("\r", "")
         return bool(data)
-
-
-@contextmanager
-def serving(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """A server, by ``insitu serve``: its address, and all that it said at its start."""
-    command = [*INSITU, "serve", "--port", "0", "--preimport", "", "--pool-size", "1", *arguments]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=folder, env=clean_environment(folder) | dict(env or {})
-    )
-    assert process.stderr
-    try:
-        assert process.stderr.readline() == "starting …\n"
-        said = [process.stderr.readline()]
-        while said[-1] and not said[-1].startswith("  try "):
-            said.append(process.stderr.readline())
-        assert said[-1], said
-        yield said[0].split()[3], said
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with process.stderr:
-            ended = process.wait(_WAIT_S), process.stderr.read()
-        assert ended == (0, ""), ended
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """This process's environment without what insitu, Typer and terminals would read from it."""
-    gone = ("INSITU_", "_INSITU_", "TYPER_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONWARNINGS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(gone)}
-    return kept | {"HOME": str(home), "COLUMNS": "100", "PYTHONWARNINGS": "error"}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from insitu import Client
-from tests.cli.commands import Commands, serving
+from tests.cli.commands import Commands
+from tests.support.serve_command import serving
 
 
 @pytest.fixture

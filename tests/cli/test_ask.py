@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Commands, Ended, serving
+from tests.cli.commands import Commands, Ended
 from tests.support.model import ScriptedModel, broken, fail, hang, say
 from tests.support.processes import descendants
 from tests.support.responses import run
+from tests.support.serve_command import serving
 
 PNG = b"\x89PNG\r\n\x1a\n-"
 STEPS = (run("print('a')\n40 + 2", text="I compute."), run("1/0"), say("It is 42."))

@@ -11,8 +11,9 @@ from threading import Thread
 
 import pytest
 
-from tests.cli.commands import Commands, clean_environment, serving
+from tests.cli.commands import Commands
 from tests.support.model import ScriptedModel, fail, say
+from tests.support.serve_command import clean_environment, serving
 
 # On a network of its own, where the addresses of the README are free: its sequence, to the letter.
 FIRST_MINUTE = """

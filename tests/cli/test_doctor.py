@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from insitu.isolation.process.doctor import check_cgroups
-from tests.cli.commands import INSITU, Commands, Ended
+from tests.cli.commands import Commands, Ended
 from tests.support.model import ScriptedModel
+from tests.support.serve_command import INSITU
 
 # The kernel lets anyone who may make a user namespace forbid them below it.
 NO_USER_NAMESPACES = "echo 0 > /proc/sys/user/max_user_namespaces && exec "

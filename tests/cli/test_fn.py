@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
 from pathlib import Path
 
 from insitu import Client
-from tests.cli.commands import INSITU, Commands, Ended, clean_environment
+from tests.cli.commands import Commands, Ended
+from tests.support.serve_command import served, serving
+from tests.support.waiting import wait_until
 
 ADD = "def main(x, y=1):\n    print('adding')\n    return x + y\n"
 
@@ -75,35 +74,13 @@ def test_what_cannot_be_meant(remote: Commands) -> None:
 
 
 def test_no_accepted_invocation_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
-    env = clean_environment(tmp_path) | {"INSITU_DATA_DIR": str(tmp_path / "data")}
-    command = [*INSITU, "serve", "--port", "0", "--preimport", "", "--pool-size", "1"]
-
-    def serve() -> tuple[subprocess.Popen[str], Client]:
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
-        assert process.stderr
-        lines = iter(process.stderr.readline, "")
-        first = next(line for line in lines if line.startswith("insitu listens on "))
-        assert any(line.startswith("  try ") for line in lines)
-        return process, Client(first.split()[3])
-
-    def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
-        os.kill(process.pid, how)
-        assert process.stderr
-        with process.stderr:
-            process.wait(50)
-
-    process, client = serve()
-    with client:
-        code = "import time\ndef main(s):\n    print('up', flush=True)\n    time.sleep(s)\n    return s"
+    code = "import time\ndef main(s):\n    print('up', flush=True)\n    time.sleep(s)\n    return s"
+    with served(tmp_path) as first, Client(first.url) as client:
         client.functions.deploy("f", code, concurrency=1)
         ids = [client.functions.submit("f", seconds).id for seconds in (60, 0, 0)]
-        while client.functions.invocation("f", ids[0]).state != "running":
-            pass
-    end(process, signal.SIGKILL)
-    process, client = serve()
-    with client:
+        wait_until(lambda: client.functions.invocation("f", ids[0]).state == "running")
+    with serving(tmp_path) as (url, _), Client(url) as client:
         ended = [client.functions.wait("f", id) for id in ids]
-    end(process, signal.SIGTERM)
     assert [each.outcome for each in ended] == ["crashed", "ok", "ok"]
     assert ended[0].error is not None
     assert ended[0].error.value == "the server stopped while it ran"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from insitu import Client, Unauthorized
-from tests.cli.commands import Commands, clean_environment, serving
+from tests.cli.commands import Commands
 from tests.support.model import ScriptedModel
+from tests.support.serve_command import clean_environment, serving
 
 DEAD = "http://127.0.0.1:9/v1"
 

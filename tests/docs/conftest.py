@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.commands import clean_environment, serving
 from tests.docs.blocks import ROOT
 from tests.support.model import ScriptedModel, call, say
+from tests.support.serve_command import clean_environment, serving
 from tests.support.steps import Step
 
 # What the documentation asks its model, the code that it writes then, and its answer.

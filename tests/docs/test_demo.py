@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.commands import clean_environment
 from tests.docs.blocks import ROOT
+from tests.support.serve_command import clean_environment
 
 
 def test_the_demo_succeeds_and_leaves_its_picture(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from scripts.llama import SERVER, WEIGHTS
-from tests.cli.commands import serving
+from tests.support.serve_command import serving
 
 _TEMPLATE = Path(__file__).with_name("joined.jinja")
 _LISTENS = "listening on "

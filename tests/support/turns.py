@@ -21,10 +21,9 @@ from insitu.server.run import listen
 from insitu.settings import Settings
 from insitu.turn.container import Container
 from insitu.web.service import Service
-from tests.cli.commands import INSITU, clean_environment
 from tests.support.guest import content, eventually
-from tests.support.processes import await_ends, descendants
 from tests.support.responses import ASKED
+from tests.support.serve_command import served
 
 
 @dataclass(frozen=True)
@@ -116,24 +115,10 @@ class _Server(uvicorn.Server):
 @contextmanager
 def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`insitu serve`, and its address; its end is that of the block, at the latest."""
-    own = {"port": "0", "preimport": "", "pool_size": "0", "data_dir": str(folder / "data")}
+    own = {"pool_size": "0", "data_dir": str(folder / "data")}
     env = {f"INSITU_{name.upper()}": value for name, value in (own | settings).items()}
-    made = subprocess.Popen(
-        [*INSITU, "serve"], env=clean_environment(folder) | env, cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    assert made.stderr
-    try:
-        said = [made.stderr.readline()]
-        while not said[-1].startswith("  try "):
-            assert said[-1], said
-            said.append(made.stderr.readline())
-        yield made, next(line.split()[3] for line in said if line.startswith("insitu listens on "))
-    finally:
-        below = descendants(made.pid)
-        made.kill()
-        made.wait()
-        made.stderr.close()
-        await_ends(below)
+    with served(folder, env=env) as server:
+        yield server.process, server.url
 
 
 async def begun(stream: AsyncStream[Any], kind: str) -> str:

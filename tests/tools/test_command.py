@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.commands import Commands, serving
+from tests.cli.commands import Commands
+from tests.support.serve_command import serving
 
 
 def test_tools_are_listed(url: str, tmp_path: Path) -> None:
