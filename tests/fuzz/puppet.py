@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from insitu.engine.session import Session
+from insitu.engine.session import Session, SessionSpec
 from insitu.errors import SandboxFailed
 from insitu.guest import protocol
 from insitu.isolation.process.sandbox import ProcessSandbox, send_all
@@ -139,16 +139,7 @@ async def puppet_session(replies: Iterable[Reply] = (), **manners: Any) -> Async
         try:
             with translated():
                 await sandbox.open({"rlimits": {}})
-            session = Session(
-                sandbox,
-                owner="",
-                environment="default",
-                tier="process",
-                env_vars={},
-                metadata={},
-                ttl_s=60,
-                idle_timeout_s=60,
-            )
+            session = Session(sandbox, SessionSpec("", "default", LIMITS), "process")
             yield session
             await session.aclose()
         finally:

@@ -20,8 +20,9 @@ from pydantic import TypeAdapter
 from insitu.engine import ToolSpec
 from insitu.engine.execution import RunningExecution
 from insitu.engine.listing import Listing
-from insitu.engine.session import FileUpload, Session, Task
+from insitu.engine.session import Session
 from insitu.engine.slots import Slot
+from insitu.engine.task import FileUpload, Task
 from insitu.errors import InsituError, SandboxFailed
 from insitu.guest import protocol
 from insitu.isolation.process import packets, sandbox

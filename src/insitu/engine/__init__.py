@@ -8,7 +8,7 @@ from .calling import Call as Call
 from .calling import ToolSpec as ToolSpec
 from .engine import Engine as Engine
 from .execution import RunningExecution as RunningExecution
-from .session import FileUpload as FileUpload
 from .session import Session as Session
+from .task import FileUpload as FileUpload
 from .workspace import NewFile as NewFile
 from .workspace import Workspace as Workspace

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import anyio
 
 from ..errors import EngineClosed, InvalidRequest, QuotaExceeded, ServerFull, TooLarge
 from ..settings import Settings
-from .calling import Call, ToolSpec
 from .execution import RunningExecution
-from .session import Session, Task
-from .workspace import NewFile
+from .session import Session
+from .task import Task
 
 _SESSIONS_HINT = "end some that you do not need; functions and maps that run count as well"
 
@@ -42,27 +41,16 @@ class Admission:
         """How many executions run now: without those that wait for room, for their turn or for their client."""
         return self._settings.max_executions - self.slots.value
 
-    def task(
-        self,
-        code: str,
-        timeout_s: float,
-        env_vars: Mapping[str, str],
-        files: Sequence[NewFile],
-        return_files: Sequence[str],
-        call: Call | None = None,
-        tools: Sequence[ToolSpec] = (),
-    ) -> Task:
-        """What an execution is to do, if that can be done.
+    def check(self, task: Task) -> None:
+        """Refuse what cannot be done.
 
         Raises:
             InvalidRequest: if the code cannot be Python source, or a value is out of range.
             TooLarge: if there is too much code.
         """
-        _check_code(call.source if call else code, self._settings.code_bytes)
-        check_variables(env_vars)
-        timeout_s = self._settings.within_ceiling("timeout_s", timeout_s)
-        settings = self._settings
-        return Task(code, timeout_s, settings.grace_s, env_vars, files, return_files, call, tools, settings.tool_wait_s)
+        _check_code(task.what if isinstance(task.what, str) else task.what.source, self._settings.code_bytes)
+        check_variables(task.env_vars)
+        self._settings.within_ceiling("timeout_s", task.timeout_s)
 
     def admit_execution(self, session: Session | None, running: RunningExecution, owner: str) -> None:
         """Give an execution its place in the queue.

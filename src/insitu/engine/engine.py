@@ -28,6 +28,7 @@ from .selftest import check_wall
 from .session import Session, SessionSpec
 from .sessions import Sessions
 from .slots import Slot
+from .task import Task
 from .undertaking import Undertaking
 from .workspace import NewFile
 
@@ -172,7 +173,7 @@ class Engine:
     async def start(
         self,
         session: Session | None,
-        code: str,
+        what: str | Call,
         *,
         owner: str = "",
         timeout_s: float | None = None,
@@ -182,7 +183,6 @@ class Engine:
         env_vars: Mapping[str, str] = _NOTHING,
         files: Sequence[NewFile] = (),
         return_files: Sequence[str] = (),
-        call: Call | None = None,
         tools: Sequence[ToolSpec] = (),
         background: bool = False,
     ) -> AsyncIterator[RunningExecution]:
@@ -192,9 +192,9 @@ class Engine:
 
         Args:
             session: where to run; None for a fresh sandbox that is destroyed afterwards.
+            what: code, or the call of a function.
             timeout_s: wall time in seconds; the session's default without it.
             return_files: globs of the files whose content comes with the result.
-            call: a function to be called; there is no code then.
             tools: what the code may call; whoever starts it answers, by the events ``tool_call``.
 
         Raises:
@@ -203,7 +203,9 @@ class Engine:
         """
         default = session.limits if session else limits or self._defaults
         timeout_s = default.timeout_s if timeout_s is None else timeout_s
-        task = self._admission.task(code, timeout_s, env_vars, files, return_files, call, tools)
+        settings = self.settings
+        task = Task(what, timeout_s, settings.grace_s, env_vars, files, return_files, tools, settings.tool_wait_s)
+        self._admission.check(task)
         slot = Slot(self._admission.slots)
         running = RunningExecution(session.told_id if session else None, slot)
         owner = session.owner if session else owner
@@ -264,9 +266,9 @@ class Engine:
         with undertaking.under_way(self._admission, self._tasks, background):
             yield running
 
-    async def run(self, session: Session | None, code: str, **options: Any) -> Execution:
-        """Run code to its end; the options are those of :meth:`start`."""
-        async with self.start(session, code, **options) as running:
+    async def run(self, session: Session | None, what: str | Call, **options: Any) -> Execution:
+        """Run code, or call a function, to its end; the options are those of :meth:`start`."""
+        async with self.start(session, what, **options) as running:
             return await running.result()
 
     async def drain(self, timeout_s: float) -> None:

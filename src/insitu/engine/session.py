@@ -6,7 +6,7 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,58 +15,19 @@ import anyio
 from ..errors import QuotaExceeded, SandboxFailed, SessionNotFound
 from ..isolation.base import Sandbox
 from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
-from .calling import Call, ToolCalls, ToolSpec
+from .calling import ToolCalls
 from .changes import Changes
 from .claims import number
 from .command import Command, oom_kills, run_command
 from .console import Console, Ending
 from .execution import Recorder, RunningExecution, Verdict, summarize
 from .listing import Listing
-from .workspace import NewFile, Workspace
+from .task import Task
+from .workspace import Workspace
 
 _MOST_WAITING = 32
 # Nobody's processor time: whoever claims more claims nonsense.
 _LONGEST_S = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class FileUpload:
-    """A new file whose content is in memory."""
-
-    path: str
-    content: bytes
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The content, in one piece."""
-        yield self.content
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one execution is to do."""
-
-    code: str
-    timeout_s: float
-    grace_s: float
-    env_vars: Mapping[str, str] = field(default_factory=dict)
-    files: Sequence[NewFile] = ()
-    return_files: Sequence[str] = ()
-    call: Call | None = None
-    tools: Sequence[ToolSpec] = ()
-    tool_wait_s: float = 0.0
-
-    def request(self) -> dict[str, Any]:
-        """What the interpreter is told of it, besides its tail."""
-        request: dict[str, Any] = {"env_vars": dict(self.env_vars)}
-        if self.call:
-            request["call"] = self.call.request()
-        if self.tools:
-            request["tools"] = [tool.declaration() for tool in self.tools]
-        return request
-
-    def tail(self) -> bytes:
-        """The code, or a function's source and its arguments."""
-        return self.call.source.encode() + self.call.arguments if self.call else self.code.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,9 +92,7 @@ class Caller:
             # Read from the disk while they are written into it: however many start, none holds its code in memory.
             files = await self._store.files(owner, revision) if sandbox.fresh else ()
             call = Call("", spec.handler, arguments)
-            async with self._engine.start(
-                sandbox.session, "", call=call, files=files, timeout_s=spec.timeout_s
-            ) as running:
+            async with self._engine.start(sandbox.session, call, files=files, timeout_s=spec.timeout_s) as running:
                 live.attach(running)
                 execution = await running.result()
             sandbox.fresh = False

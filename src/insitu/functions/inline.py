@@ -64,7 +64,7 @@ class Lambda:
     ) -> Called:
         call = Call(self.source, None, given)
         options = {"owner": self.owner, "timeout_s": self.timeout_s, "env_vars": self.env_vars, **place}
-        async with engine.start(session, "", call=call, **options) as running:
+        async with engine.start(session, call, **options) as running:
             return Called.of(await running.result(), MIME, index)
 
     @asynccontextmanager

@@ -88,7 +88,7 @@ class AsyncSandbox:
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        async with self._started({"code": "", "call": call_of(function, args, kwargs)}) as execution:
+        async with self._started({"what": call_of(function, args, kwargs)}) as execution:
             return returned(Called.of(await execution.result(), MIME))
 
     async def interrupt(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from insitu.crossing import arguments
 from insitu.errors import InvalidRequest
-from insitu.options import RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
+from insitu.options import SizeOptions, SmallContent, check_code, given, small_bytes
 from insitu.sources import Function, source_of
 
 if TYPE_CHECKING:
@@ -107,10 +107,11 @@ def session_arguments(
     }
 
 
-def run_arguments(code: str, options: RunOptions) -> dict[str, Any]:
-    """The arguments of ``Engine.start`` and ``Engine.run``."""
-    check_code(code)
-    arguments = {"code": code, **given(options)}
+def run_arguments(what: str | Call, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``Engine.start`` and ``Engine.run``: for code, or for the call of a function."""
+    if isinstance(what, str):
+        check_code(what)
+    arguments = {"what": what, **given(options)}
     if files := arguments.get("files"):
         arguments["files"] = _uploads(files)
     return arguments
