@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import chart, fanout, fanout_chart, latency, load, machine, report, step, trips, trips_chart
+from . import chart, fanout, fanout_chart, functions, latency, load, machine, report, step, trips, trips_chart
 from .bench import Bench
 from .measure import Effort, Row
 
@@ -21,6 +21,7 @@ ROWS: Mapping[str, Callable[[Bench], Row]] = {
     "pooled": latency.pooled,
     "live": latency.live,
     "local": latency.local,
+    "functions": functions.functions,
     "throughput": load.throughput,
     "memory": load.idle_memory,
     "cpu": load.computing,
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     facts = machine.facts()
     console.print(machine.in_words(facts), highlight=False)
+    if facts["busy"]:
+        console.print(f"load {facts['load_before'][0]:g}. {machine.BUSY}", style="yellow", highlight=False)
     rows = _measure(asked.only or list(ROWS), Effort(asked.scale), console)
     facts["load_after"] = machine.load()
     run = report.as_json(facts, rows, asked.scale)

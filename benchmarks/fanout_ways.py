@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from openai import OpenAI
 
 from . import fanout_model
 from .lookup import TOOLS
-from .ways import CODE_INTERPRETER, MODEL, completed
+from .ways import CODE_INTERPRETER, Told, by_loop, completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the model said in the end, and how often the client had to ask."""
-
-    text: str
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
 class Way:
     """One way, and whom the client asks."""
 
@@ -59,20 +52,9 @@ class Way:
 
 
 def _by_loop(client: OpenAI, question: Question, parallel: bool) -> Told:
-    tools: Any = [{"type": "function", "function": question.function}]
-    messages: list[Any] = [{"role": "user", "content": question.text}]
-    for requests in itertools.count(1):
-        completion = client.chat.completions.create(
-            model=MODEL, messages=messages, tools=tools, parallel_tool_calls=parallel
-        )
-        message: Any = completion.choices[0].message
-        if not message.tool_calls:
-            return Told(message.content or "", requests)
-        messages.append(message.model_dump(exclude_none=True))
-        answers = _side_by_side(question, [call.function.arguments for call in message.tool_calls])
-        for call, content in zip(message.tool_calls, answers, strict=True):
-            messages.append({"role": "tool", "tool_call_id": call.id, "content": content})
-    raise AssertionError("counting has no end")
+    tools = [{"type": "function", "function": question.function}]
+    answer = partial(_side_by_side, question)
+    return by_loop(client, question.text, tools, answer, parallel_tool_calls=parallel)
 
 
 def by_steps(client: OpenAI, question: Question) -> Told:

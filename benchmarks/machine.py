@@ -8,12 +8,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("numpy", "pandas", "matplotlib", "ipython", "ipykernel", "jupyter_client", "uvicorn", "uvloop")
+# Processes that wanted to run, on average over the minute before; a machine at rest has less than 0.1.
+_MOST_LOAD = 0.5
+BUSY = "The machine had other work when the run began, so all of its figures are worse than at rest."
 _PAGE = 4096
 _PAGES = 16384
 # Printed: microseconds of a fork with nothing, of a fork for each page that is mapped, for each page that is copied.
@@ -48,7 +52,8 @@ print(json.dumps([bare, (mapped - bare) / PAGES, (copied - reaped) / PAGES]))
 
 
 def facts() -> dict[str, Any]:
-    """The machine, its software, and what its kernel takes for the basic things."""
+    """The machine, its software, what its kernel takes for the basic things, and whether others use it."""
+    load_before = load()
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
@@ -61,7 +66,8 @@ def facts() -> dict[str, Any]:
         "insitu": _version("insitu"),
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "load_before": load(),
+        "load_before": load_before,
+        "busy": is_busy(load_before),
         **_fork_costs(),
     }
 
@@ -71,13 +77,18 @@ def load() -> list[float]:
     return [round(number, 2) for number in os.getloadavg()]
 
 
+def is_busy(load_before: Sequence[float]) -> bool:
+    """Whether others wanted the machine in the minute before a run; the load after it is the run's own doing."""
+    return load_before[0] > _MOST_LOAD
+
+
 def in_words(machine: dict[str, Any]) -> str:
     """The facts that matter most, in one line."""
     return (
         f"{machine['cpu']}, {machine['cores']} cores{', virtual' if machine['virtual'] else ''}, "
         f"Linux {machine['kernel']}, Python {machine['python']}, {machine['user']}; "
         f"a fork takes {machine['fork_us']:.0f} μs and {machine['fork_mapped_page_us'] * 1000:.0f} ns a mapped page, "
-        f"a page copied after it {machine['copied_page_us']:.2f} μs; load {machine['load_before'][0]:g} before"
+        f"a page copied after it {machine['copied_page_us']:.2f} μs"
     )
 
 

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .machine import in_words
+from .machine import BUSY, in_words, is_busy
 
 # From others' publications. Never measured here, and never of the same thing: theirs includes a network.
 PUBLISHED = (
@@ -22,6 +22,8 @@ PUBLISHED = (
         "network, by a competitor at docs.podflare.ai/architecture/comparison",
     },
 )
+# What a row of an earlier run keeps of the machine.
+_OF_A_ROW = ("date", "commit", "load_before", "load_after")
 _BEGIN, _END = "<!-- results: written by `make bench` -->\n", "<!-- /results -->"
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
 
@@ -36,7 +38,7 @@ def with_earlier(run: dict[str, Any], path: Path, order: Sequence[str]) -> dict[
     if not path.exists():
         return run
     earlier = json.loads(path.read_text(encoding="utf-8"))
-    facts = {name: earlier["machine"][name] for name in ("date", "commit", "load_before", "load_after")}
+    facts = {name: earlier["machine"][name] for name in _OF_A_ROW}
     rows = {row["key"]: {"measured": facts, **row} for row in earlier["rows"] if row["key"] in order}
     rows |= {row["key"]: row for row in run["rows"]}
     return {**run, "rows": [rows[key] for key in order if key in rows]}
@@ -153,7 +155,8 @@ def _layers(row: dict[str, Any]) -> str:
 
 
 def _loads(machine: dict[str, Any]) -> str:
-    return f"load {machine['load_before'][0]:g} before, {machine['load_after'][0]:g} after"
+    busy = f". **{BUSY}**" if is_busy(machine["load_before"]) else "."
+    return f"load {machine['load_before'][0]:g} before, {machine['load_after'][0]:g} after{busy}"
 
 
 def write_json(path: Path, run: dict[str, Any]) -> None:
@@ -174,12 +177,12 @@ def as_markdown(run: dict[str, Any]) -> str:
     """The results as tables of Markdown."""
     machine = run["machine"]
     lines = [f"Measured on {machine['date'][:10]}, insitu {machine['insitu']} ({machine['commit']}).", ""]
-    lines += [f"{in_words(machine)}, {machine['load_after'][0]:g} after.", ""]
+    lines += [f"{in_words(machine)}; {_loads(machine)}", ""]
     for row in run["rows"]:
         heads, body = _table(row)
         lines += [f"### {row['title']}", "", row["about"], ""]
         if earlier := row.get("measured"):
-            lines += [f"Of an earlier run: {earlier['date'][:10]} ({earlier['commit']}), {_loads(earlier)}.", ""]
+            lines += [f"Of an earlier run: {earlier['date'][:10]} ({earlier['commit']}), {_loads(earlier)}", ""]
         lines += [f"| {' | '.join(heads)} |".replace("|  |", "| |"), f"|---|{'---:|' * (len(heads) - 1)}"]
         lines += [f"| {' | '.join(cells)} |" for cells in body]
         lines += ["", *(f"- {text}" for text, _ in _goals(row))]

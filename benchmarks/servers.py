@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +86,14 @@ class Server:
         text = connection.request("GET", "/metrics").decode()
         return dict(re.findall(r"^insitu_(executions|sandboxes|pool_ready) (\d+)", text, re.MULTILINE))
 
+    def wait_for(self, connection: Connection, load: Mapping[str, str]) -> None:
+        """Return once it says so of itself; raises RuntimeError if that takes too long."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while not load.items() <= (now := self.load(connection)).items():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the server does not come to {load}: it has {now}")
+            time.sleep(0.005)
+
     def burst(self, n: int, concurrency: int) -> Burst:
         """Make, use and destroy ``n`` fresh sandboxes, so many at a time.
 
@@ -96,8 +104,7 @@ class Server:
             begun = time.perf_counter()
             numbers = iter(range(n))  # shared: whoever is free takes the next
             results = list(workers.map(self._work, [numbers] * concurrency))
-            while self.load(connection) != before:
-                time.sleep(0.005)
+            self.wait_for(connection, before)
             seconds = time.perf_counter() - begun
         samples = [ms for done, _ in results for ms in done]
         return Burst(samples, sum(failed for _, failed in results), seconds)

@@ -66,13 +66,13 @@ class Ends:
     def loop_here(self) -> Iterator[ways.Ask]:
         """The client-side loop with a sandbox of the client's own."""
         with ways.client_of(self.model) as client, ways.own_sandbox() as run:
-            yield lambda question: ways.by_loop(client, question, run)
+            yield lambda question: ways.by_python_loop(client, question, run)
 
     @contextmanager
     def loop_hosted(self) -> Iterator[ways.Ask]:
         """The client-side loop with a sandbox that is hosted, as far away as the model."""
         with ways.client_of(self.model) as client, ways.hosted_sandbox(self.insitu) as run:
-            yield lambda question: ways.by_loop(client, question, run)
+            yield lambda question: ways.by_python_loop(client, question, run)
 
     @contextmanager
     def one_request(self) -> Iterator[ways.Ask]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from openai import OpenAI
@@ -16,6 +18,8 @@ from .servers import Connection
 
 # Runs code, and gives what the model is to be told of it.
 Run = Callable[[str], str]
+# Answers the calls of one step: the arguments of each as JSON.
+Answer = Callable[[Sequence[str]], Iterable[str]]
 # Puts a question to a model, and gives its answer.
 Ask = Callable[[str], str]
 
@@ -38,19 +42,36 @@ def client_of(port: int) -> Iterator[OpenAI]:
         yield client
 
 
-def by_loop(client: OpenAI, question: str, run: Run) -> str:
-    """The classic way: one request for each call of the model, whose code runs where the client says."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the model said in the end, and how often the client had to ask."""
+
+    text: str
+    requests: int
+
+
+def by_loop(client: OpenAI, question: str, tools: Any, answer: Answer, **options: Any) -> Told:
+    """The classic way: one request for each call of the model, whose tools are the client's own."""
     messages: list[Any] = [{"role": "user", "content": question}]
-    while True:
-        completion = client.chat.completions.create(model=MODEL, messages=messages, tools=[_PYTHON])
-        message = completion.choices[0].message
+    for requests in itertools.count(1):
+        completion = client.chat.completions.create(model=MODEL, messages=messages, tools=tools, **options)
+        message: Any = completion.choices[0].message
         if not message.tool_calls:
-            return message.content or ""
+            return Told(message.content or "", requests)
         messages.append(message.model_dump(exclude_none=True))
-        for call in message.tool_calls:
-            assert call.type == "function"
-            output = run(json.loads(call.function.arguments)["code"])
+        outputs = answer([call.function.arguments for call in message.tool_calls])
+        for call, output in zip(message.tool_calls, outputs, strict=True):
             messages.append({"role": "tool", "tool_call_id": call.id, "content": output})
+    raise AssertionError("counting has no end")
+
+
+def by_python_loop(client: OpenAI, question: str, run: Run) -> str:
+    """The same for Python, which runs where the client says."""
+
+    def answer(calls: Sequence[str]) -> list[str]:
+        return [run(json.loads(arguments)["code"]) for arguments in calls]
+
+    return by_loop(client, question, [_PYTHON], answer).text
 
 
 def by_insitu(client: OpenAI, question: str) -> str:

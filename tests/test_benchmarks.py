@@ -13,12 +13,13 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
+from benchmarks import machine, report
 from benchmarks.link import leading_to
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = "docs/benchmarks.md", "benchmarks/results/latest.json"
 PICTURES = ["docs/images/latency.svg", "docs/images/roundtrips.svg", "docs/images/fanout.svg"]
-KEYS = ["fresh", "pooled", "live", "local", "throughput", "memory", "cpu", "step", "trips", "fanout"]
+KEYS = ["fresh", "pooled", "live", "local", "functions", "throughput", "memory", "cpu", "step", "trips", "fanout"]
 NUMBERS = {"min", "p50", "p95", "p99", "max"}
 DETAILS = {"name", "unit", "n", "concurrency", "rate_per_s", "failures", "goals", "times_floor"}
 LAYERS = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
@@ -57,15 +58,37 @@ def test_every_measurement_has_all_numbers_and_no_failure(run: dict[str, Any]) -
 
 
 def test_the_machine_is_told_with_its_cost_of_forks(run: dict[str, Any]) -> None:
-    machine = run["machine"]
-    assert machine["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert {"cpu", "cores", "kernel", "load_before", "load_after", "date", "packages"} <= set(machine)
-    assert machine["fork_us"] > 0
+    facts = run["machine"]
+    assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"cpu", "cores", "kernel", "load_before", "load_after", "busy", "date", "packages"} <= set(facts)
+    assert facts["fork_us"] > 0
+
+
+@pytest.mark.parametrize(("load", "marks"), [(0.2, 0), (2.0, 1)])
+def test_a_run_on_a_busy_machine_is_marked_so(run: dict[str, Any], load: float, marks: int) -> None:
+    page = report.as_markdown({**run, "machine": {**run["machine"], "load_before": [load, load, load]}})
+    assert f"load {load:g} before, " in page
+    assert page.count(machine.BUSY) == marks
+
+
+def test_a_row_of_an_earlier_run_on_a_busy_machine_stays_marked(run: dict[str, Any], tmp_path: Path) -> None:
+    latest = tmp_path / "latest.json"
+    report.write_json(latest, {**run, "machine": {**run["machine"], "load_before": [2.0, 2.0, 2.0]}})
+    quiet = {**run, "machine": {**run["machine"], "load_before": [0.2, 0.2, 0.2]}, "rows": run["rows"][:1]}
+    page = report.as_markdown(report.with_earlier(quiet, latest, KEYS))
+    assert page.count(machine.BUSY) == len(KEYS) - 1
+
+
+def test_a_function_is_called_cold_and_warm(run: dict[str, Any]) -> None:
+    row = next(row for row in run["rows"] if row["key"] == "functions")
+    p50 = {measurement["name"]: measurement["p50"] for measurement in row["measurements"]}
+    for call in ("plain: cold", "plain: warm", "pandas: cold", "pandas: warm"):
+        assert p50[f"insitu, {call}"] > p50[f"of it inside insitu, {call}"] > p50[f"of it the code, {call}"] > 0
 
 
 def test_peers_that_are_not_installed_are_named_as_missing(run: dict[str, Any]) -> None:
     missing = {row["key"] for row in run["rows"] if any(reason.startswith("ipykernel") for reason in row["missing"])}
-    assert missing == (set() if find_spec("ipykernel") else {"fresh", "live", "memory"})
+    assert missing == (set() if find_spec("ipykernel") else {"fresh", "live", "functions", "memory"})
 
 
 def test_the_page_gets_a_table_for_every_row_and_keeps_its_text(folder: Path, run: dict[str, Any]) -> None:
