@@ -34,7 +34,7 @@ async def test_an_invocation_in_the_background_is_told_of_until_its_end(function
     ended = await functions.wait(OWNER, accepted.id)
     assert (ended.state, ended.outcome, ended.result) == ("done", "ok", 2)
     assert await functions.invocation(OWNER, accepted.id) == ended
-    assert [each.id for each in await functions.logs(OWNER, "f")] == [accepted.id]
+    assert [each.id for each in (await functions.logs(OWNER, "f")).data] == [accepted.id]
 
 
 async def test_its_events_are_those_of_its_execution_and_then_its_end(functions: Functions) -> None:
@@ -138,7 +138,7 @@ async def test_an_argument_that_breaks_the_schema_is_not_accepted(functions: Fun
     await deploy(functions, ADD, schema={"type": "object", "required": ["x"]})
     with pytest.raises(InvalidRequest):
         await functions.submit(OWNER, "f")
-    assert await functions.logs(OWNER, "f") == []
+    assert (await functions.logs(OWNER, "f")).data == []
 
 
 async def test_who_goes_away_while_it_is_accepted_loses_nothing(functions: Functions) -> None:
@@ -150,7 +150,7 @@ async def test_who_goes_away_while_it_is_accepted_loses_nothing(functions: Funct
     assert accepted
     # Who was told has lost nothing; of those who were not, some may have been accepted all the same.
     assert {(await functions.wait(OWNER, each.id)).outcome for each in accepted} == {"ok"}
-    assert {each.outcome for each in await functions.logs(OWNER, "f")} == {"ok"}
+    assert {each.outcome for each in (await functions.logs(OWNER, "f")).data} == {"ok"}
 
 
 def _old(more: str = "") -> FunctionSpec:

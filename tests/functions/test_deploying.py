@@ -28,7 +28,7 @@ async def test_each_deployment_is_a_version(functions: Functions) -> None:
     info = await functions.get(OWNER, "f")
     assert (info.versions, info.latest.revision) == ((1, 2), second.revision)
     assert (await functions.revision(OWNER, "f", "1")).spec == first.spec
-    assert [each.version for each in await functions.versions(OWNER, "f")] == [1, 2]
+    assert [each.version for each in (await functions.versions(OWNER, "f")).data] == [1, 2]
 
 
 async def test_what_is_there_already_is_not_deployed_again(functions: Functions) -> None:
@@ -124,7 +124,7 @@ async def test_functions_of_another_owner_are_not_there(functions: Functions) ->
     await functions.deploy("bob", "f", spec("def main(): return 'of bob'"))
     assert (await functions.invoke("bob", "f")).result == "of bob"
     assert (await functions.invoke(OWNER, "f", [1])).result == 2
-    assert await functions.list("eve") == []
+    assert (await functions.list("eve")).data == []
     for attempt in (functions.get, functions.invoke, functions.submit, functions.delete, functions.logs):
         with pytest.raises(NotFound, match="there is no function 'f'"):
             await attempt("eve", "f")
@@ -159,7 +159,7 @@ async def test_what_cannot_be_deployed_leaves_nothing(functions: Functions, what
     name, options, error = BAD[what]
     with pytest.raises(error):
         await functions.deploy(OWNER, name, replace(spec(ADD), **options))
-    assert await functions.list(OWNER) == []
+    assert (await functions.list(OWNER)).data == []
 
 
 async def test_what_is_stored_for_an_owner_is_bounded(opened: Opened) -> None:

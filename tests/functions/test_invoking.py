@@ -6,6 +6,7 @@ import pytest
 from insitu.engine import Engine
 from insitu.errors import InvalidRequest, NotFound, QuotaExceeded, TooLarge
 from insitu.functions import Functions
+from insitu.store import Page
 from insitu.types import Limits
 from tests.functions.conftest import Opened, held
 from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy
@@ -72,7 +73,7 @@ async def test_arguments_are_checked_before_anything_runs(functions: Functions) 
             await call(OWNER, "f")
         with pytest.raises(InvalidRequest, match="takes its arguments by name"):
             await call(OWNER, "f", [1])
-    assert len(await functions.logs(OWNER, "f")) == 1
+    assert len((await functions.logs(OWNER, "f")).data) == 1
 
 
 async def test_arguments_that_cannot_be_sent(functions: Functions) -> None:
@@ -95,14 +96,14 @@ async def test_no_more_run_at_once_than_may(functions: Functions, engine: Engine
         assert refused.value.retry_after_s == 1
         for session in held(engine):
             await _delete_when_there(session.files, "go")
-    assert [each.outcome for each in await functions.logs(OWNER, "f")] == ["ok", "ok"]
+    assert [each.outcome for each in (await functions.logs(OWNER, "f")).data] == ["ok", "ok"]
 
 
 async def test_who_goes_away_interrupts_what_runs(functions: Functions) -> None:
     await deploy(functions, WAIT)
     with anyio.move_on_after(0.2):
         await functions.invoke(OWNER, "f")
-    [logged] = await functions.logs(OWNER, "f")
+    [logged] = (await functions.logs(OWNER, "f")).data
     assert (logged.outcome, logged.error and logged.error.name) == ("cancelled", "Cancelled")
 
 
@@ -110,12 +111,12 @@ async def test_the_log_has_the_last_invocations_and_not_their_results(opened: Op
     async with opened(function_log=3) as functions:
         await deploy(functions, COUNT)
         ids = [(await functions.invoke(OWNER, "f")).id for _ in range(5)]
-        assert [each.id for each in await functions.logs(OWNER, "f")] == ids[:1:-1]
+        assert [each.id for each in (await functions.logs(OWNER, "f")).data] == ids[:1:-1]
         assert (await functions.invocation(OWNER, ids[-1])).result is None
         with pytest.raises(NotFound):
             await functions.invocation(OWNER, ids[0])
     async with opened() as functions:
-        assert len(await functions.logs(OWNER, "f", limit=2)) == 2
+        assert len((await functions.logs(OWNER, "f", Page(2))).data) == 2
 
 
 async def _delete_when_there(files: object, name: str) -> None:

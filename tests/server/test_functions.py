@@ -34,7 +34,7 @@ def test_what_is_deployed_is_described_without_its_secrets(client: httpx2.Client
         answer = client.get(path)
         assert answer.status_code == 200
         assert "hidden" not in answer.text
-    assert client.get("/v1/functions").json() == {"functions": [add]}
+    assert client.get("/v1/functions").json() == {"functions": [add], "has_more": False}
     assert client.get(URL).json() == add
 
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_deployed(client: httpx2.Client, what: str) -> None:
     name, body, status, message = BAD[what]
     refused = client.put(f"/v1/functions/{name}", content=json.dumps(body))
     assert (refused.status_code, message in refused.json()["error"]["message"]) == (status, True), refused.text
-    assert client.get("/v1/functions").json() == {"functions": []}
+    assert client.get("/v1/functions").json() == {"functions": [], "has_more": False}
 
 
 @pytest.mark.parametrize(

@@ -8,29 +8,12 @@ import pytest
 from insitu.errors import QuotaExceeded
 from insitu.store import Store
 from insitu.types import FunctionRevision, FunctionSpec
-from tests.store.examples import NOW, blobs, opened, response
-
-TABLES = ("invocations", "function_aliases", "function_revisions", "functions")
+from tests.store.examples import NOW, blobs, opened
 
 
 def revision(id: str, content: bytes = b"def main(): pass", name: str = "f") -> FunctionRevision:
     """A revision of one file."""
     return FunctionRevision(name, id, None, NOW, id, len(content), FunctionSpec({"a.py": content}, "a.main"))
-
-
-async def test_a_folder_of_the_schema_before_has_functions_too(folder: Path) -> None:
-    async with opened(folder) as store:
-        await store.responses.save(response("r"), [], [])
-    with sqlite3.connect(folder / "insitu.db") as database:
-        for table in TABLES:
-            database.execute(f"DROP TABLE {table}")
-        database.execute("PRAGMA user_version = 2")
-    database.close()
-    for _ in range(2):
-        async with opened(folder) as store:
-            assert await store.responses.get("r", "ann") == response("r")
-            await store.functions.deploy("ann", revision("1"), publish=True)
-            assert (await store.functions.get("ann", "f")).versions == (1,)
 
 
 async def test_what_functions_take_counts_for_their_owner(folder: Path) -> None:

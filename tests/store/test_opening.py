@@ -103,15 +103,22 @@ async def test_a_database_that_cannot_be_written(folder: Path) -> None:
     assert "readonly" in (await refused(folder)).message
 
 
-async def test_a_newer_schema_is_left_alone(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("schema", "message", "hint"),
+    [
+        (99, "has schema 99; this insitu knows 4", "update insitu"),
+        (3, "has schema 3, of before the first release", "move the folder away"),
+    ],
+)
+async def test_another_schema_is_left_alone(folder: Path, schema: int, message: str, hint: str) -> None:
     async with opened(folder):
         pass
     database = sqlite3.connect(folder / "insitu.db")
-    database.execute("PRAGMA user_version = 99")
+    database.execute(f"PRAGMA user_version = {schema}")
     database.close()
     failed = await refused(folder)
-    assert "has schema 99; this insitu knows 3" in failed.message
-    assert "update insitu" in str(failed.hint)
+    assert message in failed.message
+    assert hint in str(failed.hint)
 
 
 async def test_someone_elses_database_is_left_alone(folder: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from ..engine import NewFile
+from ..store import Listing, Page
 from ..types import FunctionInfo, FunctionRevision, Invocation
 
 
@@ -30,11 +31,11 @@ class FunctionStore(Protocol):
     async def get(self, owner: str, name: str) -> FunctionInfo:
         """One function."""
 
-    async def list(self, owner: str) -> Sequence[FunctionInfo]:
+    async def list(self, owner: str, page: Page) -> Listing[FunctionInfo]:
         """An owner's functions, by their names."""
 
-    async def versions(self, owner: str, name: str) -> Sequence[FunctionRevision]:
-        """All versions, the oldest first."""
+    async def versions(self, owner: str, name: str, page: Page) -> Listing[FunctionRevision]:
+        """A function's versions, by their numbers."""
 
     async def find(self, owner: str, name: str, qualifier: str | None) -> FunctionRevision:
         """What a qualifier names."""
@@ -76,8 +77,8 @@ class InvocationStore(Protocol):
     async def get(self, owner: str, id: str) -> Invocation:
         """One invocation."""
 
-    async def ended(self, owner: str, function: str, limit: int) -> Sequence[Invocation]:
-        """The last that have ended, the newest first, without what they returned."""
+    async def ended(self, owner: str, function: str, page: Page) -> Listing[Invocation]:
+        """Those that have ended, without what they returned."""
 
     async def take_over(self) -> Sequence[tuple[str, str, Invocation]]:
         """Those that wait on a server that has died: owner, revision and invocation of each."""

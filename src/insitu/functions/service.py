@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from ..engine import Engine
 from ..errors import InvalidRequest, NotFound, SandboxFailed
 from ..settings import Settings
+from ..store import Listing, Page
 from ..types import FunctionInfo, FunctionRevision, FunctionSpec, Invocation
 from .background import Background
 from .calling import Caller, Live, failed, given_up
@@ -29,6 +30,7 @@ from .warm import Warm
 T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_FIRST = Page(100)
 
 
 class Functions:
@@ -107,9 +109,13 @@ class Functions:
         """One function, its files without their contents; raises NotFound."""
         return await self._store.get(owner, name)
 
-    async def list(self, owner: str) -> Sequence[FunctionInfo]:
-        """An owner's functions by their names, their files without their contents."""
-        return await self._store.list(owner)
+    async def list(self, owner: str, page: Page = _FIRST) -> Listing[FunctionInfo]:
+        """An owner's functions by their names, their files without their contents.
+
+        Args:
+            page: those behind the name that is its ``after``.
+        """
+        return await self._store.list(owner, page)
 
     async def revision(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
         """What a qualifier names: nothing or ``$LATEST`` the newest revision, a number a version, else an alias.
@@ -132,9 +138,13 @@ class Functions:
         """The same, its files without their contents; raises NotFound."""
         return await self._store.find(owner, name, qualifier)
 
-    async def versions(self, owner: str, name: str) -> Sequence[FunctionRevision]:
-        """All versions, the oldest first, their files without their contents; raises NotFound."""
-        return await self._store.versions(owner, name)
+    async def versions(self, owner: str, name: str, page: Page = _FIRST) -> Listing[FunctionRevision]:
+        """A function's versions, the oldest first, their files without their contents; raises NotFound.
+
+        Args:
+            page: those behind the number that is its ``after``.
+        """
+        return await self._store.versions(owner, name, page)
 
     async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
         """Have an alias name a version, whatever it named before; raises NotFound and InvalidRequest."""
@@ -227,11 +237,18 @@ class Functions:
         """
         return self._background.events(owner, id)
 
-    async def logs(self, owner: str, name: str, limit: int = 50) -> Sequence[Invocation]:
-        """The last invocations that have ended, the newest first, without what they returned; raises NotFound."""
+    async def logs(self, owner: str, name: str, page: Page = _FIRST) -> Listing[Invocation]:
+        """The last invocations that have ended, the newest first, without what they returned.
+
+        Args:
+            page: those behind the invocation whose id is its ``after``.
+
+        Raises:
+            NotFound: if there is no such function, or no such invocation.
+        """
         await self._journal.flush()
-        await self._store.get(owner, name)
-        return await self._kept.invocations.ended(owner, name, limit)
+        await self._store.find(owner, name, None)
+        return await self._kept.invocations.ended(owner, name, page)
 
     async def _invoke(self, owner: str, revision: FunctionRevision, arguments: bytes, wait: bool) -> Invocation:
         async with self._gates.place((owner, revision.name), self._most(revision), wait=wait):

@@ -12,9 +12,11 @@ from ..types import LATEST, FunctionInfo, FunctionRevision
 from .code import CodeFile, code_files
 from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
+from .infos import aliases_of, infos, list_functions, list_versions
 from .invocations import end_queued, unfinished_revisions
 from .queries import owned
 from .quota import Quota
+from .records import Listing, Page
 from .revisions import (
     Row,
     drop,
@@ -24,7 +26,6 @@ from .revisions import (
     no_qualifier,
     read,
     row_of,
-    rows_of,
     same,
     set_version,
 )
@@ -82,20 +83,19 @@ class Functions(Records):
     @reads
     def get(self, transaction: Transaction, owner: str, name: str) -> FunctionInfo:
         """One function; its files are without their contents."""
-        return _info(transaction, owner, _get(transaction, owner, name))
+        [info] = infos(transaction, owner, [_get(transaction, owner, name)])
+        return info
 
     @reads
-    def list(self, transaction: Transaction, owner: str) -> Sequence[FunctionInfo]:
-        """An owner's functions, by their names."""
-        query = select(functions).where(functions.c.owner == owner).order_by(functions.c.id)
-        return [_info(transaction, owner, row) for row in transaction.execute(query).all()]
+    def list(self, transaction: Transaction, owner: str, page: Page) -> Listing[FunctionInfo]:
+        """An owner's functions by their names, those behind ``page.after``."""
+        return list_functions(transaction, owner, page)
 
     @reads
-    def versions(self, transaction: Transaction, owner: str, name: str) -> Sequence[FunctionRevision]:
-        """All versions of a function, the oldest first; their files are without their contents."""
+    def versions(self, transaction: Transaction, owner: str, name: str, page: Page) -> Listing[FunctionRevision]:
+        """The versions of a function by their numbers, those behind ``page.after``; their files without contents."""
         _get(transaction, owner, name)
-        query = rows_of(owner, name).where(function_revisions.c.version.is_not(None))
-        return [read(row) for row in transaction.execute(query.order_by(function_revisions.c.version))]
+        return list_versions(transaction, owner, name, page)
 
     @reads
     def find(self, transaction: Transaction, owner: str, name: str, qualifier: str | None) -> FunctionRevision:
@@ -188,7 +188,7 @@ def _publish(transaction: Transaction, owner: str, made: FunctionRevision) -> Fu
 
 def _unpublish(transaction: Transaction, owner: str, name: str, version: int, latest: str) -> list[str]:
     found = find_revision(transaction, owner, name, function_revisions.c.version == version, str(version))
-    aliases = _aliases(transaction, owner, name)
+    aliases = aliases_of(transaction, owner, [name])[name]
     if using := [alias for alias, number in aliases.items() if number == version]:
         raise Conflict(
             f"the alias {using[0]!r} names version {version}", hint="delete the alias, or have it name another"
@@ -207,23 +207,10 @@ def _forget_unnamed(transaction: Transaction, owner: str, name: str) -> None:
     drop(transaction, owner, {*unnamed} - {latest} - unfinished_revisions(transaction, owner, name))
 
 
-def _info(transaction: Transaction, owner: str, row: Row) -> FunctionInfo:
-    latest = read(row_of(transaction, owner, row.latest))
-    numbers = rows_of(owner, row.id).where(function_revisions.c.version.is_not(None))
-    numbers = numbers.with_only_columns(function_revisions.c.version).order_by(function_revisions.c.version)
-    versions = transaction.execute(numbers).scalars()
-    return FunctionInfo(row.id, latest, tuple(versions), _aliases(transaction, owner, row.id), row.created)
-
-
-def _aliases(transaction: Transaction, owner: str, name: str) -> dict[str, int]:
-    query = select(function_aliases.c.id, function_aliases.c.version).where(_of_alias(owner, name))
-    return {row.id: row.version for row in transaction.execute(query.order_by(function_aliases.c.id))}
-
-
 def _version(transaction: Transaction, owner: str, name: str, qualifier: str) -> int:
     if qualifier.isascii() and qualifier.isdigit():
         return min(int(qualifier[:18]), (1 << 31) - 1)
-    version = _aliases(transaction, owner, name).get(qualifier)
+    version = aliases_of(transaction, owner, [name])[name].get(qualifier)
     if version is None:
         raise no_qualifier(name, qualifier)
     return version

@@ -7,16 +7,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, literal_column, select, update
 
 from ..errors import NotFound, QuotaExceeded
 from ..types import CodeError, Invocation
 from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .queries import owned
+from .queries import owned, read_page
 from .quota import Quota
+from .records import Listing, Page
 from .servers import Servers
-from .tables import function_revisions, invocations
+from .tables import function_revisions, invocation_requests, invocation_results, invocations
 
 _WITHOUT_RESULT = (invocations.c.state, invocations.c.body)
 
@@ -46,65 +47,71 @@ class Invocations(Records):
             raise QuotaExceeded(
                 f"{most} of your invocations wait or run, the most for one key", hint="wait for some of them to end"
             )
-        self._quota.charge(transaction, owner, len(request))
-        self._insert(transaction, owner, invocation, revision, request)
+        self._insert(transaction, owner, invocation, revision, accepted=True)
+        _add(transaction, invocation_requests, owner, invocation.id, request)
+        self._quota.charge(transaction, owner)
 
     @writes
     def begin(self, transaction: Transaction, owner: str, invocation: Invocation) -> bytes | None:
         """Note that one that waits runs now; what it is to be called with, or None if it waits no more."""
-        waits = and_(owned(invocations, invocation.id, owner), invocations.c.state == "queued")
-        request = transaction.execute(select(invocations.c.request).where(waits)).scalar_one_or_none()
-        if request is not None:
-            transaction.execute(update(invocations).where(waits).values(state="running", body=_body(invocation)))
+        if not _change(transaction, owner, invocation, invocations.c.state == "queued"):
+            return None
+        content = select(invocation_requests.c.content).where(_beside(invocation_requests, owner, invocation.id))
+        request: bytes = transaction.execute(content).scalar_one()
         return request
 
     @writes
     def put_back(self, transaction: Transaction, owner: str, invocation: Invocation) -> None:
         """Note that one that was to run waits again: nothing of it has run."""
-        transaction.execute(
-            update(invocations)
-            .where(owned(invocations, invocation.id, owner))
-            .values(state="queued", body=_body(invocation))
-        )
+        _change(transaction, owner, invocation)
 
     @writes
     def finish(self, transaction: Transaction, owner: str, invocation: Invocation) -> None:
-        """Note how one has ended."""
-        transaction.execute(
-            update(invocations)
-            .where(owned(invocations, invocation.id, owner))
-            .values(state="done", body=_body(invocation), result=invocation.result, request=b"")
-        )
+        """Note how one has ended. What has no room is not kept, and an error in its place says so."""
+        if not _end(transaction, owner, invocation):
+            return
+        if invocation.result is not None:
+            _add(transaction, invocation_results, owner, invocation.id, invocation.result)
+        if (room := self._quota.room(transaction, owner)) < 0:
+            transaction.execute(delete(invocation_results).where(_beside(invocation_results, owner, invocation.id)))
+            _change(transaction, owner, _without_room(invocation, -room, self._quota.bytes_per_owner))
 
     @writes
     def log(self, transaction: Transaction, ended: Sequence[tuple[str, str, Invocation]], most: int) -> None:
-        """Note some that were awaited and have ended; of each function's, the last ``most`` are kept.
+        """Note some that were awaited and have ended, without what they returned.
+
+        Of each function's, the last ``most`` are kept; none is added for an owner who may store no more.
 
         Args:
             ended: owner, revision and invocation.
         """
         for owner, revision, invocation in ended:
-            self._insert(transaction, owner, replace(invocation, result=None), revision, b"", accepted=False)
+            self._insert(transaction, owner, invocation, revision, accepted=False)
         for owner, function in {(owner, invocation.function) for owner, _, invocation in ended}:
-            mine = and_(_of(owner, function), invocations.c.accepted.is_(False))
+            # In so many words, as below.
+            mine = and_(_of(owner, function), invocations.c.accepted == literal_column("0"))
             last = select(invocations.c.seq).where(mine).order_by(invocations.c.seq.desc()).offset(most).limit(1)
             transaction.execute(delete(invocations).where(mine, invocations.c.seq <= last.scalar_subquery()))
+        for owner in {owner for owner, _, _ in ended}:
+            if self._quota.room(transaction, owner) < 0:
+                ids = [invocation.id for whose, _, invocation in ended if whose == owner]
+                transaction.execute(delete(invocations).where(invocations.c.owner == owner, invocations.c.id.in_(ids)))
 
     @reads
     def get(self, transaction: Transaction, owner: str, id: str) -> Invocation:
         """One invocation."""
-        query = select(*_WITHOUT_RESULT, invocations.c.result).where(owned(invocations, id, owner))
-        row = transaction.execute(query).one_or_none()
+        row = transaction.execute(select(*_WITHOUT_RESULT).where(owned(invocations, id, owner))).one_or_none()
         if row is None:
             raise missing("invocation", id)
-        return _read(*row)
+        content = select(invocation_results.c.content).where(_beside(invocation_results, owner, id))
+        return _read(row.state, row.body, transaction.execute(content).scalar_one_or_none())
 
     @reads
-    def ended(self, transaction: Transaction, owner: str, function: str, limit: int) -> Sequence[Invocation]:
-        """The last that have ended of a function, the newest first, without what they returned."""
-        query = select(*_WITHOUT_RESULT).where(_of(owner, function), invocations.c.state == "done")
-        rows = transaction.execute(query.order_by(invocations.c.seq.desc()).limit(limit)).all()
-        return [_read(*row) for row in rows]
+    def ended(self, transaction: Transaction, owner: str, function: str, page: Page) -> Listing[Invocation]:
+        """Those of a function that have ended, without what they returned."""
+        query = select(invocations.c.id, *_WITHOUT_RESULT).where(_of(owner, function), invocations.c.state == "done")
+        seq, size = invocations.c.seq, invocations.c.bytes
+        return read_page(transaction, query, lambda _, *row: _read(*row), "invocation", page, [seq], size)
 
     @writes
     def take_over(self, transaction: Transaction) -> Sequence[tuple[str, str, Invocation]]:
@@ -118,23 +125,18 @@ class Invocations(Records):
         for row in transaction.execute(query.order_by(invocations.c.seq)).all():
             if self._servers.alive(row.server):
                 continue
-            invocation, mine = _read(row.state, row.body), owned(invocations, row.id, row.owner)
+            invocation = _read(row.state, row.body)
             if row.state == "queued":
+                mine = owned(invocations, row.id, row.owner)
                 transaction.execute(update(invocations).where(mine).values(server=self._servers.id))
                 waiting.append((row.owner, row.revision_id, invocation))
             else:
-                _end(transaction, row.owner, invocation, "Crashed", "the server stopped while it ran", "crashed")
+                error = CodeError("Crashed", "the server stopped while it ran")
+                _end(transaction, row.owner, _broken_off(invocation, "crashed", error))
         return waiting
 
     def _insert(
-        self,
-        transaction: Transaction,
-        owner: str,
-        invocation: Invocation,
-        revision: str,
-        request: bytes,
-        *,
-        accepted: bool = True,
+        self, transaction: Transaction, owner: str, invocation: Invocation, revision: str, *, accepted: bool
     ) -> None:
         row = {
             "id": invocation.id,
@@ -146,8 +148,6 @@ class Invocations(Records):
             "accepted": accepted,
             "server": self._servers.id,
             "body": _body(invocation),
-            "request": request,
-            "result": invocation.result,
         }
         transaction.execute(insert(invocations).inline(), [row])
 
@@ -159,9 +159,10 @@ def end_queued(transaction: Transaction, owner: str, function: str, revisions: C
         mine = and_(mine, invocations.c.revision_id.in_(revisions))
     else:
         transaction.execute(delete(invocations).where(mine, invocations.c.state == "done"))
-    query = select(*_WITHOUT_RESULT).where(mine, invocations.c.state == "queued")
+    query = select(*_WITHOUT_RESULT).where(mine, _open(), invocations.c.state == "queued")
+    error = CodeError(NotFound.__name__, "it was deleted before this ran")
     for row in transaction.execute(query).all():
-        _end(transaction, owner, _read(*row), NotFound.__name__, "it was deleted before this ran", "cancelled")
+        _end(transaction, owner, _broken_off(_read(*row), "cancelled", error))
 
 
 def unfinished_revisions(transaction: Transaction, owner: str, function: str) -> set[str]:
@@ -170,16 +171,43 @@ def unfinished_revisions(transaction: Transaction, owner: str, function: str) ->
     return set(transaction.execute(query).scalars())
 
 
-def _end(transaction: Transaction, owner: str, invocation: Invocation, name: str, value: str, outcome: Any) -> None:
+def _add(transaction: Transaction, table: Table, owner: str, id: str, content: Any) -> None:
+    transaction.execute(insert(table).inline(), [{"owner": owner, "invocation_id": id, "content": content}])
+
+
+def _change(transaction: Transaction, owner: str, invocation: Invocation, *conditions: ColumnElement[bool]) -> bool:
+    """Note how far one is; False if it is not there, or not as the conditions say."""
+    change = update(invocations).where(owned(invocations, invocation.id, owner), *conditions)
+    return transaction.execute(change.values(state=invocation.state, body=_body(invocation))).rowcount > 0
+
+
+def _end(transaction: Transaction, owner: str, invocation: Invocation) -> bool:
+    transaction.execute(delete(invocation_requests).where(_beside(invocation_requests, owner, invocation.id)))
+    return _change(transaction, owner, invocation)
+
+
+def _broken_off(invocation: Invocation, outcome: Any, error: CodeError) -> Invocation:
     since = invocation.started
     duration_ms = round((time.time() - since) * 1000, 3) if since else 0.0
-    ended = replace(invocation, state="done", outcome=outcome, error=CodeError(name, value), duration_ms=duration_ms)
-    change = update(invocations).where(owned(invocations, invocation.id, owner))
-    transaction.execute(change.values(state="done", body=_body(ended), request=b""))
+    return replace(invocation, state="done", outcome=outcome, error=error, duration_ms=duration_ms)
+
+
+def _without_room(invocation: Invocation, over: int, most: int) -> Invocation:
+    error = CodeError(
+        QuotaExceeded.__name__,
+        f"what it returned and wrote is not kept: what is stored for this key would have {most + over} bytes with it;"
+        f" {most} are allowed; delete files, responses or functions",
+    )
+    outcome = "error" if invocation.outcome == "ok" else invocation.outcome
+    return replace(invocation, outcome=outcome, error=error, result=None, stdout="", stderr="")
 
 
 def _of(owner: str, function: str) -> ColumnElement[bool]:
     return and_(invocations.c.owner == owner, invocations.c.function_id == function)
+
+
+def _beside(table: Table, owner: str, id: str) -> ColumnElement[bool]:
+    return and_(table.c.owner == owner, table.c.invocation_id == id)
 
 
 def _open() -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, select, tuple_
 
 from .database import Transaction
 from .failures import missing
@@ -54,7 +54,7 @@ def read_page(
     name: str,
     page: Page,
     keys: Sequence[Column[Any]],
-    size: Column[int] | None = None,
+    size: ColumnElement[int] | None = None,
 ) -> Listing[T]:
     """The part of a query's rows that a page asks for.
 
@@ -69,7 +69,7 @@ def read_page(
         NotFound: if the listing has no ``page.after``.
     """
     descending = page.order == "desc"
-    rows = query.order_by(*(key.desc() if descending else key.asc() for key in keys)).limit(page.limit + 1)
+    rows = query.order_by(*(key.desc() if descending else key.asc() for key in keys))
     if page.after is not None:
         here = query.with_only_columns(*keys).where(query.selected_columns.id == page.after)
         position = transaction.execute(here).one_or_none()
@@ -77,11 +77,23 @@ def read_page(
             raise missing(name, page.after)
         behind = tuple_(*keys) < tuple(position) if descending else tuple_(*keys) > tuple(position)
         rows = rows.where(behind)
-    limit = page.limit
+    found = take(transaction, rows, page.limit, size)
+    return Listing([kind(*row) for row in found.data], found.has_more)
+
+
+def take(
+    transaction: Transaction, query: Select[Any], limit: int, size: ColumnElement[int] | None = None
+) -> Listing[Row[*tuple[Any, ...]]]:
+    """The first rows of a query.
+
+    Args:
+        size: the bytes of a row, where they can be so large that the part ends before its limit.
+    """
     if size is not None:
-        limit = min(limit, _fitting(transaction.execute(rows.with_only_columns(size)).scalars()))
-    found = transaction.execute(rows.limit(limit + 1)).all()
-    return Listing([kind(*row) for row in found[:limit]], len(found) > limit)
+        sizes = query.with_only_columns(size).limit(limit)
+        limit = min(limit, _fitting(transaction.execute(sizes).scalars()))
+    found = transaction.execute(query.limit(limit + 1)).all()
+    return Listing(list(found[:limit]), len(found) > limit)
 
 
 def _fitting(sizes: Iterable[int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, Table, create_engine,
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from ..errors import StoreFailed
-from .tables import ADDED, metadata
+from .tables import metadata
 
 FILE = "insitu.db"
-SCHEMA = 3
-# The oldest that can be brought up to date.
-_OLDEST = 2
+SCHEMA = 4
 _BUSY_S = 10
 _SETTINGS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
@@ -27,7 +25,7 @@ def open_database(folder: Path) -> Engine:
     """Open the database of a folder; what is missing is made.
 
     Raises:
-        StoreFailed: if a newer insitu has made it.
+        StoreFailed: if a newer insitu has made it, or one of before the first release.
     """
     engine = create_engine(
         URL.create("sqlite", database=str(folder / FILE)),
@@ -95,24 +93,23 @@ def _make_tables(connection: Connection, folder: Path) -> None:
             f"the database in the folder {str(folder)!r} has schema {version}; this insitu knows {SCHEMA}",
             hint="update insitu, or name another folder by the setting data_dir",
         )
-    if 0 < version < _OLDEST:
+    if 0 < version < SCHEMA:
         raise StoreFailed(
             f"the database in the folder {str(folder)!r} has schema {version}, of before the first release",
             hint="move the folder away to begin with an empty one, or name another by the setting data_dir",
         )
-    since = [table for number, tables in ADDED.items() if number > version for table in tables]
-    missing = metadata.sorted_tables if version == 0 else since
-    metadata.create_all(connection, tables=missing, checkfirst=False)
-    _count_bytes(connection, missing)
+    if version == 0:
+        metadata.create_all(connection, checkfirst=False)
+        _count_bytes(connection)
     # In any case: this is where a database that cannot be written is noticed.
     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
 
 
-def _count_bytes(connection: Connection, tables: Iterable[Table]) -> None:
+def _count_bytes(connection: Connection) -> None:
     row = "INSERT INTO stored VALUES (new.owner, new.bytes)"
     add = f"{row} ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
     change = "UPDATE stored SET bytes = bytes + {} WHERE owner = old.owner"
-    for table in tables:
+    for table in metadata.sorted_tables:
         if "bytes" in table.c and table.name != "stored":
             for event, work in (
                 ("INSERT", add),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ...errors import NotFound
 from ...functions import FunctionInfo, FunctionRevision
+from ...store import Page
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.wire import json_answer
 from .deploying import ROOT
@@ -18,7 +19,7 @@ from .deployment import own_files
 from .errors import invalid
 from .names import LATEST, Named, named, region_of
 from .packages import write_zip
-from .paging import Key, page
+from .paging import MOST, Key, marker_of, page
 from .shown import Shown
 
 
@@ -33,9 +34,9 @@ def routes(service: Service) -> APIRouter:
         if request.query_params.get("FunctionVersion", "ALL") != "ALL":
             raise invalid("FunctionVersion must be ALL, or be left out")
         every = "FunctionVersion" in request.query_params
-        infos = await service.functions.list(owner_of(request))
+        infos, more = await _listed(service, request, every)
         entries = [(key, (info, key[1])) for info in infos for key in _keys(info, every)]
-        shown, marker = page(entries, request.query_params)
+        shown, marker = page(entries, request.query_params, more=more)
         functions = [await _entry(service, request, info, version) for info, version in shown]
         return json_answer({"Functions": [each for each in functions if each], **marker})
 
@@ -77,6 +78,19 @@ def routes(service: Service) -> APIRouter:
         return json_answer({"Versions": [each for each in versions if each], **marker})
 
     return router
+
+
+async def _listed(service: Service, request: Request, every: bool) -> tuple[list[FunctionInfo], bool]:
+    """The functions that a page may have in it, and whether there are more behind them."""
+    after, owner = marker_of(request.query_params), owner_of(request)
+    found = await service.functions.list(owner, Page(MOST, after[0] if after else None))
+    if not (after and every):
+        return found.data, found.has_more
+    try:
+        # Of the one that the page before broke off in, there may be more versions.
+        return [await service.functions.get(owner, after[0]), *found.data], found.has_more
+    except NotFound:
+        return found.data, found.has_more
 
 
 def _keys(info: FunctionInfo, every: bool) -> list[Key]:

@@ -13,7 +13,8 @@ from ...web.fields import InlineFile, Name, Seconds, Strict
 from .models import LimitsWish, Variables
 
 MODULE, HANDLER = "function.py", "function.main"
-_MOST_LOGGED = 1000
+_MOST_LISTED, _MOST_LOGGED = 100, 1000
+_MORE = "whether there are more behind the last"
 
 
 class DeployRequest(Strict):
@@ -98,12 +99,31 @@ class QualifierQuery(BaseModel):
     qualifier: Name | None = Field(None, description="a version's number or an alias; by default the newest revision")
 
 
+class NameQuery(BaseModel):
+    """Which functions to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(_MOST_LISTED, ge=1, le=_MOST_LISTED)
+    after: Name | None = Field(None, description="those behind this name; it need not be there any more")
+
+
+class VersionQuery(BaseModel):
+    """Which versions to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(_MOST_LISTED, ge=1, le=_MOST_LISTED)
+    after: int = Field(0, ge=0, lt=1 << 31, description="those behind this number; it need not be there any more")
+
+
 class LogQuery(BaseModel):
     """How much of the log to show."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=_MOST_LOGGED)
+    after: Name | None = Field(None, description="those that are older than the invocation of this id")
 
 
 class InvocationQuery(BaseModel):
@@ -118,18 +138,21 @@ class FunctionList(BaseModel):
     """The newest revision of each of the caller's functions."""
 
     functions: list[DeployedFunction]
+    has_more: bool = Field(description=_MORE)
 
 
 class VersionList(BaseModel):
     """The versions of a function, the oldest first."""
 
     versions: list[DeployedFunction]
+    has_more: bool = Field(description=_MORE)
 
 
 class InvocationList(BaseModel):
     """Invocations that have ended, the newest first, without what they returned."""
 
     invocations: list[Invocation]
+    has_more: bool = Field(description=_MORE)
 
 
 def _encoded(code: str, most: int) -> bytes:

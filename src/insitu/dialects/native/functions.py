@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ...engine.calling import MOST_BYTES
 from ...errors import NotFound
+from ...store import Page
 from ...types import MIB, DeployedFunction, FunctionRevision, Invocation
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
@@ -27,8 +28,10 @@ from .function_models import (
     InvocationQuery,
     InvokeRequest,
     LogQuery,
+    NameQuery,
     QualifierQuery,
     VersionList,
+    VersionQuery,
 )
 
 _STREAM = (
@@ -112,10 +115,11 @@ def _reading(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/functions")
 
     @router.get("", **answers(FunctionList))
-    async def list_functions(request: Request) -> Response:
+    async def list_functions(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
         """The caller's functions, by their names."""
-        infos = await service.functions.list(owner_of(request))
-        return json_answer({"functions": [DeployedFunction.of(info.latest, info).to_dict() for info in infos]})
+        found = await service.functions.list(owner_of(request), Page(query.limit, query.after))
+        functions = [DeployedFunction.of(info.latest, info).to_dict() for info in found.data]
+        return json_answer({"functions": functions, "has_more": found.has_more})
 
     @router.get("/{name}", **answers(DeployedFunction))
     async def get_function(request: Request, name: str, query: Annotated[QualifierQuery, Query()]) -> Response:
@@ -130,18 +134,19 @@ def _reading(service: Service) -> APIRouter:
         return Response(status_code=204)
 
     @router.get("/{name}/versions", **answers(VersionList))
-    async def list_versions(request: Request, name: str) -> Response:
+    async def list_versions(request: Request, name: str, query: Annotated[VersionQuery, Query()]) -> Response:
         """The versions of a function, the oldest first."""
         functions, owner = service.functions, owner_of(request)
         info = await functions.get(owner, name)
-        versions = await functions.versions(owner, name)
-        return json_answer({"versions": [DeployedFunction.of(each, info).to_dict() for each in versions]})
+        found = await functions.versions(owner, name, Page(query.limit, str(query.after)))
+        versions = [DeployedFunction.of(each, info).to_dict() for each in found.data]
+        return json_answer({"versions": versions, "has_more": found.has_more})
 
     @router.get("/{name}/invocations", **answers(InvocationList))
     async def list_invocations(request: Request, name: str, query: Annotated[LogQuery, Query()]) -> Response:
         """The last invocations that have ended, the newest first, without what they returned."""
-        ended = await service.functions.logs(owner_of(request), name, query.limit)
-        return json_answer({"invocations": [each.to_dict() for each in ended]})
+        ended = await service.functions.logs(owner_of(request), name, Page(query.limit, query.after))
+        return json_answer({"invocations": [each.to_dict() for each in ended.data], "has_more": ended.has_more})
 
     declared = answers(Invocation)
     declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"description": _STREAM}}}
