@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import textwrap
 from dataclasses import replace
 
 import anyio
@@ -104,6 +105,31 @@ async def test_an_interrupt_stops_what_runs_and_keeps_the_state(engine: Engine, 
     assert execution.error is not None
     assert (execution.error.name, execution.error.value) == ("Cancelled", "the execution was interrupted")
     assert (await guest.run("x")).text == "1"
+
+
+async def test_an_interrupt_that_ends_no_system_call_is_heard(engine: Engine, guest: Guest) -> None:
+    # The signal goes to another thread, as if it had come a moment before the main one began to sleep.
+    code = """
+    import signal, threading, time
+    def tell():
+        state = "R"
+        while state != "S":
+            time.sleep(0.01)
+            state = open("/proc/self/stat").read().rpartition(")")[2].split()[0]
+        print("in", flush=True)
+        time.sleep(1000)
+    threading.Thread(target=tell, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    kept = 5
+    time.sleep(1000)
+    """
+    async with engine.start(guest.session, textwrap.dedent(code)) as running:
+        async for event in running.events():
+            if event.kind == "stdout":
+                await running.interrupt()
+        execution = await running.result()
+    assert (execution.outcome, execution.state_kept) == ("cancelled", True)
+    assert (await guest.run("kept")).text == "5"
 
 
 async def test_an_interrupt_that_is_not_heard_becomes_a_kill(engine: Engine, guest: Guest) -> None:

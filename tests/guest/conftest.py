@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ GUEST = Path(__file__).parents[2] / "src" / "insitu" / "guest"
 SERVER = Path(__file__).with_name("cell_server.py")
 # Any Python that the guest is to run on, with whatever packages it has: the tests then tell what does not work there.
 PYTHON = os.environ.get("INSITU_TEST_GUEST_PYTHON", sys.executable)
+_NUDGE_S = 0.01
 
 
 class Ran:
@@ -43,7 +45,8 @@ class Notebook:
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
-        self._stream = self._socket.makefile("rw")
+        self._received = bytearray()
+        self._interrupted = False
         self.pid: int = self.receive()["pid"]
 
     def run(self, code: str) -> Ran:
@@ -51,12 +54,18 @@ class Notebook:
         return self.finish()
 
     def send(self, code: str) -> None:
-        self._stream.write(json.dumps(code) + "\n")
-        self._stream.flush()
+        self._interrupted = False
+        self._socket.sendall(json.dumps(code).encode() + b"\n")
 
     def receive(self) -> dict[str, Any]:
-        line = self._stream.readline()
-        assert line, "the interpreter is gone"
+        while b"\n" not in self._received:
+            if self._interrupted and not select.select([self._socket], [], [], _NUDGE_S)[0]:
+                os.kill(self.pid, signal.SIGURG)  # as the engine does
+                continue
+            data = self._socket.recv(1 << 16)
+            assert data, "the interpreter is gone"
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
 
@@ -67,10 +76,15 @@ class Notebook:
         return Ran(messages)
 
     def interrupt(self) -> None:
+        """Interrupt the cell."""
         os.kill(self.pid, signal.SIGINT)
+        self.insist()
+
+    def insist(self) -> None:
+        """See to it that an interrupt is not lost, for as long as the cell is waited for."""
+        self._interrupted = True
 
     def close(self) -> None:
-        self._stream.close()
         self._socket.close()
 
 

@@ -61,6 +61,51 @@ def test_a_shell_command_dies_with_its_cell(notebook: Any) -> None:
     assert notebook.run("while alive(): time.sleep(0.01)\n'gone'").text == "'gone'"
 
 
+@pytest.mark.parametrize("wait", ["time.sleep(5)", "await asyncio.sleep(5)", "threading.Event().wait(5)"])
+def test_a_signal_that_ends_no_system_call_is_not_lost(notebook: Any, wait: str) -> None:
+    # To another thread it comes as one does that comes a moment before the system call: it is noted, and ends nothing.
+    notebook.run(
+        "import asyncio, signal, threading, time\ndef miss():\n    while not waiting(): pass\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n    display('ready')\n"
+        "def waiting():\n    time.sleep(0.01)\n"
+        "    return open('/proc/self/stat').read().rpartition(')')[2].split()[0] == 'S'"
+    )
+    notebook.send(
+        "began = time.monotonic()\ntry:\n    threading.Thread(target=miss).start()\n"
+        f"    {wait}\nfinally:\n    print(time.monotonic() - began < 5)"
+    )
+    notebook.receive()
+    notebook.insist()
+    ran = notebook.finish()
+    assert (ran.error.name, ran.stdout) == ("KeyboardInterrupt", "True\n")
+
+
+def test_an_interrupt_that_a_finalizer_drops_comes_again_after_it(notebook: Any) -> None:
+    ran = interrupt(
+        notebook,
+        "import time\nclass Slow:\n    def __del__(self):\n        display('ready')\n        time.sleep(60)\n"
+        "slow = Slow()\ndel slow\ntime.sleep(5)",
+    )
+    assert (ran.error.name, ran.stderr) == ("KeyboardInterrupt", "")
+
+
+def test_what_else_a_finalizer_raises_is_shown(notebook: Any) -> None:
+    ran = notebook.run(
+        "class Broken:\n    def __del__(self): raise KeyboardInterrupt('its own')\nbroken = Broken()\ndel broken"
+    )
+    assert ran.error is None
+    assert "KeyboardInterrupt: its own" in ran.stderr
+
+
+def test_one_interrupt_meets_the_code_once(notebook: Any) -> None:
+    ran = interrupt(
+        notebook,
+        "import signal, time\ntry:\n    display('ready')\n    time.sleep(60)\n"
+        "finally:\n    signal.pause()\n    signal.pause()\n    print('cleaned up')",
+    )
+    assert (ran.error.name, ran.stdout) == ("KeyboardInterrupt", "cleaned up\n")
+
+
 def test_an_interrupt_while_awaiting_lets_the_code_clean_up(notebook: Any) -> None:
     ran = interrupt(
         notebook,

@@ -28,6 +28,8 @@ _KILL_TIMEOUT_S = 10.0
 _MOST_FRAMES = 20_000
 _READS_OF_THE_DEAD = 8
 _DYING_S = 0.2
+# An interrupt may be lost on its way; after so long, and twice as long each time, the interpreter looks again.
+_FIRST_NUDGE_S = 0.01
 _READ = _WRITE = 1 << 18
 # Whoever sends many frames is heard a little at a time, so that all others are served between.
 _FEW_FRAMES, _READ_OF_MANY = 1000, 1 << 13
@@ -94,7 +96,7 @@ class Console:
         self._scope: anyio.CancelScope | None = None
         self._frames = 0
         self._bulk = Bulk()
-        self._grace_s = 0.0
+        self._grace_s = self._kill_at = self._nudge_s = 0.0
         self._unsent = bytearray()
         self._left_s: float | None = None
         self._overdue = False
@@ -138,33 +140,47 @@ class Console:
     def stop(self, reason: StopReason) -> None:
         """Interrupt the code; after the grace time it is killed. Does nothing the second time."""
         if self._ending.stopped is None and self._scope is not None:
-            self._ending.stopped = reason
-            self._interpreter.signal(signal.SIGINT)
-            self._scope.deadline = anyio.current_time() + self._grace_s
+            self._scope.deadline = self._interrupt(reason)
 
     async def _watch(self, sink: Sink, calls: Calls) -> None:
         if not self._overdue:
             return await self._until_over(sink)
-        self._overdue = False
         # Its code goes on when there is room for it to run, and may end before.
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(calls.give_up)
+            tasks.start_soon(self._give_up_calls, calls)
             await self._until_over(sink)
             tasks.cancel_scope.cancel()
+
+    async def _give_up_calls(self, calls: Calls) -> None:
+        await calls.give_up()
+        self._overdue = False
 
     def _escalate(self) -> float:
         if self._left_s is not None and self._ending.stopped is None:
             self._overdue = True
             return math.inf
         if self._ending.stopped is None:
-            self._ending.stopped = "timeout"
-            self._interpreter.signal(signal.SIGINT)
-            return anyio.current_time() + self._grace_s
+            return self._interrupt("timeout")
         if self.dead:
             return math.inf
+        if anyio.current_time() < self._kill_at:
+            return self._nudge()
         self.dead = True
         self._interpreter.signal(signal.SIGKILL)
         return anyio.current_time() + _KILL_TIMEOUT_S
+
+    def _interrupt(self, reason: StopReason) -> float:
+        self._ending.stopped = reason
+        self._interpreter.signal(signal.SIGINT)
+        self._kill_at = anyio.current_time() + self._grace_s
+        self._nudge_s = _FIRST_NUDGE_S
+        return min(anyio.current_time() + self._nudge_s, self._kill_at)
+
+    def _nudge(self) -> float:
+        # Not by a second SIGINT: what the code does at the first, such as its cleaning up, must not be interrupted.
+        self._interpreter.signal(signal.SIGURG)
+        self._nudge_s *= 2
+        return min(anyio.current_time() + self._nudge_s, self._kill_at)
 
     @property
     def unsent(self) -> int:
@@ -239,9 +255,9 @@ class Console:
 
     async def _await_death(self) -> None:
         # Who dies closes the channel a moment before; whoever closes it and lives on is killed.
-        self._closed = False
         with anyio.move_on_after(_DYING_S) as patience:
             await anyio.wait_readable(self._interpreter.pidfd)
+        self._closed = False
         if patience.cancelled_caught:
             self._ending.violation = "it closed its channel"
             self._interpreter.signal(signal.SIGKILL)
