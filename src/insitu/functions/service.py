@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -130,9 +129,15 @@ class Functions:
 
         return await self._with_revision(owner, name, qualifier, load)
 
-    async def files(self, owner: str, name: str, qualifier: str | None = None) -> Sequence[CodeFile]:
-        """The files of what a qualifier names, which are read when they are used; raises NotFound."""
-        return await self._with_revision(owner, name, qualifier, partial(self._store.files, owner))
+    async def code(
+        self, owner: str, name: str, qualifier: str | None = None
+    ) -> tuple[FunctionRevision, Sequence[CodeFile]]:
+        """The same, with its files apart, which are read when they are used; raises NotFound."""
+
+        async def use(revision: FunctionRevision) -> tuple[FunctionRevision, Sequence[CodeFile]]:
+            return revision, await self._store.files(owner, revision)
+
+        return await self._with_revision(owner, name, qualifier, use)
 
     async def find(self, owner: str, name: str, qualifier: str | None = None) -> FunctionRevision:
         """The same, its files without their contents; raises NotFound."""

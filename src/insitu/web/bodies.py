@@ -43,6 +43,10 @@ class Body:
         self._bodies.held += more
         self._held = size
 
+    def add(self, size: int) -> None:
+        """Hold so many bytes more; raises ServerFull."""
+        self.grow(self.size + size)
+
     def hand_over(self) -> Body:
         """The same for what goes on when the request is answered: who takes it lets it go."""
         other = Body(self._bodies)

@@ -14,7 +14,9 @@ import pytest
 
 from insitu.dialects.aws_lambda import packages
 from insitu.dialects.aws_lambda.errors import AwsError
-from insitu.dialects.aws_lambda.packages import read_zip, unpack, write_zip
+from insitu.dialects.aws_lambda.packages import Zip
+from insitu.dialects.aws_lambda.packages import zipped as written
+from insitu.engine import FileUpload
 
 Entry = tuple[zipfile.ZipInfo | str, bytes]
 
@@ -40,6 +42,15 @@ def renamed(package: bytes, old: bytes, new: bytes) -> bytes:
     return package.replace(old, new)
 
 
+def read_zip(package: bytes) -> dict[str, bytes]:
+    return Zip(package).files()
+
+
+async def write_zip(files: Mapping[str, bytes]) -> bytes:
+    uploads = [FileUpload(path, content) for path, content in files.items()]
+    return b"".join([piece async for piece in written(uploads)])
+
+
 def refusal(package: bytes) -> str:
     with pytest.raises(AwsError) as caught:
         read_zip(package)
@@ -53,9 +64,10 @@ def test_files_come_out_by_their_paths() -> None:
 
 
 @pytest.mark.parametrize("files", [{"a.py": b"1"}, {"a/b/c.py": b"x" * 100_000, "d": b""}])
-def test_what_is_written_is_read_again_and_always_the_same(files: Mapping[str, bytes]) -> None:
-    assert read_zip(write_zip(files)) == files
-    assert write_zip(dict(sorted(files.items(), reverse=True))) == write_zip(files)
+async def test_what_is_written_is_read_again_and_always_the_same(files: Mapping[str, bytes]) -> None:
+    package = await write_zip(files)
+    assert read_zip(package) == files
+    assert await write_zip(files) == package
 
 
 @pytest.mark.parametrize(
@@ -150,15 +162,21 @@ def test_too_many_entries_are_refused_unparsed(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("not base64!", "ZipFile is not base64"), ("ZipFile", "not base64"), ("bm8gemlw", "Could not unzip")],
+    [
+        ("not base64!", "ZipFile is not base64"),
+        ("ZipFile", "not base64"),
+        ("données", "not base64"),
+        ("bm8=emlw", "not base64"),
+        ("bm8gemlw", "Could not unzip"),
+    ],
 )
 def test_what_is_no_zip_in_base64_is_refused(text: str, words: str) -> None:
     with pytest.raises(AwsError, match=words):
-        unpack(text)
+        Zip.of_base64(text)
 
 
 def test_a_zip_with_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     package = zipped(("a.py", b"1"))
     monkeypatch.setattr(packages, "ZIPPED_BYTES", len(package) - 1)
     with pytest.raises(AwsError, match=f"the zip has {len(package)} bytes, over the {len(package) - 1}"):
-        unpack(base64.b64encode(package).decode())
+        Zip.of_base64(base64.b64encode(package).decode())

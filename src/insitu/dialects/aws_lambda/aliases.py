@@ -8,84 +8,88 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...web.service import PlainRoute, Service, owner_of
+from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer
 from . import shown
 from .asked import CreateAlias, UpdateAlias, read_asked
-from .deploying import ROOT
 from .errors import changed_meanwhile, conflict, invalid, missing
 from .names import Named, named, new_alias
 from .paging import page
+from .routing import router_of
 
 
 def routes(service: Service) -> APIRouter:
     """The routes of aliases."""
-    router = APIRouter(route_class=PlainRoute, prefix=f"{ROOT}/{{name}}/aliases", include_in_schema=False)
+    aliases, root = _Aliases(service), "/{name}/aliases"
+    return router_of(
+        ("POST", root, aliases.create),
+        ("GET", root, aliases.list),
+        ("GET", f"{root}/{{alias}}", aliases.get),
+        ("PUT", f"{root}/{{alias}}", aliases.update),
+        ("DELETE", f"{root}/{{alias}}", aliases.delete),
+    )
 
-    @router.post("")
-    async def create_lambda_alias(request: Request, name: str) -> Response:
+
+class _Aliases:
+    """What each of the routes does."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def create(self, request: Request, name: str) -> Response:
         """CreateAlias."""
         asked = await read_asked(request, CreateAlias, DESCRIPTION_BYTES)
         place, alias, version = named(request, name), new_alias(asked.name), _number(asked.function_version)
-        if alias in await _aliases(service, request, place):
+        if alias in await self._all(request, place):
             raise conflict(f"Alias already exists: {place.arn(alias)}")
-        await service.functions.set_alias(owner_of(request), place.name, alias, version)
+        await self._service.functions.set_alias(owner_of(request), place.name, alias, version)
         return json_answer(shown.alias(place, alias, version), 201)
 
-    @router.get("")
-    async def list_lambda_aliases(request: Request, name: str) -> Response:
+    async def list(self, request: Request, name: str) -> Response:
         """ListAliases."""
         place = named(request, name)
         wanted = request.query_params.get("FunctionVersion")
-        aliases = await _aliases(service, request, place)
         entries = [
             ((alias, 0), shown.alias(place, alias, version))
-            for alias, version in aliases.items()
+            for alias, version in (await self._all(request, place)).items()
             if wanted in (None, str(version))
         ]
         found, marker = page(entries, request.query_params)
         return json_answer({"Aliases": found, **marker})
 
-    @router.get("/{alias}")
-    async def get_lambda_alias(request: Request, name: str, alias: str) -> Response:
+    async def get(self, request: Request, name: str, alias: str) -> Response:
         """GetAlias."""
         place = named(request, name)
-        return json_answer(shown.alias(place, alias, await _version(service, request, place, alias)))
+        return json_answer(shown.alias(place, alias, await self._version(request, place, alias)))
 
-    @router.put("/{alias}")
-    async def update_lambda_alias(request: Request, name: str, alias: str) -> Response:
+    async def update(self, request: Request, name: str, alias: str) -> Response:
         """UpdateAlias."""
         asked = await read_asked(request, UpdateAlias, DESCRIPTION_BYTES)
         place = named(request, name)
-        version = await _version(service, request, place, alias)
+        version = await self._version(request, place, alias)
         known = shown.alias(place, alias, version)["RevisionId"]
         if asked.revision_id not in (None, known):
             raise changed_meanwhile(known)
         if asked.function_version is not None:
             version = _number(asked.function_version)
-            await service.functions.set_alias(owner_of(request), place.name, alias, version)
+            await self._service.functions.set_alias(owner_of(request), place.name, alias, version)
         return json_answer(shown.alias(place, alias, version))
 
-    @router.delete("/{alias}")
-    async def delete_lambda_alias(request: Request, name: str, alias: str) -> Response:
+    async def delete(self, request: Request, name: str, alias: str) -> Response:
         """DeleteAlias; one that is not there is gone already."""
         place = named(request, name)
-        if alias in await _aliases(service, request, place):
-            await service.functions.delete_alias(owner_of(request), place.name, alias)
+        if alias in await self._all(request, place):
+            await self._service.functions.delete_alias(owner_of(request), place.name, alias)
         return Response(status_code=204)
 
-    return router
+    async def _all(self, request: Request, place: Named) -> Mapping[str, int]:
+        return (await self._service.functions.get(owner_of(request), place.name)).aliases
 
-
-async def _aliases(service: Service, request: Request, place: Named) -> Mapping[str, int]:
-    return (await service.functions.get(owner_of(request), place.name)).aliases
-
-
-async def _version(service: Service, request: Request, place: Named, alias: str) -> int:
-    aliases = await _aliases(service, request, place)
-    if alias not in aliases:
-        raise missing(f"Cannot find alias arn: {place.arn(alias[:128])}")
-    return aliases[alias]
+    async def _version(self, request: Request, place: Named, alias: str) -> int:
+        aliases = await self._all(request, place)
+        if alias not in aliases:
+            raise missing(f"Cannot find alias arn: {place.arn(alias[:128])}")
+        return aliases[alias]
 
 
 def _number(version: str) -> int:

@@ -15,15 +15,15 @@ from typing import Any, Self
 from ...functions import FunctionSpec
 from ...settings import Settings
 from ...types import MIB, EnvironmentInfo
-from .asked import Code, Configured, CreateFunction
+from .asked import Configured, CreateFunction
 from .errors import conflict, invalid
 from .names import Named
-from .packages import unpack
+from .packages import Zip
 
 MODULE = "_insitu_lambda"
 _KEY = "aws_lambda"
 _BESIDE = (f"{MODULE}.py", f"{MODULE}.json")
-_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py").read_bytes()
 # AWS's own defaults.
 _TIMEOUT_S, _MEMORY_MB = 3, 128
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -43,19 +43,18 @@ class Package:
     size: int
 
     @classmethod
-    def of(cls, asked: Code) -> Self:
-        """The package in a request.
+    def of(cls, uploaded: Zip) -> Self:
+        """What is in a zip.
 
         Raises:
-            AwsError: if there is none, or it is none that can be deployed.
+            AwsError: if that cannot be deployed.
         """
-        if asked.zip_file is None:
-            raise invalid("the code is missing; send it as ZipFile")
-        content, files = unpack(asked.zip_file)
+        files = uploaded.files()
         for path in _BESIDE:
             if path in files:
                 raise invalid(f"the zip has {path!r}, which is the name of a file that insitu puts there")
-        return cls(files, base64.b64encode(hashlib.sha256(content).digest()).decode(), len(content))
+        digest = hashlib.sha256(uploaded.content).digest()
+        return cls(files, base64.b64encode(digest).decode(), len(uploaded.content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Deployment:
             "memory_mb": self.memory_size,
             "timeout_s": self.timeout,
         }
-        return dict(zip(_BESIDE, (_BOOTSTRAP.read_bytes(), json.dumps(about).encode()), strict=True))
+        return dict(zip(_BESIDE, (_BOOTSTRAP, json.dumps(about).encode()), strict=True))
 
     def _kept(self) -> dict[str, Any]:
         names = ("runtime", "role", "handler", "timeout", "memory_size", "storage_mb")

@@ -7,6 +7,7 @@ import binascii
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,14 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...functions import FunctionRevision, Invocation
+from ...heavy import heavy
 from ...types import MIB
-from ...web.service import PlainRoute, Service, owner_of
+from ...web.service import Service, owner_of
 from ...web.wire import read_bytes
-from .deploying import ROOT
 from .deployment import is_lambda
 from .errors import AwsError, aws_request_id, invalid
 from .names import LATEST, Named, named
 from .outcome import failure, log_tail, payload
+from .routing import router_of
 from .shown import Shown
 
 _WAITED, _EVENT, _DRY_RUN = "RequestResponse", "Event", "DryRun"
@@ -47,29 +49,23 @@ class _Asked:
 
 def routes(service: Service) -> APIRouter:
     """The route that invokes functions."""
-    router = APIRouter(route_class=PlainRoute, prefix=ROOT, include_in_schema=False)
 
-    @router.post("/{name}/invocations")
-    async def invoke_lambda(request: Request, name: str) -> Response:
+    async def invoke(request: Request, name: str) -> Response:
         """Invoke."""
         asked = await _read(request, name)
         service.check_taking()
-        owner = owner_of(request)
-        revision = await service.functions.find(owner, asked.place.name, asked.place.qualifier)
+        owner, functions, qualifier = owner_of(request), service.functions, asked.place.qualifier
+        revision = await functions.find(owner, asked.place.name, qualifier)
         if asked.kind == _DRY_RUN:
             return Response(status_code=204, headers=_headers(asked, revision))
-        args, kwargs = _arguments(asked, revision)
-        name, qualifier = asked.place.name, asked.place.qualifier
+        args, kwargs = await heavy(len(asked.event), _arguments, asked, revision)
         if asked.kind == _EVENT:
-            accepted = await service.functions.submit(owner, name, args, kwargs, qualifier=qualifier)
+            accepted = await functions.submit(owner, asked.place.name, args, kwargs, qualifier=qualifier)
             return Response(status_code=202, headers={**_headers(asked, revision), **_id(accepted)})
-
-        async def work() -> Invocation:
-            return await service.functions.invoke(owner, name, args, kwargs, qualifier=qualifier)
-
+        work = partial(functions.invoke, owner, asked.place.name, args, kwargs, qualifier=qualifier)
         return _answer(service, asked, revision, await service.while_connected(request.receive, work))
 
-    return router
+    return router_of(("POST", "/{name}/invocations", invoke))
 
 
 async def _read(request: Request, name: str) -> _Asked:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePosixPath
+from typing import Self
 
+from ...engine import NewFile
+from ...heavy import decoded, heavy
 from ...types import MIB
 from .errors import AwsError, invalid
 
@@ -28,56 +30,94 @@ _ENCRYPTED = 0x1
 _DAMAGE = (zipfile.BadZipFile, struct.error, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
 
 
-def unpack(text: str) -> tuple[bytes, dict[str, bytes]]:
-    """The zip that is base64 in a request, and the files in it.
+class Zip:
+    """A zip that was uploaded; what it will hold is known before it is unpacked.
 
     Raises:
-        AwsError: if it is no zip, is too large, or has entries that are no files in one folder.
+        AwsError: if it is none, or is too large.
     """
+
+    def __init__(self, content: bytes) -> None:
+        if len(content) > ZIPPED_BYTES:
+            raise _too_large(f"the zip has {len(content)} bytes", ZIPPED_BYTES)
+        # Counted before it is parsed: each entry takes far more memory there than its 46 bytes here.
+        if content.count(_ENTRY) > MOST_FILES:
+            raise invalid(f"the zip has more than {MOST_FILES} entries")
+        self.content = content
+        with _refusing_damage():
+            self._archive = zipfile.ZipFile(io.BytesIO(content))
+        self.unzipped = sum(entry.file_size for entry in self._archive.infolist())
+        if self.unzipped > UNZIPPED_BYTES:
+            raise _too_large(f"its files have {self.unzipped} bytes", UNZIPPED_BYTES)
+
+    @classmethod
+    def of_base64(cls, text: str) -> Self:
+        """The zip that is base64 in a request."""
+        try:
+            content = decoded(text)
+        except ValueError as exc:
+            raise invalid(f"ZipFile is not base64: {exc}") from None
+        return cls(content)
+
+    def files(self) -> dict[str, bytes]:
+        """The files in it, by their paths.
+
+        Raises:
+            AwsError: if it is damaged, or has entries that are no files in one folder.
+        """
+        with _refusing_damage():
+            return _files(self._archive)
+
+
+async def zipped(files: Iterable[NewFile]) -> AsyncIterator[bytes]:
+    """Files as a zip, piece by piece while they are read; the same bytes for the same files."""
+    pieces = _Pieces()
+    with zipfile.ZipFile(pieces, "w") as archive:
+        for file in files:
+            info = zipfile.ZipInfo(file.path)
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w") as entry:
+                async for chunk in file.chunks():
+                    await heavy(len(chunk), entry.write, chunk)
+                    yield pieces.take()
+    yield pieces.take()
+
+
+class _Pieces:
+    """A file that only goes forward: what is written is fetched at once."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Take a piece."""
+        self._written += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def take(self) -> bytes:
+        """What has come since the last time."""
+        written, self._written = bytes(self._written), bytearray()
+        return written
+
+
+@contextmanager
+def _refusing_damage() -> Iterator[None]:
     try:
-        package = base64.b64decode(text, validate=True)
-    except binascii.Error as exc:
-        raise invalid(f"ZipFile is not base64: {exc}") from None
-    if len(package) > ZIPPED_BYTES:
-        raise _too_large(f"the zip has {len(package)} bytes", ZIPPED_BYTES)
-    return package, read_zip(package)
-
-
-def read_zip(package: bytes) -> dict[str, bytes]:
-    """The files in a zip, by their paths.
-
-    Raises:
-        AwsError: if it is no zip, is too large, or has entries that are no files in one folder.
-    """
-    # Counted before it is parsed: each entry takes far more memory there than its 46 bytes here.
-    if package.count(_ENTRY) > MOST_FILES:
-        raise invalid(f"the zip has more than {MOST_FILES} entries")
-    try:
-        with zipfile.ZipFile(io.BytesIO(package)) as archive:
-            return _files(archive)
+        yield
     except _DAMAGE as exc:
         raise _unreadable(str(exc)) from None
 
 
-def write_zip(files: Mapping[str, bytes]) -> bytes:
-    """Files as a zip; the same bytes for the same files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in sorted(files.items()):
-            info = zipfile.ZipInfo(path)
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, content)
-    return buffer.getvalue()
-
-
 def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    entries = archive.infolist()
-    size = sum(entry.file_size for entry in entries)
-    if size > UNZIPPED_BYTES:
-        raise _too_large(f"its files have {size} bytes", UNZIPPED_BYTES)
     files: dict[str, bytes] = {}
-    for entry in entries:
+    for entry in archive.infolist():
         path = _path(entry)
         _check_kind(entry)
         if entry.is_dir():

@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from ...functions import FunctionRevision
 from ...settings import Settings
 from ...types import MIB, EnvironmentInfo
+from ...web.service import Service
 from .deployment import Deployment, Package, architecture, is_lambda, own_files, runtime_of
 from .names import ACCOUNT, LATEST, Named
 
@@ -31,6 +32,11 @@ class Shown:
     def __init__(self, settings: Settings, environments: Sequence[EnvironmentInfo]) -> None:
         self._settings = settings
         self._environments = environments
+
+    @classmethod
+    def of(cls, service: Service) -> Self:
+        """Shows the functions of a server."""
+        return cls(service.settings, service.engine.environments())
 
     def configuration(
         self, named: Named, revision: FunctionRevision, qualifier: str | None = None, version: int | None = None
