@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import anyio
@@ -23,7 +23,8 @@ class Admission:
     Args:
         settings: where the bounds stand.
 
-    An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue.
+    An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue. The
+    ``listeners`` are called whenever somebody leaves.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,6 +32,7 @@ class Admission:
         self.slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
         self.executions = 0
         self.sandboxes = 0
+        self.listeners: list[Callable[[], None]] = []
         self._settings = settings
         self._executions_of: Counter[str] = Counter()
         self._sessions_of: Counter[str] = Counter()
@@ -40,6 +42,20 @@ class Admission:
     def running(self) -> int:
         """How many executions run now: without those that wait for room, for their turn or for their client."""
         return self._settings.max_executions - self.slots.value
+
+    def has_room(self, owner: str) -> bool:
+        """Whether one more execution of this owner would be let in."""
+        if self.state != "open" or self.executions >= self._settings.max_executions + self._settings.queue_size:
+            return False
+        return not owner or self._executions_of[owner] < self._settings.max_executions_per_owner
+
+    def has_session_room(self, owner: str) -> bool:
+        """Whether one more session of this owner would be let in."""
+        return self._sessions_of[owner] < self._settings.max_sessions_per_owner
+
+    def has_sandbox_room(self) -> bool:
+        """Whether one more sandbox would be."""
+        return self.sandboxes < self._settings.max_sessions
 
     def check(self, task: Task) -> None:
         """Refuse what cannot be done.
@@ -84,6 +100,7 @@ class Admission:
             session.leave(running)
         if not self.executions:
             self._idle.set()
+        self._tell()
 
     def admit_session(self, owner: str) -> None:
         """Count one more session of this owner.
@@ -101,6 +118,7 @@ class Admission:
     def dismiss_session(self, owner: str) -> None:
         """Count one less."""
         _discount(self._sessions_of, owner)
+        self._tell()
 
     def admit_sandbox(self) -> None:
         """Count one more sandbox that is in use.
@@ -115,6 +133,7 @@ class Admission:
     def dismiss_sandbox(self) -> None:
         """Count one less."""
         self.sandboxes -= 1
+        self._tell()
 
     async def drain(self, timeout_s: float) -> None:
         """Let nobody in any more, and wait for what runs, ``timeout_s`` seconds at the most."""
@@ -123,6 +142,10 @@ class Admission:
             while self.executions:
                 self._idle = anyio.Event()
                 await self._idle.wait()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _check_open(self) -> None:
         if self.state == "closed":

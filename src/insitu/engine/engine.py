@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -100,6 +100,19 @@ class Engine:
             "pool_ready": self._pool.ready,
             "sandboxes": self._admission.sandboxes + self._pool.ready,
         }
+
+    def has_room(self, owner: str) -> bool:
+        """Whether one more execution of an owner, in a session of its own, would be let in now."""
+        return self._admission.has_room(owner) and self._sessions.has_room(owner)
+
+    @contextlib.contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call something whenever there may be more room, for as long as the block."""
+        self._admission.listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._admission.listeners.remove(listener)
 
     def environments(self) -> list[EnvironmentInfo]:
         """What code can run in."""

@@ -33,6 +33,12 @@ class Sessions:
         held = sum(session.held for session in self._sessions.values())
         return {"sessions": len(self._sessions) - held, "held": held}
 
+    def has_room(self, owner: str) -> bool:
+        """Whether there is room for one more, perhaps in the place of a spare one."""
+        if not (self._admission.has_session_room(owner) or self._longest_unused(owner)):
+            return False
+        return self._admission.has_sandbox_room() or self._longest_unused(None) is not None
+
     async def create(self, spec: SessionSpec) -> Session:
         """Make a session.
 
