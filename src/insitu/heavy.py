@@ -22,7 +22,7 @@ _limiter: RunVar[CapacityLimiter] = RunVar("insitu.heavy")
 
 
 async def heavy(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``work`` returns: from a thread if it is for more than a few bytes, in which few others work as well.
+    """What ``work`` returns; for more than a few bytes it works in a thread, and few do so at once.
 
     Args:
         size: of what it works on, in bytes.

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine.admission import check_variables
 from ..engine.calling import MOST_BYTES
 from ..errors import InvalidRequest, PathRefused, TooLarge
+from ..heavy import heavy
 from ..schemas import check_schema
 from ..settings import Settings
 from ..types import FunctionRevision, FunctionSpec
@@ -24,7 +25,9 @@ _LONGEST_HANDLER, _LONGEST_PATH, _LONGEST_PART, _LONGEST_TEXT = 256, 1024, 255, 
 _MOST_FILES, _MOST_CONCURRENT = 1000, 10_000
 
 
-def make_revision(name: str, spec: FunctionSpec, settings: Settings, environments: Collection[str]) -> FunctionRevision:
+async def make_revision(
+    name: str, spec: FunctionSpec, settings: Settings, environments: Collection[str]
+) -> FunctionRevision:
     """A revision of what is to be deployed.
 
     Raises:
@@ -36,7 +39,8 @@ def make_revision(name: str, spec: FunctionSpec, settings: Settings, environment
         raise InvalidRequest(f"{name[:100]!r} is no name of a function", hint="1 to 64 letters, digits, '-' and '_'")
     _check_spec(spec, settings, environments)
     size = sum(map(len, spec.files.values()))
-    return FunctionRevision(name, f"rev_{secrets.token_hex(16)}", None, time.time(), _digest(spec.files), size, spec)
+    digest = await heavy(size, _digest, spec.files)
+    return FunctionRevision(name, f"rev_{secrets.token_hex(16)}", None, time.time(), digest, size, spec)
 
 
 def check_alias(alias: str) -> None:

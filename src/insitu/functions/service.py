@@ -93,7 +93,7 @@ class Functions:
             QuotaExceeded: when the owner would store more than may be.
         """
         environments = [each.name for each in self._engine.environments()]
-        made = make_revision(name, spec, self._settings, environments)
+        made = await make_revision(name, spec, self._settings, environments)
         return await self._store.deploy(owner, made, publish=publish, only=only)
 
     async def publish(self, owner: str, name: str, revision: str | None = None) -> FunctionRevision:
@@ -285,7 +285,7 @@ class Functions:
 
     def _encoded(self, revision: FunctionRevision, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         arguments = encode_arguments(args, kwargs)
-        self._caller.check(revision, args, kwargs, len(arguments))
+        self._caller.check(revision, args, kwargs)
         return arguments
 
     def _most(self, revision: FunctionRevision) -> int:

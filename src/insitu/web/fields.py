@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..engine import FileUpload
 from ..errors import InvalidRequest
+from ..heavy import decoded
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
@@ -40,6 +40,6 @@ class InlineFile(Strict):
         if self.text is not None:
             return FileUpload(self.path, self.text.encode())
         try:
-            return FileUpload(self.path, base64.b64decode(self.base64 or "", validate=True))
+            return FileUpload(self.path, decoded(self.base64 or ""))
         except ValueError as exc:
             raise InvalidRequest(f"files: the base64 of {self.path!r} cannot be read: {exc}") from None

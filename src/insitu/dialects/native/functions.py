@@ -13,13 +13,14 @@ from starlette.responses import Response
 
 from ...engine.calling import MOST_BYTES
 from ...errors import NotFound
+from ...heavy import heavy
 from ...store import Page
 from ...types import MIB, DeployedFunction, FunctionRevision, Invocation
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
-from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
+from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, body_of, json_answer, read_json
 from .function_models import (
     AliasRequest,
     DeployRequest,
@@ -84,7 +85,10 @@ def _deploying(service: Service) -> APIRouter:
         """Deploy a function: all of it is there then, or nothing. What is there already is not deployed again."""
         asked = await read_json(request, DeployRequest, cap)
         functions, owner = service.functions, owner_of(request)
-        revision = await functions.deploy(owner, name, asked.spec(service.settings), publish=asked.publish)
+        size = body_of(request).size
+        body_of(request).add(size)  # for the code beside the text in which it came
+        spec = await heavy(size, asked.spec, service.settings)
+        revision = await functions.deploy(owner, name, spec, publish=asked.publish)
         return await _deployed(service, owner, revision, 201)
 
     @router.post("/{name}/publish", **answers(DeployedFunction, 201, "Published."))
@@ -125,7 +129,7 @@ def _reading(service: Service) -> APIRouter:
     async def get_function(request: Request, name: str, query: Annotated[QualifierQuery, Query()]) -> Response:
         """A function: its newest revision, or the one that the qualifier names."""
         owner = owner_of(request)
-        return await _deployed(service, owner, await service.functions.revision(owner, name, query.qualifier))
+        return await _deployed(service, owner, await service.functions.find(owner, name, query.qualifier))
 
     @router.delete("/{name}", **answers(None, 204))
     async def delete_function(request: Request, name: str, query: Annotated[QualifierQuery, Query()]) -> Response:

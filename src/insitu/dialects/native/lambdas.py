@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ...functions.arguments import Inputs
 from ...functions.inline import Lambda, Map
+from ...heavy import heavy
 from ...types import Called, CodeError
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
@@ -43,7 +44,7 @@ def routes(service: Service) -> APIRouter:
             called = await service.while_connected(request.receive, call)
             service.metrics.executions[called.outcome] += 1
             return json_answer(called.to_dict())
-        inputs = asked.inputs()
+        inputs = await heavy(body_of(request).size, asked.inputs)
         if asked.stream:
             return streamed(service, partial(_map, service, function, inputs))
         gathered = Gathered(body_of(request), len(inputs))
