@@ -147,7 +147,9 @@ LISTING = {
 @pytest.mark.parametrize("keyword", LISTING)
 def test_whatever_a_keyword_lists_is_counted(keyword: str) -> None:
     checker = Checker({"properties": {"x": {"items": {keyword: LISTING[keyword]}}}})
-    with pytest.raises(TooLarge, match=r"^60002 values are too many for a schema of 400\d steps to check"):
+    with pytest.raises(
+        TooLarge, match=r"^60002 values with 1 characters are too many for a schema of 400\d steps to check"
+    ):
         checker.check({"x": [{}] * 60_000})
 
 
@@ -156,17 +158,92 @@ def test_what_is_listed_within_a_list_is_counted() -> None:
         check_schema({"dependentRequired": {key: [f"{number}" for number in range(1000)] for key in KEYS[:10]}})
 
 
-def test_fractions_that_values_are_divided_by_are_counted() -> None:
-    cents = Checker({"items": {"allOf": [{"multipleOf": 0.01}, {"multipleOf": 0.5}, {"multipleOf": 2}]}})
-    cents.check([4.0] * 9_999)
-    with pytest.raises(TooLarge, match=r"^10001 values are too many .* a fraction in multipleOf 2 times"):
-        cents.check([4.0] * 10_000)
+COMPARED = {
+    "fractions": ([1.5] * 1500, {"minimum": 0.25}),
+    "tiny fractions": ([1e-300] * 80, {"maximum": 3}),
+    "whole numbers with fractions": ([7] * 700, {"multipleOf": 0.001}),
+    "long whole numbers": ([10**300] * 90, {"exclusiveMinimum": 5}),
+    "fractions that are listed": ([1.5] * 300, {"enum": [0.5, 2.5, [3.5], {"a": 4.5}, None]}),
+    "fractions that are meant": ([1.5] * 1500, {"const": 2.5}),
+}
+
+
+@pytest.mark.parametrize(("values", "compared"), COMPARED.values(), ids=COMPARED)
+def test_exact_comparisons_of_numbers_are_counted(values: list[float], compared: dict[str, Any]) -> None:
+    schema = {"items": {"allOf": [{"anyOf": [compared, True]}] * 100}}
+    Checker(schema).check(values)
+    with pytest.raises(TooLarge, match="take more than 300000 comparisons with the schema's numbers"):
+        Checker(schema).check(values * 5)
+
+
+@pytest.mark.parametrize(("values", "compared"), COMPARED.values(), ids=COMPARED)
+def test_exact_comparisons_of_a_schema_that_contains_itself_are_counted(
+    values: list[float], compared: dict[str, Any]
+) -> None:
+    twice: dict[str, Any] = {"items": {"allOf": [{"anyOf": [compared, True]}, {"$ref": "#"}, {"$ref": "#"}]}}
+    checker = Checker(twice)
+    checker.check([[values[:10]]])
+    value: Any = values[:40]
+    for _ in range(8):
+        value = [value]
+    with pytest.raises(InvalidRequest, match=r"takes more than (300000 comparisons|10000 steps)"):
+        checker.check(value)
+
+
+def test_ordinary_numbers_may_be_many() -> None:
+    Checker({"items": {"type": "number", "minimum": -1, "maximum": 1}}).check([0.25] * 100_000)
+    Checker({"items": {"type": "integer", "minimum": 0}}).check(list(range(500_000)))
+
+
+def test_long_whole_numbers_that_must_differ_are_few() -> None:
+    unique = Checker({"uniqueItems": True})
+    unique.check([2**100 + number for number in range(200)])
+    with pytest.raises(TooLarge, match="comparisons"):
+        unique.check([2**100 + number for number in range(500)])
+
+
+def test_a_number_has_a_most_of_digits() -> None:
+    Checker({}).check({"n": 2**4095})
+    with pytest.raises(InvalidRequest, match="a number has 4097 bits; 4096 is the most"):
+        Checker({}).check({"n": [-(2**4096)]})
+
+
+def test_texts_that_are_parsed_count_for_more() -> None:
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#", "contentMediaType": "application/json"}
+    Checker(schema).check("[1]")
+    with pytest.raises(TooLarge):
+        Checker(schema).check("[" + "1," * 3_500_000 + "1]")
+
+
+@pytest.mark.parametrize("keyword", [{"minLength": 1}, {"contentEncoding": "base64"}, {"uniqueItems": True}])
+def test_long_texts_count_as_many_values(keyword: dict[str, Any]) -> None:
+    checker = Checker({"allOf": [keyword] * 1000})
+    checker.check(["QUFB" * 10])
+    with pytest.raises(TooLarge, match=r"^3 values with 4000000 characters are too many for a schema of \d+ steps"):
+        checker.check(["QUFB" * 500_000] * 2)
+
+
+def test_what_must_differ_is_counted_with_all_that_it_holds() -> None:
+    checker = Checker({"uniqueItems": True, "items": {"$ref": "#"}})
+    checker.check([["x" * 1000], ["y" * 1000]])
+    with pytest.raises(InvalidRequest, match="takes more than"):
+        checker.check([[["x" * 10_000]]] * 2000)
+
+
+def test_a_large_value_that_breaks_many_schemas_is_not_written_down_for_each() -> None:
+    checker = Checker({"anyOf": [{"type": "integer"}] * 300})
+    with pytest.raises(InvalidRequest, match="the arguments are not what the schema says; they are too large"):
+        checker.check("x" * 1_000_000)
+    with pytest.raises(InvalidRequest, match="is not valid under any of the schemas"):
+        checker.check("x")
 
 
 def test_types_are_counted() -> None:
     several = ["null", "array", "boolean", "integer", "object", "string"]
     checker = Checker({"items": {"allOf": [{"type": several}] * 500}})
-    with pytest.raises(TooLarge, match=r"^12001 values are too many for a schema of 3502 steps to check"):
+    with pytest.raises(
+        TooLarge, match=r"^12001 values with 0 characters are too many for a schema of 3502 steps to check"
+    ):
         checker.check([1] * 12_000)
 
 

@@ -49,7 +49,7 @@ class Caller:
         self._warm = warm
         self._checkers: dict[str, Checker] = {}
 
-    def check(self, revision: FunctionRevision, args: object, kwargs: Mapping[str, Any], size: int) -> None:
+    def check(self, revision: FunctionRevision, args: object, kwargs: Mapping[str, Any]) -> None:
         """See that arguments are what a revision's schema says.
 
         Raises:
@@ -62,7 +62,7 @@ class Caller:
             raise InvalidRequest(
                 f"the function {revision.name!r} takes its arguments by name: it has a schema", hint="use kwargs"
             )
-        self._checker(revision).check(dict(kwargs), size)
+        self._checker(revision).check(dict(kwargs))
 
     async def call(
         self, owner: str, revision: FunctionRevision, invocation: Invocation, arguments: bytes, live: Live
