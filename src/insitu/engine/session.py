@@ -18,11 +18,14 @@ from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
 from .calling import ToolCalls
 from .changes import Changes
 from .claims import number
-from .command import Command, oom_kills, run_command
+from .command import Command
 from .console import Console, Ending
-from .execution import Recorder, RunningExecution, Verdict, summarize
+from .execution import RunningExecution, summarize
 from .listing import Listing
+from .process import oom_kills, run_command
+from .recorder import Recorder
 from .task import Task
+from .verdict import Verdict
 from .workspace import Workspace
 
 _MOST_WAITING = 32
