@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
+from ..engine import Engine
 from ..errors import EngineClosed, InsituError, NotFound, QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..types import FunctionRevision, Invocation
 from .calling import Caller, Live, failed
 from .gate import Gates
-from .keeping import Kept
+from .keeping import Kept, brief
+from .queue import Queue, Waiting
 
 _log = logging.getLogger("insitu.functions")
 _POLL_S, _TAKE_OVER_S = 1.0, 60.0
 
 
 class Background:
-    """Runs what was accepted, as soon as its function has room."""
+    """Runs what was accepted, as soon as there is room for it.
 
-    def __init__(self, settings: Settings, kept: Kept, caller: Caller, gates: Gates, tasks: TaskGroup) -> None:
+    Half of what may run at once is for what somebody waits for. What waits takes no time and no sandbox: it is looked
+    at when a place becomes free. An owner's next one begins when the engine has let in the one before.
+    """
+
+    def __init__(
+        self, settings: Settings, engine: Engine, kept: Kept, caller: Caller, gates: Gates, tasks: TaskGroup
+    ) -> None:
         self._settings = settings
+        self._engine = engine
         self._kept = kept
         self._caller = caller
         self._gates = gates
         self._tasks = tasks
+        self._queue = Queue(max(1, settings.max_executions // 2), max(1, settings.max_executions_per_owner // 2))
         self._live: dict[str, Live] = {}
+        self._beginning: set[str] = set()
+        self._refused: set[str] = set()
+        gates.listen(self._admit)
 
     async def accept(self, owner: str, revision: FunctionRevision, invocation: Invocation, request: bytes) -> None:
         """Store an invocation, and have it run.
@@ -44,17 +58,23 @@ class Background:
             await self._kept.invocations.accept(
                 owner, invocation, revision.revision, request, self._settings.max_queued_invocations
             )
-            self._start(owner, revision, invocation)
+            self._enqueue(owner, revision, invocation)
 
-    async def resume(self) -> None:
-        """Run what servers have left that have died, again and again."""
-        while True:
-            try:
-                for owner, revision_id, invocation in await self._kept.invocations.take_over():
-                    await self._resume(owner, revision_id, invocation)
-            except Exception:
-                _log.exception("what other servers have left could not be taken over")
-            await anyio.sleep(_TAKE_OVER_S)
+    async def run(self) -> None:
+        """Run what was accepted, and what servers have left that have died, as long as this one runs."""
+        with self._engine.telling(self._room):
+            while True:
+                try:
+                    for owner, revision_id, invocation in await self._kept.invocations.take_over():
+                        await self._resume(owner, revision_id, invocation)
+                except Exception:
+                    _log.exception("what other servers have left could not be taken over")
+                await anyio.sleep(_TAKE_OVER_S)
+
+    def drop(self, owner: str, function: str, revisions: Collection[str]) -> None:
+        """Let those go that wait for revisions which are deleted; it is noted already that they do not run."""
+        for waiting in self._queue.drop(owner, function, revisions):
+            self._end(waiting)
 
     async def wait(self, owner: str, id: str) -> Invocation:
         """An invocation, once it has ended; raises NotFound."""
@@ -81,44 +101,81 @@ class Background:
         live = self._live.get(id)
         return live if live is not None and live.owner == owner else None
 
-    def _start(self, owner: str, revision: FunctionRevision, invocation: Invocation) -> None:
-        live = self._live[invocation.id] = Live(owner)
-        self._tasks.start_soon(self._run, owner, revision, invocation, live)
-
     async def _resume(self, owner: str, revision_id: str, invocation: Invocation) -> None:
         try:
             revision = await self._kept.functions.by_id(owner, revision_id)
         except NotFound as error:
             await self._kept.invocations.finish(owner, failed(invocation, error))
         else:
-            self._start(owner, revision, invocation)
+            self._enqueue(owner, revision, invocation)
 
-    async def _run(self, owner: str, revision: FunctionRevision, invocation: Invocation, live: Live) -> None:
+    def _enqueue(self, owner: str, revision: FunctionRevision, invocation: Invocation) -> None:
+        most = revision.spec.concurrency or self._settings.function_concurrency
+        self._live[invocation.id] = Live(owner, partial(self._let_in, owner))
+        self._queue.add(Waiting(owner, invocation, revision.revision, most))
+        self._admit()
+
+    def _room(self) -> None:
+        self._refused.clear()
+        self._admit()
+
+    def _admit(self) -> None:
+        while (waiting := self._queue.take(self._may, lambda each: self._gates.enter(each.key, each.most))) is not None:
+            self._beginning.add(waiting.owner)
+            self._tasks.start_soon(self._run, waiting)
+
+    def _may(self, owner: str) -> bool:
+        return owner not in self._beginning and owner not in self._refused and self._engine.has_room(owner)
+
+    def _let_in(self, owner: str) -> None:
+        self._beginning.discard(owner)
+        self._admit()
+
+    async def _run(self, waiting: Waiting) -> None:
+        ended = True
         try:
-            most = revision.spec.concurrency or self._settings.function_concurrency
-            async with self._gates.place((owner, invocation.function), most, wait=True):
-                await self._run_in_place(owner, revision, invocation, live)
+            ended = await self._call(waiting, self._live[waiting.invocation.id])
         except Exception:
             # A defect, or a disk that fails: this one is told as crashed when the server starts again.
-            _log.exception("the invocation %s failed", invocation.id)
+            _log.exception("the invocation %s failed", waiting.invocation.id)
         finally:
-            self._live.pop(invocation.id, None)
-            live.end()
+            if ended:
+                self._end(waiting)
+            else:
+                self._queue.put_back(waiting)
+            self._beginning.discard(waiting.owner)
+            self._queue.leave(waiting.owner)
+            self._gates.leave(waiting.key)
 
-    async def _run_in_place(self, owner: str, revision: FunctionRevision, invocation: Invocation, live: Live) -> None:
-        while True:
-            running = replace(invocation, state="running", started=time.time())
-            request = await self._kept.invocations.begin(owner, running)
-            if request is None:
-                return  # its function was deleted, which is noted already
-            try:
-                ended = await self._caller.call(owner, revision, running, request, live)
-            except (ServerFull, QuotaExceeded) as error:
-                await self._kept.invocations.put_back(owner, invocation)
-                await anyio.sleep(error.retry_after_s)
-                continue
-            except EngineClosed:
-                return await self._kept.invocations.put_back(owner, invocation)
-            except InsituError as error:
-                ended = failed(running, error)
-            return await self._kept.invocations.finish(owner, ended)
+    def _end(self, waiting: Waiting) -> None:
+        self._live.pop(waiting.invocation.id).end()
+
+    async def _call(self, waiting: Waiting, live: Live) -> bool:
+        """Call one that was waiting; False if it has to wait again."""
+        owner, running = waiting.owner, replace(waiting.invocation, state="running", started=time.time())
+        request = await self._kept.invocations.begin(owner, running)
+        if request is None:
+            return True  # its function was deleted, which is noted already
+        try:
+            revision = await self._kept.functions.by_id(owner, waiting.revision)
+            ended = await self._caller.call(owner, revision, running, request, live)
+        except (ServerFull, QuotaExceeded):
+            self._refused.add(owner)  # until somebody leaves, which may be while this is noted
+            await self._kept.invocations.put_back(owner, waiting.invocation)
+            return False
+        except (EngineClosed, anyio.get_cancelled_exc_class()) as stopped:
+            await self._stopped(waiting, live)
+            if isinstance(stopped, EngineClosed):
+                return True
+            raise
+        except InsituError as error:
+            ended = failed(running, error)
+        with anyio.CancelScope(shield=True):
+            await self._kept.invocations.finish(owner, brief(ended))
+        return True
+
+    async def _stopped(self, waiting: Waiting, live: Live) -> None:
+        """Note that the server stops: what has not run yet waits for the next one."""
+        if live.running is None or not live.running.started:
+            with anyio.CancelScope(shield=True):
+                await self._kept.invocations.put_back(waiting.owner, waiting.invocation)

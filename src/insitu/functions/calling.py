@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +21,16 @@ _TAIL, _MOST_CHECKERS = 16 * 1024, 256
 
 
 class Live:
-    """An invocation that is under way; readers follow its execution."""
+    """An invocation that is under way; readers follow its execution.
 
-    def __init__(self, owner: str) -> None:
+    Args:
+        let_in: called once the engine has let it in.
+    """
+
+    def __init__(self, owner: str, let_in: Callable[[], None] = lambda: None) -> None:
         self.owner = owner
         self.running: RunningExecution | None = None
+        self._let_in = let_in
         self.begun = anyio.Event()
         self.done = anyio.Event()
 
@@ -33,6 +38,7 @@ class Live:
         """Say by which execution it is carried out."""
         self.running = running
         self.begun.set()
+        self._let_in()
 
     def end(self) -> None:
         """Say that it has ended."""

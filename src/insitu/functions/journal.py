@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import anyio
 
 from ..types import FunctionRevision, Invocation
-from .keeping import InvocationStore
+from .keeping import InvocationStore, brief
 
 _log = logging.getLogger("insitu.functions")
-# More than these only if the disk is slower than sandboxes are.
-_MOST_UNWRITTEN = 10_000
+# More than these only if the disk is slower than sandboxes are; each has some 64 KiB of text at the most.
+_MOST_UNWRITTEN = 2000
 
 
 class Journal:
@@ -26,7 +27,7 @@ class Journal:
 
     def add(self, owner: str, revision: FunctionRevision, invocation: Invocation) -> None:
         """Take one in."""
-        self._ended.append((owner, revision.revision, invocation))
+        self._ended.append((owner, revision.revision, replace(brief(invocation), result=None)))
         del self._ended[:-_MOST_UNWRITTEN]
         self._news.set()
 
@@ -37,13 +38,17 @@ class Journal:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what there is."""
+        """Write what there is; whoever asks for it may leave meanwhile."""
         async with self._writing:
-            self._news = anyio.Event()
-            some, self._ended = self._ended, []
-            try:
-                if some:
-                    await self._store.log(some, self._most)
-            except Exception:
-                # The answers are given: a disk that fails takes their log, and nothing else.
-                _log.exception("%d invocations were not logged", len(some))
+            with anyio.CancelScope(shield=True):
+                await self._write()
+
+    async def _write(self) -> None:
+        self._news = anyio.Event()
+        some, self._ended = self._ended, []
+        try:
+            if some:
+                await self._store.log(some, self._most)
+        except Exception:
+            # The answers are given: a disk that fails takes their log, and nothing else.
+            _log.exception("%d invocations were not logged", len(some))

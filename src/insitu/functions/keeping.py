@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from ..engine import NewFile
 from ..store import Listing, Page
-from ..types import FunctionInfo, FunctionRevision, Invocation
+from ..types import CodeError, FunctionInfo, FunctionRevision, Invocation
+
+# Characters of each text that is kept of an invocation.
+_MOST_TEXT, _MOST_NAME = 16 * 1024, 256
+
+
+def brief(invocation: Invocation) -> Invocation:
+    """What is kept of an invocation: of output and of a traceback the end, of an error's message the beginning."""
+    error = invocation.error
+    if error is not None:
+        error = CodeError(error.name[:_MOST_NAME], error.value[:_MOST_TEXT], error.traceback[-_MOST_TEXT:])
+    stdout, stderr = invocation.stdout[-_MOST_TEXT:], invocation.stderr[-_MOST_TEXT:]
+    return replace(invocation, error=error, stdout=stdout, stderr=stderr)
 
 
 class CodeFile(NewFile, Protocol):

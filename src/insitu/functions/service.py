@@ -43,7 +43,7 @@ class Functions:
         self._gates = Gates()
         self._warm = Warm(settings, engine, tasks)
         self._caller = Caller(engine, kept.functions, self._warm)
-        self._background = Background(settings, kept, self._caller, self._gates, tasks)
+        self._background = Background(settings, engine, kept, self._caller, self._gates, tasks)
         self._journal = Journal(kept.invocations, settings.function_log)
 
     @classmethod
@@ -57,7 +57,7 @@ class Functions:
         async with anyio.create_task_group() as tasks:
             functions = cls(settings, engine, kept, tasks)
             tasks.start_soon(functions._warm.end_idle)
-            tasks.start_soon(functions._background.resume)
+            tasks.start_soon(functions._background.run)
             tasks.start_soon(functions._journal.keep)
             try:
                 yield functions
@@ -168,7 +168,9 @@ class Functions:
             InvalidRequest: if the qualifier is no version's number.
             Conflict: if an alias names the version.
         """
-        self._warm.retire(await self._store.delete(owner, name, _version(qualifier)))
+        gone = await self._store.delete(owner, name, _version(qualifier))
+        self._background.drop(owner, name, gone)
+        self._warm.retire(gone)
 
     async def invoke(
         self,
