@@ -111,7 +111,7 @@ async def test_a_version_that_is_deleted_is_gone_and_its_number_is_not_given_aga
     assert (await functions.publish(OWNER, "f")).version == 3
 
 
-@pytest.mark.parametrize("qualifier", ["0", "x", "$LATEST", "-1", "9" * 30])
+@pytest.mark.parametrize("qualifier", ["0", "x", "$LATEST", "-1", "9" * 30, f"{1:018}{10**30}"])
 async def test_only_versions_are_deleted_by_number(functions: Functions, qualifier: str) -> None:
     await functions.deploy(OWNER, "f", spec(ADD))
     with pytest.raises((InvalidRequest, NotFound)):
