@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from insitu import __version__
 
-from . import ask, bench, doctor, files, fn, repl, run, serve, sessions, tools
+from . import ask, bench, doctor, files, fn, mcp, repl, run, serve, sessions, tools
 from .errors import PipeClosed, WrongUsage, did_you_mean
 from .options import AsJson, examples
 from .text import as_json
@@ -88,6 +88,7 @@ for name, function, shown in (
     ("cp", files.cp, files.EXAMPLES),
     ("interrupt", sessions.interrupt, ("insitu interrupt 3f2a",)),
     ("rm", sessions.rm, ("insitu rm 3f2a", "insitu rm 3f2a 77b0")),
+    ("mcp", mcp.mcp, mcp.EXAMPLES),
     ("tools", tools.tools, ("insitu tools", "insitu tools --json")),
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("bench", bench.bench, bench.EXAMPLES),

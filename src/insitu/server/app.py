@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from ..dialects.aws_lambda import AWS_LAMBDA
+from ..dialects.mcp import MCP
 from ..dialects.native import NATIVE
 from ..dialects.openai import OPENAI, Elsewhere
 from ..engine import Engine
@@ -28,7 +30,7 @@ from . import health
 from .auth import Gate, Keys
 
 # The order is that of the look-up: the busiest routes come first.
-DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, AWS_LAMBDA)
+DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, MCP, AWS_LAMBDA)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
@@ -68,8 +70,10 @@ def create_app(
             service.opened, service.opened_tools = opened, registry
             service.opened_functions = await stack.enter_async_context(Functions.open(settings, opened, lasting))
             service.opened_turns = await stack.enter_async_context(open_turns(settings, opened, lasting, registry))
+            service.opened_tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(service.opened_tasks.cancel_scope.cancel)
             yield
-        service.opened_turns = service.opened_functions = service.opened_tools = None
+        service.opened_tasks = service.opened_turns = service.opened_functions = service.opened_tools = None
         if engine is None:
             service.opened = None
 

@@ -84,6 +84,15 @@ class Malformed(errors.InvalidRequest):
         self.param = param
 
 
+class ExtraMissing(errors.ServiceError):
+    """Raised when something needs packages that the server lacks; ``extra`` names what brings them."""
+
+    code = "extra_missing"
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that this server lacks", hint=f"pip install 'insitu[{extra}]'")
+
+
 class RangeRefused(errors.CallerError):
     """Raised when a range begins after the end of the file."""
 
@@ -94,7 +103,7 @@ class RangeRefused(errors.CallerError):
         self.size = size
 
 
-STATUSES |= {BodyStalled: (408, INVALID), RangeRefused: (416, INVALID)}
+STATUSES |= {BodyStalled: (408, INVALID), RangeRefused: (416, INVALID), ExtraMissing: (501, SERVER)}
 
 
 def error_answer(exc: Exception, request_id: str) -> Response:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,6 +36,7 @@ class Service:
         opened_turns: the turns, with the store and the connection to the model server; likewise.
         opened_functions: the functions; likewise.
         opened_tools: the tools; likewise.
+        opened_tasks: what goes on as long as the server runs; likewise.
         id: by which the server knows requests again that it has passed on.
     """
 
@@ -44,6 +46,7 @@ class Service:
     opened_turns: Turns | None = None
     opened_functions: Functions | None = None
     opened_tools: Registry | None = None
+    opened_tasks: TaskGroup | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     _stopped: bool = False
     _scopes: set[anyio.CancelScope] = field(default_factory=set)
@@ -76,6 +79,13 @@ class Service:
         if self.opened_tools is None:
             raise EngineClosed("the tools are not there: the application has not started")
         return self.opened_tools
+
+    @property
+    def tasks(self) -> TaskGroup:
+        """Where a dialect runs what goes on as long as the server does; at the end it is cancelled."""
+        if self.opened_tasks is None:
+            raise EngineClosed("nothing can be started: the application has not started")
+        return self.opened_tasks
 
     @property
     def store(self) -> Store:

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client, MCPError
+
+from tests.dialects.conftest import KEYS
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+async def call(client: Client, name: str, **arguments: Any) -> types.CallToolResult:
+    result = await client.call_tool(name, arguments)
+    assert isinstance(result, types.CallToolResult)
+    return result
+
+
+async def ask(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
+    """What a tool answers, as structured content."""
+    result = await call(client, name, **arguments)
+    assert not result.is_error, result.content
+    answer: dict[str, Any] = result.structured_content
+    return answer
+
+
+def text(result: types.CallToolResult) -> str:
+    (block,) = (block for block in result.content if isinstance(block, types.TextContent))
+    return block.text
+
+
+async def new_session(client: Client) -> str:
+    return str((await ask(client, "create_session"))["session_id"])
+
+
+async def test_the_tools_say_what_they_do_and_take(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert list(tools) == [
+        "execute_python",
+        "create_session",
+        "list_sessions",
+        "close_session",
+        "write_file",
+        "list_files",
+        "read_file",
+    ]
+    python = tools["execute_python"]
+    assert python.description is not None and python.description.startswith("Runs Python 3.")
+    assert set(python.input_schema["properties"]) == {"code", "session_id", "timeout_s", "files"}
+    assert python.input_schema["required"] == ["code"]
+    assert python.output_schema is not None and "stdout" in python.output_schema["properties"]
+    hints = {name: tool.annotations for name, tool in tools.items()}
+    assert [name for name, hint in hints.items() if hint and hint.read_only_hint] == [
+        "list_sessions",
+        "list_files",
+        "read_file",
+    ]
+    assert all(hint is not None and hint.open_world_hint is False for hint in hints.values())
+
+
+async def test_code_runs_and_tells_its_output_as_text_and_as_structure(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        result = await call(
+            client, "execute_python", code="import sys\nprint('out')\nprint('err', file=sys.stderr)\n6*7"
+        )
+    assert text(result) == "out\nerr\n42"
+    assert result.structured_content == {
+        "outcome": "ok",
+        "exit_code": 0,
+        "stdout": "out\n",
+        "stderr": "err\n",
+        "value": "42",
+        "error": None,
+        "files": [],
+        "session_id": None,
+        "state_kept": False,
+    }
+
+
+async def test_an_error_of_the_code_is_an_answer_that_a_model_can_read(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        result = await call(client, "execute_python", code="print('before')\n1/0")
+    assert not result.is_error
+    assert text(result).startswith("before\nTraceback") and text(result).endswith("ZeroDivisionError: division by zero")
+    assert result.structured_content["outcome"] == "error"
+    assert result.structured_content["error"]["name"] == "ZeroDivisionError"
+
+
+async def test_code_that_takes_too_long_says_so(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        answer = await ask(client, "execute_python", code="while True: pass", timeout_s=0.2)
+    assert (answer["outcome"], answer["exit_code"], answer["error"]["name"]) == ("timeout", 124, "Timeout")
+
+
+async def test_a_session_keeps_variables_and_files(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        made = await call(client, "execute_python", code="x = 41\nopen('a b.txt', 'w').write('é')", session_id=session)
+        uri = f"insitu://sessions/{session}/files/a%20b.txt"
+        (link,) = (block for block in made.content if isinstance(block, types.ResourceLink))
+        assert (link.name, link.uri, link.size, link.mime_type) == ("a b.txt", uri, 2, "text/plain")
+        answer = await ask(client, "execute_python", code="x + 1", session_id=session)
+        assert (answer["value"], answer["session_id"], answer["state_kept"]) == ("42", session, True)
+        assert [each["session_id"] for each in (await ask(client, "list_sessions"))["sessions"]].count(session) == 1
+        assert await ask(client, "close_session", session_id=session) == {"session_id": session, "ended": True}
+        gone = await call(client, "execute_python", code="x", session_id=session)
+        assert gone.is_error and "there is no session" in text(gone)
+
+
+async def test_figures_are_images(connect_mcp: Connect) -> None:
+    code = f"""
+import base64
+class Picture:
+    def _repr_png_(self): return base64.b64decode({PNG!r})
+Picture()
+"""
+    async with connect_mcp() as client:
+        result = await call(client, "execute_python", code=code)
+    (image,) = (block for block in result.content if isinstance(block, types.ImageContent))
+    assert (image.mime_type, image.data) == ("image/png", PNG)
+
+
+async def test_files_come_with_the_code(connect_mcp: Connect) -> None:
+    files = [{"path": "in/a.txt", "text": "one"}, {"path": "b.bin", "base64": "AP8="}]
+    async with connect_mcp() as client:
+        answer = await ask(
+            client, "execute_python", code="open('in/a.txt').read(), open('b.bin','rb').read()", files=files
+        )
+        assert answer["value"] == "('one', b'\\x00\\xff')"
+        both = [{"path": "a", "text": "1", "base64": "MQ=="}]
+        refused = await call(client, "execute_python", code="1", files=both)
+    assert refused.is_error and "either text or base64" in text(refused)
+
+
+async def test_files_of_a_session_are_written_listed_and_read(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        await ask(client, "write_file", session_id=session, path="data/a.csv", text="x\n1\n")
+        await ask(client, "write_file", session_id=session, path="p.png", base64=PNG)
+        written = await ask(client, "write_file", session_id=session, path="raw.bin", base64="AP8=")
+        assert (written["path"], written["size"]) == ("raw.bin", 2)
+        listed = (await ask(client, "list_files", session_id=session))["files"]
+        assert {each["path"]: each["kind"] for each in listed} == {
+            "data": "directory",
+            "data/a.csv": "file",
+            "p.png": "file",
+            "raw.bin": "file",
+        }
+        csv = await call(client, "read_file", session_id=session, path="data/a.csv")
+        assert (text(csv), csv.structured_content["size"]) == ("x\n1\n", 4)
+        (image,) = (await call(client, "read_file", session_id=session, path="p.png")).content
+        assert isinstance(image, types.ImageContent) and image.data == PNG
+        (raw,) = (await call(client, "read_file", session_id=session, path="raw.bin")).content
+        assert isinstance(raw, types.EmbeddedResource) and isinstance(raw.resource, types.BlobResourceContents)
+        assert base64.b64decode(raw.resource.blob) == b"\x00\xff"
+        await call(client, "close_session", session_id=session)
+
+
+async def test_files_of_sessions_are_resources_a_session_a_page(connect_mcp: Connect) -> None:
+    async with connect_mcp(KEYS[1]) as client:
+        assert (await client.list_resource_templates()).resource_templates[0].uri_template == (
+            "insitu://sessions/{session_id}/files/{+path}"
+        )
+        sessions = [await new_session(client) for _ in range(2)]
+        for session in sessions:
+            await call(client, "write_file", session_id=session, path="d/é.json", text=json.dumps(session))
+        found: list[types.Resource] = []
+        cursor = None
+        while True:
+            page = await client.list_resources(cursor=cursor)
+            found += page.resources
+            if (cursor := page.next_cursor) is None:
+                break
+        uris = [resource.uri for resource in found]
+        for session in sessions:
+            uri = f"insitu://sessions/{session}/files/d/%C3%A9.json"
+            assert uri in uris
+            (content,) = (await client.read_resource(uri)).contents
+            assert isinstance(content, types.TextResourceContents) and content.text == json.dumps(session)
+            await call(client, "close_session", session_id=session)
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "missing.txt", ""])
+async def test_a_path_that_is_no_file_of_the_session_is_refused(connect_mcp: Connect, path: str) -> None:
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        assert (await call(client, "read_file", session_id=session, path=path)).is_error
+        with pytest.raises(MCPError):
+            await client.read_resource(f"insitu://sessions/{session}/files/{path}")
+        await call(client, "close_session", session_id=session)
+
+
+async def test_sessions_of_others_are_not_there(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client, connect_mcp(KEYS[1]) as stranger:
+        session = await new_session(client)
+        await call(client, "write_file", session_id=session, path="a.txt", text="mine")
+        uri = f"insitu://sessions/{session}/files/a.txt"
+        for name, more in (
+            ("execute_python", {"code": "1"}),
+            ("close_session", {}),
+            ("list_files", {}),
+            ("read_file", {"path": "a.txt"}),
+            ("write_file", {"path": "a.txt", "text": "theirs"}),
+        ):
+            refused = await call(stranger, name, session_id=session, **more)
+            assert refused.is_error and "there is no session" in text(refused)
+        with pytest.raises(MCPError, match="there is no session"):
+            await stranger.read_resource(uri)
+        assert session not in [each["session_id"] for each in (await ask(stranger, "list_sessions"))["sessions"]]
+        assert text(await call(client, "read_file", session_id=session, path="a.txt")) == "mine"
+        await call(client, "close_session", session_id=session)
+
+
+async def test_wrong_arguments_are_told_by_their_names(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        result = await call(client, "execute_python", cod="1")
+        assert result.is_error
+        assert text(result).startswith("code: Field required; cod: Extra inputs are not permitted")
+        too_long = await call(client, "create_session", idle_timeout_s=1e9)
+        assert too_long.is_error and "max_idle_timeout_s" in text(too_long)
+        with pytest.raises(MCPError, match="no tool 'rm'"):
+            await client.call_tool("rm", {})
+
+
+async def test_progress_is_told_while_code_runs(connect_mcp: Connect) -> None:
+    told: list[tuple[float, float | None, str | None]] = []
+    heard = anyio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
+        heard.set()
+
+    code = "import os, time\nprint('first\\nsecond', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        async with anyio.create_task_group() as group:
+            arguments = {"code": code, "session_id": session, "timeout_s": 50}
+
+            async def run() -> None:
+                await client.call_tool("execute_python", arguments, progress_callback=hear)
+
+            group.start_soon(run)
+            await heard.wait()
+            await call(client, "write_file", session_id=session, path="go", text="")
+        await call(client, "close_session", session_id=session)
+    assert (told[0][1], told[0][2]) == (50, "second") and told[0][0] > 0
+
+
+async def test_a_call_that_is_cancelled_interrupts_its_code_and_keeps_the_session(connect_mcp: Connect) -> None:
+    begun = anyio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        if message == "begun":
+            begun.set()
+
+    code = "kept = 1\nprint('begun', flush=True)\nimport time; time.sleep(50)\nkept = 2"
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        async with anyio.create_task_group() as group:
+
+            async def run() -> None:
+                arguments = {"code": code, "session_id": session, "timeout_s": 55}
+                await client.call_tool("execute_python", arguments, progress_callback=hear)
+
+            group.start_soon(run)
+            await begun.wait()
+            group.cancel_scope.cancel()
+        assert (await ask(client, "execute_python", code="kept", session_id=session))["value"] == "1"
+        await call(client, "close_session", session_id=session)
