@@ -71,9 +71,9 @@ class Background:
                     _log.exception("what other servers have left could not be taken over")
                 await anyio.sleep(_TAKE_OVER_S)
 
-    def drop(self, owner: str, function: str, revisions: Collection[str]) -> None:
+    def drop(self, revisions: Collection[str]) -> None:
         """Let those go that wait for revisions which are deleted; it is noted already that they do not run."""
-        for waiting in self._queue.drop(owner, function, revisions):
+        for waiting in self._queue.drop(revisions):
             self._end(waiting)
 
     async def wait(self, owner: str, id: str) -> Invocation:

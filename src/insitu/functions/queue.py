@@ -47,7 +47,8 @@ class Queue:
 
     def __init__(self, places: int, places_of_one: int) -> None:
         self._places, self._places_of_one = places, places_of_one
-        self._lines: dict[str, dict[str, deque[Waiting]]] = {}  # the owner whose turn is next is the first
+        # By owner, whose turn is next the first, and revision.
+        self._lines: dict[str, dict[str, deque[Waiting]]] = {}
         self._running: Counter[str] = Counter()
         self._taken = 0
 
@@ -56,7 +57,7 @@ class Queue:
         self._line(waiting).append(waiting)
 
     def put_back(self, waiting: Waiting) -> None:
-        """Have one wait that could not run after all, before all others of its function."""
+        """Have one wait that could not run after all, before all that came after it."""
         self._line(waiting).appendleft(waiting)
 
     def take(self, may: Callable[[str], bool], enter: Callable[[Waiting], bool]) -> Waiting | None:
@@ -83,18 +84,18 @@ class Queue:
         if not self._running[owner]:
             del self._running[owner]
 
-    def drop(self, owner: str, function: str, revisions: Collection[str]) -> list[Waiting]:
-        """Take out those that wait for some revisions of a function."""
-        line = self._lines.get(owner, {})
-        queue = line.get(function, deque())
-        dropped = [each for each in queue if each.revision in revisions]
-        if dropped:
-            line[function] = deque(each for each in queue if each.revision not in revisions)
-            self._forget_empty(dropped[0])
+    def drop(self, revisions: Collection[str]) -> list[Waiting]:
+        """Take out all that waits for some revisions."""
+        gone = set(revisions)
+        found = [(owner, revision) for owner, line in self._lines.items() for revision in line.keys() & gone]
+        dropped = [each for owner, revision in found for each in self._lines[owner][revision]]
+        for owner, revision in found:
+            self._lines[owner][revision].clear()
+            self._forget_empty(owner, revision)
         return dropped
 
     def _line(self, waiting: Waiting) -> deque[Waiting]:
-        return self._lines.setdefault(waiting.owner, {}).setdefault(waiting.invocation.function, deque())
+        return self._lines.setdefault(waiting.owner, {}).setdefault(waiting.revision, deque())
 
     def _has_place(self, owner: str) -> bool:
         left = self._places - self._taken + self._running[owner]
@@ -108,12 +109,12 @@ class Queue:
         self._running[waiting.owner] += 1
         line = self._lines.pop(waiting.owner)
         self._lines[waiting.owner] = line
-        line[waiting.invocation.function].popleft()
-        self._forget_empty(waiting)
+        line[waiting.revision].popleft()
+        self._forget_empty(waiting.owner, waiting.revision)
 
-    def _forget_empty(self, waiting: Waiting) -> None:
-        line = self._lines[waiting.owner]
-        if not line[waiting.invocation.function]:
-            del line[waiting.invocation.function]
+    def _forget_empty(self, owner: str, revision: str) -> None:
+        line = self._lines[owner]
+        if not line[revision]:
+            del line[revision]
         if not line:
-            del self._lines[waiting.owner]
+            del self._lines[owner]
