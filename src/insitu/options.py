@@ -36,19 +36,27 @@ AsyncContent = Content | AsyncIterable[bytes]
 _CHUNK_BYTES = 1 << 18
 
 
-class RunOptions(TypedDict, total=False):
-    """What one execution may be given.
+class CallOptions(TypedDict, total=False):
+    """What a call of a function may be given, as any execution.
 
     Args:
         timeout_s: wall time, in seconds.
         env_vars: environment variables of this execution.
+    """
+
+    timeout_s: float | None
+    env_vars: Mapping[str, str] | None
+
+
+class RunOptions(CallOptions, total=False):
+    """What one execution may be given.
+
+    Args:
         files: workspace path to content; a string is text, a ``Path`` names a file of this machine.
         return_files: patterns of the changed files whose content comes back with the execution.
         tools: names of what the code may call; on a server none by default, in this process all that it was given.
     """
 
-    timeout_s: float | None
-    env_vars: Mapping[str, str] | None
     files: Mapping[str, SmallContent] | None
     return_files: Sequence[str] | None
     tools: Sequence[str] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Awaitable
 
-from insitu.client.asynchronous import AsyncClientSession
+from insitu.client import AsyncClientSession
 from insitu.errors import InsituError
 from insitu.isolation.process.syscalls import TABLES
 from insitu.types import Execution

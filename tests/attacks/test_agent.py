@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import anyio
 
-from insitu.client.asynchronous import AsyncClientSession
+from insitu.client import AsyncClientSession
 from tests.attacks.asking import ask, assert_agent_serves, program
 from tests.attacks.attack import Layer, attack
 from tests.attacks.serving import REFUSALS, refusal

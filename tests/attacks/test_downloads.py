@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from insitu.client.asynchronous import AsyncClientSession
+from insitu.client import AsyncClientSession
 from insitu.types import FileInfo
 from insitu.web.downloads import TYPES
 from tests.attacks.asking import program

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from insitu.client.asynchronous import AsyncClientSession
+from insitu.client import AsyncClientSession
 from insitu.errors import InvalidRequest, OverCeiling, QuotaExceeded
 from tests.attacks.asking import ask, assert_agent_serves
 from tests.attacks.attack import Layer, attack

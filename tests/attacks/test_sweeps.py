@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from insitu import AsyncClient, Settings
-from insitu.client.asynchronous import AsyncClientSession
+from insitu.client import AsyncClientSession
 from insitu.isolation.process import tier
 from insitu.types import Execution
 from tests.attacks.attack import Attack, Layer, attack

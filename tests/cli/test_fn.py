@@ -43,12 +43,33 @@ def test_what_fails_is_told_and_logged(remote: Commands) -> None:
     remote("fn", "rm", "h")
 
 
+def test_what_a_function_says_does_not_steer_a_terminal(remote: Commands) -> None:
+    lines = (
+        "def main(fails):",
+        r"    print('\x1b]0;out\x07', end='')",
+        r"    if fails: raise ValueError('\x1b[2Jtold\x9b')",
+        r"    return '\x1b[2Jback'",
+    )
+    (remote.folder / "evil.py").write_text("\n".join(lines), "utf-8")
+    remote("fn", "deploy", "evil.py")
+    with remote.terminal("fn", "invoke", "evil", "0") as terminal:
+        assert terminal.end() == Ended(0, "\\x1b]0;out\\x07\n\\x1b[2Jback\n", "")
+    with remote.terminal("fn", "invoke", "evil", "1") as terminal:
+        failed = terminal.end()
+    with remote.terminal("fn", "logs", "evil") as terminal:
+        logged = terminal.end()
+    for shown in (failed.out, logged.out):
+        assert "\\x1b[2Jtold\\x9b" in shown
+        assert "\x1b" not in shown
+    remote("fn", "rm", "evil")
+
+
 def test_in_the_background_and_as_json(remote: Commands, client: Client) -> None:
     (remote.folder / "add.py").write_text(ADD, "utf-8")
     deployed = json.loads(remote("fn", "deploy", "add.py", "--json").out)
     assert (deployed["name"], deployed["version"], deployed["files"]) == ("add", 1, ["add.py"])
     id = remote("fn", "invoke", "add", "1", "--async").out.strip()
-    assert client.functions.wait("add", id).result == 2
+    assert client.functions.invocation("add", id).result() == 2
     assert json.loads(remote("fn", "invoke", "add", "1", "--json").out)["result"] == 2
     assert [each["name"] for each in json.loads(remote("fn", "list", "--json").out)] == ["add"]
     remote("fn", "rm", "add")
@@ -78,9 +99,9 @@ def test_no_accepted_invocation_is_lost_when_the_server_is_killed(tmp_path: Path
     with served(tmp_path) as first, Client(first.url) as client:
         client.functions.deploy("f", code, concurrency=1)
         ids = [client.functions.submit("f", seconds).id for seconds in (60, 0, 0)]
-        wait_until(lambda: client.functions.invocation("f", ids[0]).state == "running")
+        wait_until(lambda: client.functions.invocation("f", ids[0]).info().state == "running")
     with serving(tmp_path) as (url, _), Client(url) as client:
-        ended = [client.functions.wait("f", id) for id in ids]
+        ended = [client.functions.invocation("f", id).wait() for id in ids]
     assert [each.outcome for each in ended] == ["crashed", "ok", "ok"]
     assert ended[0].error is not None
     assert ended[0].error.value == "the server stopped while it ran"

@@ -60,11 +60,23 @@ def test_a_version_is_never_dropped_in_silence(client: insitu.Client, deployed: 
 
 
 def test_it_runs_in_the_background(client: insitu.Client, deployed: insitu.DeployedFunction) -> None:
-    accepted = client.functions.submit("hyp", 3.0)
-    assert (accepted.state, accepted.ok) == ("queued", False)
-    ended = client.functions.wait("hyp", accepted.id)
-    assert (ended.result, client.functions.invocation("hyp", accepted.id)) == (5.0, ended)
+    accepted = client.functions.submit("hyp:1", 3.0)
+    ended = accepted.wait()
+    assert (ended.id, ended.ok, accepted.result()) == (accepted.id, True, 5.0)
+    assert client.functions.invocation("hyp", accepted.id).info() == accepted.info() == ended
     assert [each.id for each in client.functions.logs("hyp", 1)] == [accepted.id]
+    with pytest.raises(InvocationFailed, match="hyp: TypeError: must be real number, not str"):
+        client.functions.submit("hyp", "x").result()
+
+
+def test_what_runs_in_the_background_is_followed(client: insitu.Client) -> None:
+    client.functions.deploy("say", "import sys\ndef main(x):\n    print('hi', file=sys.stderr)\n    return {x}")
+    events = list(client.functions.submit("say", b"x").stream())
+    assert [event.kind for event in events[-3:]] == ["stderr", "result", "finished"]
+    assert (events[-3].text, events[-3].invocation) == ("hi\n", None)
+    assert events[-1].invocation is not None
+    assert events[-1].invocation.result == {b"x"}
+    client.functions.delete("say")
 
 
 def test_values_cross_as_they_are(client: insitu.Client) -> None:
@@ -81,8 +93,10 @@ async def test_from_an_event_loop(url: str) -> None:
         assert await client.functions.get("hyp") == made == await client.functions.publish("hyp")
         assert (await client.functions.invoke("hyp", 1)).result == 2
         accepted = await client.functions.submit("hyp", x=2)
-        ended = await client.functions.wait("hyp", accepted.id)
-        assert (ended.result, await client.functions.invocation("hyp", accepted.id)) == (3, ended)
+        ended = await accepted.wait()
+        assert (ended.result, await client.functions.invocation("hyp", accepted.id).info()) == (3, ended)
+        assert await accepted.result() == 3
+        assert [event.invocation async for event in accepted.stream()][-1] == ended
         assert len(await client.functions.logs("hyp")) == 2
         await client.functions.set_alias("hyp", "live", 1)
         await client.functions.delete_alias("hyp", "live")
@@ -108,8 +122,7 @@ def test_a_decorated_function_of_a_module(client: insitu.Client) -> None:
     assert remote.local(6.0, 8.0) == 10.0
     assert client.functions.get("hypotenuse").version == 1
     assert remote.invoke(3.0).cold is False
-    accepted = remote.submit(3.0)
-    assert client.functions.wait("hypotenuse", accepted.id).result == 5.0
+    assert remote.submit(3.0).result() == 5.0
     with pytest.raises(InvocationFailed, match="hypotenuse: TypeError: must be real number, not str") as failed:
         cast(Any, remote)("x")
     assert failed.value.invocation.outcome == "error"

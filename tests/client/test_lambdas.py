@@ -95,10 +95,37 @@ def test_a_session_calls_functions_with_what_it_has(session: Any) -> None:
     assert session.call("lambda: __import__('os')._exit(1)").outcome == "crashed"
 
 
+def test_options_of_calls_are_those_of_the_client(client: insitu.Client) -> None:
+    view = client.with_options(env_vars={"A": "1"}, timeout_s=0.3)
+    source = "lambda *_: __import__('os').environ['A']"
+    assert (view.call(source).result, view.map(source, [0])[0].result) == ("1", "1")
+    assert view.with_options(env_vars={"A": "2"}).call(source).result == "2"
+    assert view.run("while True: pass").outcome == "timeout"
+    with view.session() as session:
+        assert (session.call(source).result, session.run("while True: pass").outcome) == ("1", "timeout")
+    with pytest.raises(insitu.OverCeiling):
+        client.with_options(memory_bytes=1 << 50).call("lambda: 1")
+    assert client.call(source).outcome == "error"
+
+
+def test_options_of_calls_are_those_of_the_session(session: Any) -> None:
+    view = session.with_options(env_vars={"A": "1"}, timeout_s=0.3)
+    source = "lambda: __import__('os').environ['A']"
+    assert (view.call(source).result, view.run(source[8:]).text) == ("1", "'1'")
+    assert [event.kind for event in view.stream(source[8:])] == ["started", "result", "finished"]
+    assert view.run(source[8:], env_vars={"A": "2"}).text == "'2'"
+    assert view.call("def f():\n    while True: pass").outcome == "timeout"
+    assert session.call(source).outcome == "error"
+
+
 async def test_the_same_from_an_event_loop(url: str, async_session: Any) -> None:
     assert (await async_session.call(lambda x: x + 1, 1)).result == 2
+    view = async_session.with_options(env_vars={"A": "1"})
+    assert (await view.call("lambda: __import__('os').environ['A']")).result == "1"
     async with insitu.AsyncClient(url, "the-key-of-the-tests") as client:
         assert (await client.call(area, 1)).result == math.pi
+        view = client.with_options(env_vars={"A": "1"})
+        assert (await view.call("lambda: __import__('os').environ['A']")).result == "1"
         assert [call.result for call in await client.map(lambda x: -x, [1, 2])] == [-1, -2]
         called = [call async for call in client.map_stream(lambda x: -x, [1, 2])]
         assert sorted(call.result for call in called) == [-2, -1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import WrongUsage, print_error
+from .follow import Screen
 from .options import AsJson, Environment, EnvVars, Memory, Time, Url, env_vars, examples, uploads
 from .target import connect
 from .text import as_json, duration, printable, size, table
@@ -108,15 +109,16 @@ def invoke(
     """
     args, kwargs = _arguments(arguments or ())
     with connect(url) as client:
-        call = client.functions.submit if background else client.functions.invoke
-        invocation = call(name, *args, **kwargs)
+        if background:
+            accepted = client.functions.submit(name, *args, **kwargs)
+            print(as_json(_plain(accepted.info())) if json else accepted.id)
+            return 0
+        invocation = client.functions.invoke(name, *args, **kwargs)
     if json:
         print(as_json(_plain(invocation)))
-    elif background:
-        print(invocation.id)
     else:
         _show(invocation)
-    return 0 if invocation.ok or background else 1
+    return 0 if invocation.ok else 1
 
 
 def logs(
@@ -180,13 +182,17 @@ def _read_json(path: Path) -> Any:
 
 
 def _show(invocation: Invocation) -> None:
-    sys.stdout.write(invocation.stdout)
-    sys.stderr.write(invocation.stderr)
+    screen = Screen()
+    screen.write(sys.stdout, invocation.stdout)
+    screen.write(sys.stderr, invocation.stderr)
     if invocation.ok:
-        print(invocation.result if isinstance(invocation.result, str) else as_json(_shown(invocation.result)))
+        result = invocation.result
+        screen.write_line(sys.stdout, result if isinstance(result, str) else as_json(_shown(result)))
     elif (error := invocation.error) is not None:
-        sys.stderr.write(error.traceback)
+        screen.write_line(sys.stderr, error.traceback)
+        screen.end_colours()
         print_error(f"{error.name}: {error.value}")
+    screen.end_colours()
 
 
 def _tell(invocation: Invocation) -> None:

@@ -60,9 +60,9 @@ class Screen:
     def show(self, event: Event) -> None:
         """Print what an event says."""
         if event.kind in ("stdout", "stderr"):
-            self._write(sys.stdout if event.kind == "stdout" else sys.stderr, event.text)
+            self.write(sys.stdout if event.kind == "stdout" else sys.stderr, event.text)
         elif event.kind == "result" and (text := event.data["data"].get("text/plain")):
-            self._write_line(sys.stdout, text)
+            self.write_line(sys.stdout, text)
 
     def conclude(self, execution: Execution) -> None:
         """Print what went wrong."""
@@ -75,10 +75,10 @@ class Screen:
         if error is None or (error.name == "SystemExit" and execution.outcome == "error"):
             return
         if error.traceback:
-            self._write_line(sys.stderr, error.traceback)
+            self.write_line(sys.stderr, error.traceback)
         self.end_colours()
         if execution.outcome != "error" and not (execution.outcome == "cancelled" and error.traceback):
-            self._write_line(sys.stderr, "")
+            self.write_line(sys.stderr, "")
             print_error(error.value, _HINTS.get(execution.outcome))
 
     def end_colours(self) -> None:
@@ -88,12 +88,14 @@ class Screen:
                 stream.write(end)
                 stream.flush()
 
-    def _write_line(self, stream: TextIO, text: str) -> None:
+    def write_line(self, stream: TextIO, text: str) -> None:
+        """Print text on lines of its own."""
         if self._mid_line.get(_place(stream)):
             text = f"\n{text}"
-        self._write(stream, text if text.endswith("\n") or not text else f"{text}\n")
+        self.write(stream, text if text.endswith("\n") or not text else f"{text}\n")
 
-    def _write(self, stream: TextIO, text: str) -> None:
+    def write(self, stream: TextIO, text: str) -> None:
+        """Print text, which cannot steer a terminal."""
         if text := self._harmless[stream](text):
             stream.write(text)
             stream.flush()

@@ -72,10 +72,19 @@ def event(sse: httpx2.ServerSentEvent) -> Event:
     Raises:
         InsituError: if the server says that it could not go on.
     """
+    return Event(int(sse.id or 0), cast(EventKind, sse.event), told(sse))
+
+
+def told(sse: httpx2.ServerSentEvent) -> Any:
+    """What an event of a stream carries.
+
+    Raises:
+        InsituError: if the server says that it could not go on.
+    """
     body = json.loads(sse.data)
     if sse.event == "error":
         raise rebuilt(body["error"])
-    return Event(int(sse.id or 0), cast(EventKind, sse.event), body)
+    return body
 
 
 @contextmanager

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import anyio
-
-from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import AsyncContent, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import AsyncContent, Listeners, ResultListener, TextListener
 
 from . import answering, batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask_async
-from .files import AsyncSessionFiles
 from .functions import AsyncClientFunctions
+from .sessions import Opening
 from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
@@ -22,12 +20,10 @@ if TYPE_CHECKING:
     from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .answering import Functions
-    from .batches import BatchOptions
-    from .calls import Call, FreshRunOptions, SessionOptions
+    from .batches import Batch, BatchItems, BatchOptions
+    from .calls import FreshCallOptions, FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
     from .made import AsyncClientAnswer
-
-_CLOSE_S = 5
 
 
 class AsyncClient:
@@ -51,6 +47,17 @@ class AsyncClient:
         self._transport = AsyncTransport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
         self.url = self._transport.url
         self.functions = AsyncClientFunctions(self._transport)
+        self._options: FreshCallOptions = {}
+
+    def with_options(self, **options: Unpack[FreshCallOptions]) -> Self:
+        """The same client, whose code, functions and new sessions take these options unless told otherwise.
+
+        Args:
+            options: timeout_s and the other limits by their names, env_vars, environment, tier.
+        """
+        view = copy(self)
+        view._options = {**self._options, **options}
+        return view
 
     async def run(
         self,
@@ -69,27 +76,27 @@ class AsyncClient:
         """
         listeners = Listeners(on_stdout, on_stderr, on_result)
         if client_tools:
-            call = calls.run_fresh(code, options, stream=True)
+            call = calls.run_fresh(code, {**self._options, **options}, stream=True)
             return await answering.run_async(self._transport, call, client_tools, listeners)
         if listeners:
             return await listeners.follow_async(self.stream(code, **options))
-        return await self._transport.send(calls.run_fresh(code, options))
+        return await self._transport.send(calls.run_fresh(code, {**self._options, **options}))
 
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        return self._transport.events(calls.run_fresh(code, options, stream=True))
+        return self._transport.events(calls.run_fresh(code, {**self._options, **options}, stream=True))
 
     async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
         """Calls a function on the server, in a fresh sandbox.
 
         Args:
             function: a function of Python, of which its own source crosses; or source, such as ``"lambda x: x"``.
-            args: its arguments, and ``kwargs`` likewise.
+            args: its arguments, and ``kwargs`` likewise; the call's own options are those of :meth:`with_options`.
 
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        return await self._transport.send(lambdas.one(function, args, kwargs))
+        return await self._transport.send(lambdas.one(function, args, kwargs, self._options))
 
     async def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
         """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
@@ -97,21 +104,28 @@ class AsyncClient:
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        return await self._transport.send(lambdas.many(function, inputs, options))
+        return await self._transport.send(lambdas.many(function, inputs, {**self._options, **options}))
 
     def map_stream(
         self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
     ) -> AsyncGenerator[Called]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
-        return lambdas.follow_async(self._transport, lambdas.many(function, inputs, options, stream=True))
+        call = lambdas.many(function, inputs, {**self._options, **options}, stream=True)
+        return self._transport.follow(call, lambdas.item, "the map's end")
 
-    async def batch(self, items: Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> list[BatchItem]:
+    async def batch(self, items: Batch | Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> BatchItems:
         """Makes many calls in one round trip; each has its own outcome, and their order is kept.
 
         Args:
-            items: each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
+            items: a batch; or each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
         """
-        return await self._transport.send(batches.batch(items, options))
+        return await self._transport.send(batches.make(items, options))
+
+    def batch_stream(
+        self, items: Batch | Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]
+    ) -> AsyncGenerator[BatchItem]:
+        """The items of :meth:`batch` as they end; closing this early cancels the others."""
+        return self._transport.follow(batches.make(items, options, stream=True), batches.streamed, "the batch's end")
 
     async def ask(
         self,
@@ -145,7 +159,7 @@ class AsyncClient:
 
     def session(self, **options: Unpack[SessionOptions]) -> Opening:
         """Makes a session; it ends with its ``async with`` block, with ``close()``, or at its time-outs."""
-        return Opening(self._transport, calls.create_session(options), ends_with_block=True)
+        return Opening(self._transport, calls.create_session({**self._options, **options}), ends_with_block=True)
 
     def connect(self, session_id: str) -> Opening:
         """A session that lives already; it outlives its block here, and ends with ``close()``."""
@@ -178,111 +192,3 @@ class AsyncClient:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class Opening:
-    """A session on its way: ``await`` it, or enter it with ``async with``."""
-
-    def __init__(self, transport: AsyncTransport, call: Call[SessionInfo], *, ends_with_block: bool) -> None:
-        self._transport = transport
-        self._call = call
-        self._ends_with_block = ends_with_block
-
-    def __await__(self) -> Generator[Any, Any, AsyncClientSession]:
-        return self._opened().__await__()
-
-    async def __aenter__(self) -> AsyncClientSession:
-        self._session = await self._opened()
-        return self._session
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._session.__aexit__(exc_type, exc, traceback)
-
-    async def _opened(self) -> AsyncClientSession:
-        info = await self._transport.send(self._call)
-        return AsyncClientSession(self._transport, info.id, ends_with_block=self._ends_with_block)
-
-
-class AsyncClientSession:
-    """A session on a server: Python state and files that live across executions."""
-
-    def __init__(self, transport: AsyncTransport, session_id: str, *, ends_with_block: bool) -> None:
-        self.id = session_id
-        self.files = AsyncSessionFiles(self.id, self._open)
-        self._transport = transport
-        self._ends_with_block = ends_with_block
-        self._closed = False
-
-    async def run(
-        self,
-        code: str,
-        *,
-        on_stdout: TextListener | None = None,
-        on_stderr: TextListener | None = None,
-        on_result: ResultListener | None = None,
-        client_tools: Functions = (),
-        **options: Unpack[RunOptions],
-    ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
-
-        Args:
-            client_tools: functions of this program that the code may call; they may be async.
-        """
-        listeners = Listeners(on_stdout, on_stderr, on_result)
-        if client_tools:
-            call = calls.run(self.id, code, options, stream=True)
-            return await answering.run_async(self._open(), call, client_tools, listeners)
-        if listeners:
-            return await listeners.follow_async(self.stream(code, **options))
-        return await self._open().send(calls.run(self.id, code, options))
-
-    def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
-        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        return self._open().events(calls.run(self.id, code, options, stream=True))
-
-    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
-        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same."""
-        return await self._open().send(lambdas.one(function, args, kwargs, self.id))
-
-    async def interrupt(self) -> bool:
-        """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
-        return await self._open().send(calls.interrupt(self.id))
-
-    async def info(self) -> SessionInfo:
-        """The session as the server sees it."""
-        return await self._open().send(calls.session(self.id))
-
-    async def update(self, **changes: Unpack[SessionChanges]) -> SessionInfo:
-        """Changes metadata or time-outs."""
-        return await self._open().send(calls.update_session(self.id, changes))
-
-    async def close(self) -> None:
-        """Ends the session on the server, with its state and files."""
-        if self._closed:
-            return
-        try:
-            await self._transport.send(calls.end_session(self.id))
-        except SessionNotFound:
-            pass
-        self._closed = True
-
-    def _open(self) -> AsyncTransport:
-        if self._closed:
-            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
-        return self._transport
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._ends_with_block:
-            # A task that is being cancelled must still end its session, but not wait long for it.
-            with anyio.move_on_after(_CLOSE_S, shield=True):
-                await self.close()
-
-    def __repr__(self) -> str:
-        return f"<AsyncClientSession {self.id} at {self._transport.url}>"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from insitu.errors import EngineClosed, SessionNotFound
-from insitu.options import Content, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import Content, Listeners, ResultListener, TextListener
 
 from . import answering, batches, calls, lambdas
 from .ask import AskListeners, AskOptions, ask
-from .files import SessionFiles
 from .functions import ClientFunctions
+from .sessions import ClientSession
 from .transport import Server, Transport
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .answering import Functions
-    from .batches import BatchOptions
-    from .calls import FreshRunOptions, SessionOptions
+    from .batches import Batch, BatchItems, BatchOptions
+    from .calls import FreshCallOptions, FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
     from .made import ClientAnswer
 
@@ -47,6 +47,17 @@ class Client:
         self._transport = Transport(Server.named(url, api_key, connect_timeout_s, read_timeout_s))
         self.url = self._transport.url
         self.functions = ClientFunctions(self._transport)
+        self._options: FreshCallOptions = {}
+
+    def with_options(self, **options: Unpack[FreshCallOptions]) -> Self:
+        """The same client, whose code, functions and new sessions take these options unless told otherwise.
+
+        Args:
+            options: timeout_s and the other limits by their names, env_vars, environment, tier.
+        """
+        view = copy(self)
+        view._options = {**self._options, **options}
+        return view
 
     def run(
         self,
@@ -65,27 +76,27 @@ class Client:
         """
         listeners = Listeners(on_stdout, on_stderr, on_result)
         if client_tools:
-            call = calls.run_fresh(code, options, stream=True)
+            call = calls.run_fresh(code, {**self._options, **options}, stream=True)
             return answering.run(self._transport, call, client_tools, listeners)
         if listeners:
             return listeners.follow(self.stream(code, **options))
-        return self._transport.send(calls.run_fresh(code, options))
+        return self._transport.send(calls.run_fresh(code, {**self._options, **options}))
 
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        return self._transport.events(calls.run_fresh(code, options, stream=True))
+        return self._transport.events(calls.run_fresh(code, {**self._options, **options}, stream=True))
 
     def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
         """Calls a function on the server, in a fresh sandbox.
 
         Args:
             function: a function of Python, of which its own source crosses; or source, such as ``"lambda x: x"``.
-            args: its arguments, and ``kwargs`` likewise.
+            args: its arguments, and ``kwargs`` likewise; the call's own options are those of :meth:`with_options`.
 
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        return self._transport.send(lambdas.one(function, args, kwargs))
+        return self._transport.send(lambdas.one(function, args, kwargs, self._options))
 
     def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
         """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
@@ -93,21 +104,28 @@ class Client:
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        return self._transport.send(lambdas.many(function, inputs, options))
+        return self._transport.send(lambdas.many(function, inputs, {**self._options, **options}))
 
     def map_stream(
         self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
     ) -> Generator[Called]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
-        return lambdas.follow(self._transport, lambdas.many(function, inputs, options, stream=True))
+        call = lambdas.many(function, inputs, {**self._options, **options}, stream=True)
+        return self._transport.follow(call, lambdas.item, "the map's end")
 
-    def batch(self, items: Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> list[BatchItem]:
+    def batch(self, items: Batch | Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]) -> BatchItems:
         """Makes many calls in one round trip; each has its own outcome, and their order is kept.
 
         Args:
-            items: each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
+            items: a batch; or each as ``POST /v1/batch`` takes it, such as ``{"execute": {"code": "1 + 1"}}``.
         """
-        return self._transport.send(batches.batch(items, options))
+        return self._transport.send(batches.make(items, options))
+
+    def batch_stream(
+        self, items: Batch | Iterable[Mapping[str, Any]], /, **options: Unpack[BatchOptions]
+    ) -> Generator[BatchItem]:
+        """The items of :meth:`batch` as they end; closing this early cancels the others."""
+        return self._transport.follow(batches.make(items, options, stream=True), batches.streamed, "the batch's end")
 
     def ask(
         self,
@@ -141,7 +159,7 @@ class Client:
 
     def session(self, **options: Unpack[SessionOptions]) -> ClientSession:
         """Makes a session; it ends with its ``with`` block, with ``close()``, or at its time-outs."""
-        info = self._transport.send(calls.create_session(options))
+        info = self._transport.send(calls.create_session({**self._options, **options}))
         return ClientSession(self._transport, info.id, ends_with_block=True)
 
     def connect(self, session_id: str) -> ClientSession:
@@ -176,84 +194,3 @@ class Client:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-class ClientSession:
-    """A session on a server: Python state and files that live across executions."""
-
-    def __init__(self, transport: Transport, session_id: str, *, ends_with_block: bool) -> None:
-        self.id = session_id
-        self.files = SessionFiles(self.id, self._open)
-        self._transport = transport
-        self._ends_with_block = ends_with_block
-        self._closed = False
-
-    def run(
-        self,
-        code: str,
-        *,
-        on_stdout: TextListener | None = None,
-        on_stderr: TextListener | None = None,
-        on_result: ResultListener | None = None,
-        client_tools: Functions = (),
-        **options: Unpack[RunOptions],
-    ) -> Execution:
-        """Runs code; what it does wrong is in the execution's ``outcome`` and ``error``.
-
-        Args:
-            client_tools: functions of this program that the code may call.
-        """
-        listeners = Listeners(on_stdout, on_stderr, on_result)
-        if client_tools:
-            call = calls.run(self.id, code, options, stream=True)
-            return answering.run(self._open(), call, client_tools, listeners)
-        if listeners:
-            return listeners.follow(self.stream(code, **options))
-        return self._open().send(calls.run(self.id, code, options))
-
-    def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
-        """The events of :meth:`run` as they happen; closing this early cancels the execution."""
-        return self._open().events(calls.run(self.id, code, options, stream=True))
-
-    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
-        """Calls a function, or its source; what it leaves in its variables is there in the next call of the same."""
-        return self._open().send(lambdas.one(function, args, kwargs, self.id))
-
-    def interrupt(self) -> bool:
-        """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""
-        return self._open().send(calls.interrupt(self.id))
-
-    def info(self) -> SessionInfo:
-        """The session as the server sees it."""
-        return self._open().send(calls.session(self.id))
-
-    def update(self, **changes: Unpack[SessionChanges]) -> SessionInfo:
-        """Changes metadata or time-outs."""
-        return self._open().send(calls.update_session(self.id, changes))
-
-    def close(self) -> None:
-        """Ends the session on the server, with its state and files."""
-        if self._closed:
-            return
-        try:
-            self._transport.send(calls.end_session(self.id))
-        except SessionNotFound:
-            pass
-        self._closed = True
-
-    def _open(self) -> Transport:
-        if self._closed:
-            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
-        return self._transport
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._ends_with_block:
-            self.close()
-
-    def __repr__(self) -> str:
-        return f"<ClientSession {self.id} at {self._transport.url}>"

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from insitu.options import (
+    CallOptions,
     RunOptions,
     SessionChanges,
     SizeOptions,
@@ -29,20 +30,16 @@ class SandboxOptions(SizeOptions, total=False):
     tier: str | None
 
 
+class FreshCallOptions(CallOptions, SandboxOptions, total=False):
+    """What a call of a function in a fresh sandbox may be given."""
+
+
 class FreshRunOptions(RunOptions, SandboxOptions, total=False):
     """What an execution in a fresh sandbox may be given."""
 
 
-class SessionOptions(SandboxOptions, SessionChanges, total=False):
-    """What a session may be given.
-
-    Args:
-        timeout_s: wall time of each of its executions, in seconds.
-        env_vars: environment variables of all its executions.
-    """
-
-    timeout_s: float | None
-    env_vars: Mapping[str, str] | None
+class SessionOptions(FreshCallOptions, SessionChanges, total=False):
+    """What a session may be given; time-out and environment variables are those of each of its executions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from insitu.errors import InvalidRequest, InvocationFailed
 from insitu.types import DeployedFunction, Invocation
 
 from .blocking import Client
-from .functions import ClientFunctions, FunctionOptions
+from .function_calls import FunctionOptions
+from .functions import ClientFunctions
+from .invocations import ClientInvocation
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,8 +70,8 @@ class RemoteFunction(Generic[P, T]):
         """Calls it, and tells all of what came of it."""
         return self._functions().invoke(self._version(), *args, **kwargs)
 
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Invocation:
-        """Has it run in the background; ``client.functions.wait`` tells of the end."""
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> ClientInvocation:
+        """Has it run in the background; the invocation that this returns tells of the end."""
         return self._functions().submit(self._version(), *args, **kwargs)
 
     def _version(self) -> str:

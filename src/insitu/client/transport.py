@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -97,13 +97,25 @@ class Transport:
 
     def events(self, call: Call[Any]) -> Generator[Event]:
         """The log of an execution as it grows; closing this early cancels the execution."""
-        last: Event | None = None
+        return self.follow(call, event, "the execution's end")
+
+    def follow(self, call: Call[Any], read: Callable[[httpx2.ServerSentEvent], T | None], end: str) -> Generator[T]:
+        """What the events of a stream mean, those that mean something; the last of a whole stream is ``finished``.
+
+        Args:
+            end: what is missing where a stream is not whole, in words.
+
+        Raises:
+            InsituError: what broke the stream off.
+        """
+        ended = False
         with closing(self.stream(call)) as stream:
             for sse in stream:
-                last = event(sse)
-                yield last
-        if last is None or last.kind != "finished":
-            raise broken_off(self.url, "the execution's end")
+                if (meant := read(sse)) is not None:
+                    yield meant
+                ended = sse.event == "finished"
+        if not ended:
+            raise broken_off(self.url, end)
 
     def stream(self, call: Call[Any]) -> Generator[httpx2.ServerSentEvent]:
         """The answer's server-sent events, as they come; closing this early drops the connection."""
@@ -159,15 +171,22 @@ class AsyncTransport:
             response = await self._http.send(request)
         return _answer(call, response)
 
-    async def events(self, call: Call[Any]) -> AsyncGenerator[Event]:
+    def events(self, call: Call[Any]) -> AsyncGenerator[Event]:
         """The log of an execution as it grows; closing this early cancels the execution."""
-        last: Event | None = None
+        return self.follow(call, event, "the execution's end")
+
+    async def follow(
+        self, call: Call[Any], read: Callable[[httpx2.ServerSentEvent], T | None], end: str
+    ) -> AsyncGenerator[T]:
+        """What the events of a stream mean, as from ordinary code."""
+        ended = False
         async with aclosing(self.stream(call)) as stream:
             async for sse in stream:
-                last = event(sse)
-                yield last
-        if last is None or last.kind != "finished":
-            raise broken_off(self.url, "the execution's end")
+                if (meant := read(sse)) is not None:
+                    yield meant
+                ended = sse.event == "finished"
+        if not ended:
+            raise broken_off(self.url, end)
 
     async def stream(self, call: Call[Any]) -> AsyncGenerator[httpx2.ServerSentEvent]:
         """The answer's server-sent events, as they come; closing this early drops the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -12,11 +13,19 @@ import anyio
 from insitu.crossing import returned
 from insitu.errors import EngineClosed
 from insitu.guest.values import MIME
-from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import CallOptions, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 from insitu.types import Called
 
 from .files import AsyncSandboxFiles
-from .setup import LocalOptions, call_of, make_engine, make_settings, run_arguments, session_arguments, split_options
+from .setup import (
+    LocalOptions,
+    call_arguments,
+    make_engine,
+    make_settings,
+    run_arguments,
+    session_arguments,
+    split_options,
+)
 from .tools import Functions, make_tools, started
 
 if TYPE_CHECKING:
@@ -47,6 +56,13 @@ class AsyncSandbox:
         self._engine = engine
         self._stack = AsyncExitStack()
         self._open: tuple[Engine, Session] | None = None
+        self._options: CallOptions = {}
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """The same sandbox, whose ``run()``, ``stream()`` and ``call()`` take these options unless told otherwise."""
+        view = copy(self)
+        view._options = {**self._options, **options}
+        return view
 
     async def run(
         self,
@@ -65,7 +81,7 @@ class AsyncSandbox:
         """
         if listeners := Listeners(on_stdout, on_stderr, on_result):
             return await listeners.follow_async(self._events(code, client_tools, options))
-        async with self._started(run_arguments(code, options), client_tools) as execution:
+        async with self._started(run_arguments(code, {**self._options, **options}), client_tools) as execution:
             return await execution.result()
 
     async def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
@@ -75,7 +91,7 @@ class AsyncSandbox:
                 yield event
 
     async def _events(self, code: str, client_tools: Functions, options: RunOptions) -> AsyncGenerator[Event]:
-        async with self._started(run_arguments(code, options), client_tools) as execution:
+        async with self._started(run_arguments(code, {**self._options, **options}), client_tools) as execution:
             async for event in execution.events():
                 if event.kind == "finished":
                     # Raises, if the execution could not be carried out.
@@ -85,10 +101,12 @@ class AsyncSandbox:
     async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
 
+        Its options are those of :meth:`with_options`, since all that is named here is the function's.
+
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
-        async with self._started({"what": call_of(function, args, kwargs)}) as execution:
+        async with self._started(call_arguments(function, args, kwargs, self._options)) as execution:
             return returned(Called.of(await execution.result(), MIME))
 
     async def interrupt(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from copy import copy
 from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from insitu.options import Listeners, ResultListener, RunOptions, SessionChanges, TextListener
+from insitu.options import CallOptions, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 from insitu.types import FileInfo
 
 from .asynchronous import AsyncSandbox
@@ -56,6 +57,12 @@ class Sandbox:
         self._engine = shared
         self.files = SandboxFiles(self._box.files, self._engine)
 
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
+        """The same sandbox, whose ``run()``, ``stream()`` and ``call()`` take these options unless told otherwise."""
+        view = copy(self)
+        view._box = self._box.with_options(**options)
+        return view
+
     def run(
         self,
         code: str,
@@ -81,6 +88,8 @@ class Sandbox:
 
     def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
+
+        Its options are those of :meth:`with_options`, since all that is named here is the function's.
 
         Raises:
             InvalidRequest: if the function has no source, or an argument no form in JSON.

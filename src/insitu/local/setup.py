@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from insitu.crossing import arguments
 from insitu.errors import InvalidRequest
-from insitu.options import SizeOptions, SmallContent, check_code, given, small_bytes
+from insitu.options import CallOptions, RunOptions, SizeOptions, SmallContent, check_code, given, small_bytes
 from insitu.sources import Function, source_of
 
 if TYPE_CHECKING:
-    from insitu.engine import Call, Engine, FileUpload
+    from insitu.engine import Engine, FileUpload
     from insitu.settings import Settings
     from insitu.tools import Registry
 
@@ -107,21 +107,23 @@ def session_arguments(
     }
 
 
-def run_arguments(what: str | Call, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of ``Engine.start`` and ``Engine.run``: for code, or for the call of a function."""
-    if isinstance(what, str):
-        check_code(what)
-    arguments = {"what": what, **given(options)}
+def run_arguments(code: str, options: RunOptions) -> dict[str, Any]:
+    """The arguments of ``Engine.start`` for code; raises InvalidRequest."""
+    check_code(code)
+    arguments = {"what": code, **given(options)}
     if files := arguments.get("files"):
         arguments["files"] = _uploads(files)
     return arguments
 
 
-def call_of(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
-    """The call that ``Engine.start`` takes; raises InvalidRequest."""
+def call_arguments(
+    function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], options: CallOptions
+) -> dict[str, Any]:
+    """The arguments of ``Engine.start`` for the call of a function; raises InvalidRequest."""
     from insitu.engine import Call
 
-    return Call(source_of(function), None, json.dumps(arguments(args, kwargs)).encode())
+    call = Call(source_of(function), None, json.dumps(arguments(args, kwargs)).encode())
+    return {"what": call, **given(options)}
 
 
 def _uploads(files: Mapping[str, SmallContent]) -> tuple[FileUpload, ...]:

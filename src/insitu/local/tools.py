@@ -35,23 +35,15 @@ async def started(
     """An execution whose calls are answered: of the sandbox's tools, all or those named, and of these functions.
 
     Raises:
-        InvalidRequest: if there is no such tool, or two have the same name.
+        InvalidRequest: if there is no such tool, or two of the functions have the same name.
     """
+    from insitu.tools import Registry, tool_of
+
     names = arguments.pop("tools", None)
     if names and tools is None:
         raise InvalidRequest("this sandbox has no tools", hint="give it functions: insitu.Sandbox(tools=[…])")
     async with AsyncExitStack() as stack:
-        granted = tools.grant(["*"] if names is None else names) if tools else []
-        own = make_tools(functions)
-        asked = own.tools() if own else []
-        if both := {tool.name for tool in granted} & {tool.name for tool in asked}:
-            raise InvalidRequest(f"client_tools: there is a tool {min(both)!r} already")
-        specs = [tool.spec() for tool in (*granted, *asked)]
-        if own:
-            await stack.enter_async_context(own)
-        running = await stack.enter_async_context(engine.start(session, tools=specs, **arguments))
-        if tools:
-            tools.attend(running, granted, session.owner)
-        if own:
-            own.attend(running, asked, session.owner)
-        yield running
+        registry = tools or await stack.enter_async_context(Registry())
+        grant = registry.grant(["*"] if names is None else names, [tool_of(function) for function in functions])
+        start = engine.start(session, tools=grant.specs, **arguments)
+        yield await stack.enter_async_context(registry.answering(start, grant, session.owner))

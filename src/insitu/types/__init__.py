@@ -32,6 +32,7 @@ from .function import FunctionInfo as FunctionInfo
 from .function import FunctionRevision as FunctionRevision
 from .function import FunctionSpec as FunctionSpec
 from .function import Invocation as Invocation
+from .function import InvocationEvent as InvocationEvent
 from .function import InvocationState as InvocationState
 from .session import GIB as GIB
 from .session import MIB as MIB

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .execution import CodeError, Outcome, Timings
+from .execution import CodeError, EventKind, Outcome, Timings
 from .mapping import known, shallow
 from .session import Limits
 
@@ -124,6 +124,27 @@ class Invocation:
         typed = {"error": error, "timings": known(Timings, body.get("timings") or {})}
         invocation: Invocation = known(cls, {**body, **typed})
         return invocation
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationEvent:
+    """Something that happens in an invocation.
+
+    Args:
+        seq: 0 for the first.
+        data: as in an execution's events.
+        invocation: the whole invocation, in the event ``finished``.
+    """
+
+    seq: int
+    kind: EventKind
+    data: Mapping[str, Any]
+    invocation: Invocation | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of a stdout or stderr event; empty for the others."""
+        return str(self.data.get("text", ""))
 
 
 @dataclass(frozen=True, slots=True)
