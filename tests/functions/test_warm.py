@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import anyio
@@ -10,7 +9,7 @@ from insitu.engine import Engine
 from insitu.errors import NotFound, QuotaExceeded, SessionNotFound
 from insitu.functions import Functions
 from tests.functions.conftest import Opened, held
-from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy, spec
+from tests.functions.sources import COUNT, OWNER, WAIT, deploy, spec
 from tests.support.guest import SMALL
 
 
@@ -18,7 +17,6 @@ async def test_a_sandbox_is_used_again_with_the_state_of_its_module(functions: F
     await deploy(functions, COUNT)
     calls = [await functions.invoke(OWNER, "f") for _ in range(3)]
     assert [(call.result, call.cold) for call in calls] == [(1, True), (2, False), (3, False)]
-    assert calls[0].timings.sandbox_ms > calls[1].timings.sandbox_ms
 
 
 async def test_without_reuse_each_invocation_has_a_sandbox_of_its_own(functions: Functions) -> None:
@@ -51,13 +49,12 @@ async def test_after_the_death_of_an_interpreter_there_is_a_fresh_sandbox(functi
 
 
 async def test_an_error_and_a_timeout_leave_the_sandbox_as_it_is(functions: Functions) -> None:
-    await deploy(
-        functions, "n = 0\nimport time\ndef main(s=0):\n  global n; n += 1\n  time.sleep(s)\n  return n", timeout_s=0.3
-    )
-    assert (await functions.invoke(OWNER, "f")).result == 1
-    assert (await functions.invoke(OWNER, "f", [30])).outcome == "timeout"
-    assert (await functions.invoke(OWNER, "f", kwargs={"nope": 1})).outcome == "error"
-    assert (await functions.invoke(OWNER, "f")).result == 3
+    code = "import time\nn = 0\ndef main(s):\n  global n; n += 1\n  time.sleep(s)\n  return [n, 1 / s]"
+    await deploy(functions, code, timeout_s=0.5)
+    calls = [await functions.invoke(OWNER, "f", [seconds]) for seconds in (0.001, 30, 0, 0.001)]
+    assert [call.outcome for call in calls] == ["ok", "timeout", "error", "ok"]
+    assert [call.cold for call in calls] == [True, False, False, False]
+    assert calls[-1].result == [4, 1000.0]
 
 
 async def test_no_client_is_told_of_a_sandbox_or_finds_it(functions: Functions, engine: Engine) -> None:
@@ -144,42 +141,6 @@ async def test_deleting_a_function_ends_its_sandboxes_once_their_invocations_hav
     await _sessions(engine, 0)
 
 
-async def test_an_invocation_of_what_is_deleted_ends_well_or_is_not_there(functions: Functions) -> None:
-    await deploy(functions, ADD)
-    ended: list[object] = []
-
-    async def invoke() -> None:
-        try:
-            ended.append((await functions.invoke(OWNER, "f", [1])).result)
-        except NotFound:
-            ended.append(NotFound)
-
-    async with anyio.create_task_group() as tasks:
-        for number in range(12):
-            tasks.start_soon(invoke)
-            if number == 6:
-                tasks.start_soon(functions.delete, OWNER, "f")
-    assert len(ended) == 12
-    assert set(ended) <= {2, NotFound}
-
-
 async def _sessions(engine: Engine, count: int) -> None:
     while len(held(engine)) != count:
         await anyio.lowlevel.checkpoint()
-
-
-async def test_deployments_take_nothing_from_invocations_of_the_newest(functions: Functions) -> None:
-    await functions.deploy(OWNER, "f", spec("def main(): return 0"), publish=False)
-    results: list[Any] = []
-
-    async def invoke() -> None:
-        accepted = await functions.submit(OWNER, "f")
-        results.append((await functions.invoke(OWNER, "f")).result)
-        results.append((await functions.wait(OWNER, accepted.id)).result)
-
-    async with anyio.create_task_group() as tasks:
-        for number in range(1, 9):
-            tasks.start_soon(invoke)
-            tasks.start_soon(partial(functions.deploy, OWNER, "f", spec(f"def main(): return {number}"), publish=False))
-    assert len(results) == 16
-    assert set(results) <= set(range(9))

@@ -1,0 +1,51 @@
+"""Heavy work leaves the event loop to everybody else."""
+
+from __future__ import annotations
+
+import base64
+import threading
+
+import anyio
+import pytest
+
+from insitu.heavy import _SLICE, SMALL_BYTES, decoded, heavy
+
+
+async def test_only_what_is_large_has_a_thread() -> None:
+    here = threading.get_ident()
+    assert await heavy(SMALL_BYTES, threading.get_ident) == here
+    assert await heavy(SMALL_BYTES + 1, threading.get_ident) != here
+
+
+async def test_few_work_at_once_and_the_others_wait() -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+    ended: list[bool] = []
+
+    def work() -> bool:
+        begun.release()
+        return go.wait(30)
+
+    async def ask() -> None:
+        ended.append(await heavy(SMALL_BYTES + 1, work))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask)
+        assert await anyio.to_thread.run_sync(lambda: begun.acquire(timeout=30) and begun.acquire(timeout=30))
+        assert not begun.acquire(blocking=False)
+        go.set()
+    assert ended == [True] * 5
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, _SLICE * 3 // 4 - 1, _SLICE * 3 // 4, _SLICE * 3 // 4 + 1, 2 * _SLICE])
+def test_base64_is_read_as_a_whole(size: int) -> None:
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    assert decoded(base64.b64encode(content).decode()) == content
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "ab", "a=b=", "YWI=YWI=", "YW Jj", "é" * 4, f"{'A' * (_SLICE - 2)}==YWJj", "A" * (_SLICE + 1)]
+)
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"base64|padding|ASCII"):
+        decoded(text)
