@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, literal_column, select, update
@@ -122,7 +123,8 @@ class Invocations(Records):
         """
         query = select(invocations).where(_open(), invocations.c.server != self._servers.id)
         waiting = []
-        for row in transaction.execute(query.order_by(invocations.c.seq)).all():
+        # Sorted here: SQLite would look through all that there are, the oldest first.
+        for row in sorted(transaction.execute(query).all(), key=attrgetter("seq")):
             if self._servers.alive(row.server):
                 continue
             invocation = _read(row.state, row.body)

@@ -24,7 +24,16 @@ invocations = Table(
     Column("body", Json, nullable=False),
     UniqueConstraint("owner", "id"),
     Index("ix_invocations_function", "owner", "function_id", "seq"),
-    Index("ix_invocations_open", "owner", "function_id", sqlite_where=sql("state != 'done'")),
+    # With all that is asked of those that are open, or SQLite would look through the index above.
+    Index(
+        "ix_invocations_open",
+        "owner",
+        "function_id",
+        "revision_id",
+        "state",
+        "server",
+        sqlite_where=sql("state != 'done'"),
+    ),
     Index("ix_invocations_awaited", "owner", "function_id", "seq", sqlite_where=sql("accepted = 0")),
 )
 
