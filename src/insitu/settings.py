@@ -104,10 +104,16 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(8, ge=0, description="sandboxes kept ready")
     max_sessions: int = Field(1000, gt=0, description="sessions alive at once")
-    max_sessions_per_owner: int = Field(1000, gt=0, description="sessions alive at once of one key")
+    max_sessions_per_owner: int = Field(500, gt=0, description="sessions alive at once of one key")
     max_executions: int = Field(64, gt=0, description="executions running at once")
     max_executions_per_owner: int = Field(160, gt=0, description="executions running or waiting at once of one key")
     queue_size: int = Field(256, ge=0, description="executions waiting for room")
+    max_paused: int = Field(256, ge=0, description="executions waiting at once for their clients' answers")
+    max_paused_per_owner: int = Field(64, ge=0, description="executions of one key waiting for its clients' answers")
+    max_paused_bytes: int = Field(GIB, gt=0, description="output and calls kept of all those that wait, in bytes")
+    max_paused_bytes_per_owner: int = Field(
+        256 * MIB, gt=0, description="output and calls kept of those of one key that wait, in bytes"
+    )
     total_memory_bytes: int = Field(
         default_factory=lambda: _machine_memory() * 8 // 10,
         gt=0,

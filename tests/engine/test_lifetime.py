@@ -287,7 +287,7 @@ async def test_what_is_cancelled_half_way_leaves_nothing(engine: Engine) -> None
         await engine.end_session(session)
     assert (await engine.run(None, "1 + 1")).text == "2"
     await before.assert_nothing_left()
-    assert engine.load == {"sessions": 0, "held": 0, "executions": 0, "pool_ready": 0, "sandboxes": 0}
+    assert set(engine.load.values()) == {0}, engine.load
 
 
 async def test_an_engine_that_is_left_by_an_error_ends_all_it_made() -> None:

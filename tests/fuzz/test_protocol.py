@@ -20,12 +20,14 @@ from pydantic import TypeAdapter
 from insitu.engine import ToolSpec
 from insitu.engine.execution import RunningExecution
 from insitu.engine.listing import Listing
+from insitu.engine.paused import Paused
 from insitu.engine.session import Session
-from insitu.engine.slots import Slot
+from insitu.engine.slots import Slot, Slots
 from insitu.engine.task import FileUpload, Task
 from insitu.errors import InsituError, SandboxFailed
 from insitu.guest import protocol
 from insitu.isolation.process import packets, sandbox
+from insitu.settings import Settings
 from insitu.turn.report import notes_on, output_of
 from insitu.types import MIB, Execution, FileInfo
 from insitu.web.encoding import dumps
@@ -71,6 +73,10 @@ CALL = like(
 KINDS = st.sampled_from(
     [protocol.READY, protocol.RESULT, protocol.TOOL_CALL, protocol.FINISHED, protocol.REPLY, protocol.REFUSED]
 )
+
+
+def own_slot() -> Slot:
+    return Slot(Slots(1), Paused(Settings(), lambda: None), "")
 
 
 def control(body: bytes, tail: bytes = b"") -> bytes:
@@ -253,7 +259,7 @@ def test_whatever_an_interpreter_says_is_an_execution_or_an_error(
 
 
 async def carry_out(session: Session, uploads: bool) -> None:
-    running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
+    running = RunningExecution(session.id, own_slot())
     files = [FileUpload("a", b"x")] if uploads else []
     task = Task("1", 0.1, 0.01, files=files, return_files=["*"], tools=TOOLS, tool_wait_s=0.05)
     async with anyio.create_task_group() as tasks:
@@ -262,7 +268,7 @@ async def carry_out(session: Session, uploads: bool) -> None:
             running.finish(await session.execute(running, task))
         finally:
             tasks.cancel_scope.cancel()
-    assert running.slot._slots.value == 1
+    assert running.slot._slots.running == 0
     check_execution(await running.result())
     for event in running.log.entries:
         json.loads(dumps(event.data))
@@ -373,7 +379,7 @@ def test_what_never_ends_is_ended_and_not_kept(what: str) -> None:
 
     async def execute() -> None:
         async with puppet_session(said=said) as session:
-            running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
+            running = RunningExecution(session.id, own_slot())
             tools = TOOLS if "call" in what else ()
             execution = await session.execute(running, Task("1", 0.3, 0.01, tools=tools))
             assert execution.outcome in ("timeout", "crashed")
@@ -389,7 +395,7 @@ def test_answers_that_are_never_read_are_bounded() -> None:
 
     async def execute() -> None:
         async with puppet_session(said=(calls, (), ())) as session:
-            running = RunningExecution(session.id, Slot(anyio.Semaphore(1)))
+            running = RunningExecution(session.id, own_slot())
 
             async def answer() -> None:
                 async for event in running.log.read():

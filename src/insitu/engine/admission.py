@@ -11,7 +11,9 @@ import anyio
 from ..errors import EngineClosed, InvalidRequest, QuotaExceeded, ServerFull, TooLarge
 from ..settings import Settings
 from .execution import RunningExecution
+from .paused import Paused
 from .session import Session
+from .slots import Slot, Slots
 from .task import Task
 
 _SESSIONS_HINT = "end some that you do not need; functions and maps that run count as well"
@@ -23,31 +25,44 @@ class Admission:
     Args:
         settings: where the bounds stand.
 
-    An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue. The
-    ``listeners`` are called whenever somebody leaves.
+    An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue. What
+    waits for its client is ``paused``, and counts apart. The ``listeners`` are called whenever there is more room.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.state: Literal["closed", "open", "closing"] = "closed"
-        self.slots = anyio.Semaphore(settings.max_executions, fast_acquire=True)
-        self.executions = 0
+        self.paused = Paused(settings, self._tell)
         self.sandboxes = 0
         self.listeners: list[Callable[[], None]] = []
         self._settings = settings
-        self._executions_of: Counter[str] = Counter()
+        self._slots = Slots(settings.max_executions)
+        self._admitted = 0
+        self._admitted_of: Counter[str] = Counter()
         self._sessions_of: Counter[str] = Counter()
         self._idle = anyio.Event()
 
     @property
     def running(self) -> int:
         """How many executions run now: without those that wait for room, for their turn or for their client."""
-        return self._settings.max_executions - self.slots.value
+        return self._slots.running
+
+    @property
+    def executions(self) -> int:
+        """How many wait or run, without those that wait for their client."""
+        return self._admitted - self.paused.count
+
+    def slot(self, owner: str) -> Slot:
+        """A place for an execution of this owner, which it has yet to take."""
+        return Slot(self._slots, self.paused, owner)
+
+    def _executions_of(self, owner: str) -> int:
+        return self._admitted_of[owner] - self.paused.count_of[owner]
 
     def has_room(self, owner: str) -> bool:
         """Whether one more execution of this owner would be let in."""
         if self.state != "open" or self.executions >= self._settings.max_executions + self._settings.queue_size:
             return False
-        return not owner or self._executions_of[owner] < self._settings.max_executions_per_owner
+        return self._executions_of(owner) < self._settings.max_executions_per_owner
 
     def has_session_room(self, owner: str) -> bool:
         """Whether one more session of this owner would be let in."""
@@ -83,22 +98,22 @@ class Admission:
                 hint="try again in a while; the settings max_executions and queue_size set the bound",
             )
         share = self._settings.max_executions_per_owner
-        if owner and self._executions_of[owner] >= share:
+        if self._executions_of(owner) >= share:
             raise QuotaExceeded(
                 f"{share} of your executions run or wait, the most for one key", hint="wait for some of them to end"
             )
         if session is not None:
             session.enqueue(running)
-        self.executions += 1
-        self._executions_of[owner] += 1
+        self._admitted += 1
+        self._admitted_of[owner] += 1
 
     def dismiss_execution(self, session: Session | None, running: RunningExecution, owner: str) -> None:
         """Take the place of an execution that is over."""
-        self.executions -= 1
-        _discount(self._executions_of, owner)
+        self._admitted -= 1
+        _discount(self._admitted_of, owner)
         if session is not None:
             session.leave(running)
-        if not self.executions:
+        if not self._admitted:
             self._idle.set()
         self._tell()
 
@@ -139,7 +154,7 @@ class Admission:
         """Let nobody in any more, and wait for what runs, ``timeout_s`` seconds at the most."""
         self.state = "closing"
         with anyio.move_on_after(timeout_s):
-            while self.executions:
+            while self._admitted:
                 self._idle = anyio.Event()
                 await self._idle.wait()
 

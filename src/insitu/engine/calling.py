@@ -1,4 +1,4 @@
-"""Calls that go both ways: a function that the host has called, and the tools that code calls on the host."""
+"""The tools that code calls on the host: each call is taken in, told, and answered."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
@@ -21,6 +21,7 @@ from .bulk import Bulk
 from .claims import is_a
 from .log import EventLog
 from .slots import Slot
+from .task import ToolSpec
 
 # Arguments of all calls of an execution, in bytes; how many calls there may be, in all and at once.
 _MOST_TOGETHER, _MOST_CALLS, _MOST_PENDING = 16 * MIB, 10_000, 256
@@ -29,49 +30,6 @@ _MOST_UNREAD, _LONGEST_S = 64 * MIB, 24 * 3600.0
 _LONGEST_NAME = 200
 # Processor time on the event loop that the preparing of all calls of an execution may take.
 _MOST_PREPARING_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function that is to be called, in place of code that is to be run.
-
-    Args:
-        source: a lambda, or code that ends in a function; empty if ``handler`` names one.
-        handler: ``module.name`` of a function among the session's files.
-        arguments: JSON: ``{"args": [...], "kwargs": {...}}``, in the forms of ``guest/values.py``.
-    """
-
-    source: str
-    handler: str | None
-    arguments: bytes
-
-    def request(self) -> dict[str, Any]:
-        """What the interpreter is told of it."""
-        return {"handler": self.handler, "source_bytes": len(self.source.encode())}
-
-
-Prepare = Callable[[dict[str, Any]], dict[str, Any] | ToolFailure]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
-    """A tool as code sees it.
-
-    Args:
-        parameters: the JSON schema of its arguments, an object.
-        pauses: whether the execution's clock stands still until the answer is there: it comes from the client.
-        prepare: makes of the arguments that code gives those that the call has, or says why it may not be.
-    """
-
-    name: str
-    description: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    pauses: bool = False
-    prepare: Prepare | None = None
-
-    def declaration(self) -> dict[str, Any]:
-        """What the interpreter is told of it."""
-        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +110,7 @@ class ToolCalls:
         name, arguments = body.get("name"), body.get("arguments")
         if not is_a(name, str) or not is_a(arguments, dict) or protocol.is_deep(arguments):
             raise protocol.ProtocolError("a call of a tool has no name, or no arguments")
-        self._begin(number, name, arguments)
+        self._begin(number, name, arguments, len(text))
 
     def _excess(self, text: bytes) -> ToolFailure | None:
         self._count += 1
@@ -165,7 +123,7 @@ class ToolCalls:
             return ToolFailure("RuntimeError", f"{_MOST_PENDING} calls wait for their answers already")
         return None
 
-    def _begin(self, number: int, name: str, given: dict[str, Any]) -> None:
+    def _begin(self, number: int, name: str, given: dict[str, Any], size: int) -> None:
         tool = self._tools.get(name)
         if tool is None:
             refusal = ToolFailure("LookupError", f"there is no tool {name[:_LONGEST_NAME]!r} for this code")
@@ -173,6 +131,8 @@ class ToolCalls:
         arguments = self._prepared(tool, given)
         if isinstance(arguments, ToolFailure):
             return self._send(number, encoded(arguments))
+        if tool.pauses and (why := self._slot.pause(self._log.weight() + size)) is not None:
+            return self._send(number, encoded(ToolFailure("RuntimeError", why)))
         now = anyio.current_time()
         self._latest = self._latest or now + _LONGEST_S
         until = min(now + self._wait_s, self._latest)
@@ -180,7 +140,6 @@ class ToolCalls:
         self._pending[call.id] = call
         if tool.pauses:
             self._set_clock()
-            self._slot.give()
         self._log.append("tool_call", {"call_id": call.id, "name": tool.name, "arguments": arguments})
 
     def _prepared(self, tool: ToolSpec, given: dict[str, Any]) -> dict[str, Any] | ToolFailure:
@@ -235,6 +194,7 @@ class ToolCalls:
             self._clock.pause(min((call.until for call in paused if call.id not in self._expired), default=math.inf))
         else:
             self._clock.resume()
+            self._slot.resume()
 
     async def give_up(self) -> None:
         """Answer, in their client's stead, the calls that it has had its time for."""

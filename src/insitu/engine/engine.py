@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -19,7 +19,6 @@ from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
-from .calling import Call, ToolSpec
 from .command import make_command
 from .execution import RunningExecution
 from .kept import KeptExecutions
@@ -27,9 +26,8 @@ from .pool import Pool
 from .selftest import check_wall
 from .session import Session, SessionSpec
 from .sessions import Sessions
-from .slots import Slot
-from .task import Task
-from .undertaking import Undertaking
+from .task import Call, Task, ToolSpec
+from .undertaking import Undertaking, alone, in_session
 from .workspace import NewFile
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -97,6 +95,7 @@ class Engine:
         return {
             **self._sessions.load,
             "executions": self._admission.executions,
+            "paused": self._admission.paused.count,
             "pool_ready": self._pool.ready,
             "sandboxes": self._admission.sandboxes + self._pool.ready,
         }
@@ -145,16 +144,12 @@ class Engine:
             ServerFull: if there are too many.
         """
         check_variables(env_vars)
-        spec = SessionSpec(
-            owner,
-            environment or _DEFAULT,
-            limits or self._defaults,
-            tier,
-            env_vars,
-            metadata,
+        spec = replace(
+            self._spec(owner, environment, tier, limits, held=held),
+            env_vars=env_vars,
+            metadata=metadata,
             ttl_s=math.inf if held else ttl_s or self.settings.ttl_s,
             idle_timeout_s=math.inf if held else idle_timeout_s or self.settings.idle_timeout_s,
-            held=held,
         )
         return await self._sessions.create(spec)
 
@@ -219,14 +214,13 @@ class Engine:
         settings = self.settings
         task = Task(what, timeout_s, settings.grace_s, env_vars, files, return_files, tools, settings.tool_wait_s)
         self._admission.check(task)
-        slot = Slot(self._admission.slots)
-        running = RunningExecution(session.told_id if session else None, slot)
         owner = session.owner if session else owner
-        place = (
-            self._in_session(session, session.turn, slot)
-            if session
-            else self._alone(environment, tier, limits, owner, slot)
-        )
+        slot = self._admission.slot(owner)
+        running = RunningExecution(session.told_id if session else None, slot)
+        if session is not None:
+            place = in_session(self._sessions, session, session.turn, slot)
+        else:
+            place = alone(self._sessions, self._spec(owner, environment, tier, limits, held=True), slot)
 
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute(running, task, sandbox_ms)
@@ -268,9 +262,9 @@ class Engine:
         timeout_s = session.limits.timeout_s if timeout_s is None else timeout_s
         timeout_s = self.settings.within_ceiling("timeout_s", timeout_s)
         made = make_command(command, {**session.env_vars, **env_vars}, cwd, timeout_s)
-        slot = Slot(self._admission.slots)
+        slot = self._admission.slot(session.owner)
         running = RunningExecution(session.told_id, slot)
-        place = self._in_session(session, contextlib.nullcontext(), slot)
+        place = in_session(self._sessions, session, contextlib.nullcontext(), slot)
 
         async def carry_out(where: Session, sandbox_ms: float) -> Execution:
             return await where.execute_command(running, made)
@@ -288,27 +282,10 @@ class Engine:
         """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
         await self._admission.drain(timeout_s)
 
-    @contextlib.asynccontextmanager
-    async def _in_session(
-        self, session: Session, turn: contextlib.AbstractAsyncContextManager[None], slot: Slot
-    ) -> AsyncIterator[tuple[Session, float]]:
-        # The session's turn comes first: who waits for it must not keep others from running.
-        try:
-            async with turn, slot:
-                yield session, 0.0
-        finally:
-            if session.ended is None and not session.healthy:
-                await self.end_session(session, "its sandbox died")
-
-    @contextlib.asynccontextmanager
-    async def _alone(
-        self, environment: str | None, tier: str | None, limits: Limits | None, owner: str, slot: Slot
-    ) -> AsyncIterator[tuple[Session, float]]:
-        async with slot:
-            begun = time.perf_counter()
-            spec = SessionSpec(owner, environment or _DEFAULT, limits or self._defaults, tier, held=True)
-            async with self._sessions.for_one_execution(spec) as session:
-                yield session, (time.perf_counter() - begun) * 1000
+    def _spec(
+        self, owner: str, environment: str | None, tier: str | None, limits: Limits | None, *, held: bool
+    ) -> SessionSpec:
+        return SessionSpec(owner, environment or _DEFAULT, limits or self._defaults, tier, held=held)
 
     async def _end_expired(self) -> None:
         while True:

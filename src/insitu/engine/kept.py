@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from ..errors import NotFound
@@ -46,13 +47,24 @@ class KeptExecutions:
         return entry.running
 
     def sweep(self) -> None:
-        """Let go of those that ended long ago, and of the oldest where all together are too much."""
-        now, size = time.monotonic(), 0
+        """Let go of those that ended long ago, and of the oldest where they are too much of an owner's, or in all."""
+        now = time.monotonic()
         for entry in self._entries.values():
             if entry.ended is None and entry.running.done:
                 entry.ended, entry.size = now, entry.running.log.weight()
-        ended = sorted((e for e in self._entries.values() if e.ended is not None), key=lambda e: e.ended or 0.0)
-        for count, entry in enumerate(reversed(ended)):
-            size += entry.size
-            if now - (entry.ended or now) > _KEPT_S or size > _MOST_BYTES or count >= _MOST:
+        ended = [entry for entry in self._entries.values() if entry.ended is not None]
+        count, size = Counter[str](), Counter[str]()
+        for entry in sorted(ended, key=lambda entry: entry.ended or now, reverse=True):
+            if now - (entry.ended or now) > _KEPT_S or not _fits(entry, count, size):
                 del self._entries[entry.running.id]
+
+
+def _fits(entry: _Entry, count: Counter[str], size: Counter[str]) -> bool:
+    """Whether there is room for one more; it is counted then. An owner has half of it at the most."""
+    counts, sizes = count[entry.owner] + 1, size[entry.owner] + entry.size
+    if counts > _MOST // 2 or sizes > _MOST_BYTES // 2:
+        return False
+    if count.total() >= _MOST or size.total() + entry.size > _MOST_BYTES:
+        return False
+    count[entry.owner], size[entry.owner] = counts, sizes
+    return True

@@ -65,13 +65,19 @@ class Log(Generic[Entry]):
 class EventLog(Log[Event]):
     """The log of one execution."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._weight = self._weighed = 0
+
     def append(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Add an event and wake the readers."""
         self.add(Event(len(self), kind, data))
 
     def weight(self) -> int:
-        """About as many bytes as it has as JSON."""
-        return sum(_weight(event.data) for event in self.entries)
+        """About as many bytes as it has as JSON; each event is weighed once."""
+        self._weight += sum(_weight(event.data) for event in self.entries[self._weighed :])
+        self._weighed = len(self)
+        return self._weight
 
 
 def _weight(value: Any) -> int:

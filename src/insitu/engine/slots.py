@@ -1,21 +1,84 @@
-"""The place of one execution among those that run."""
+"""The places of executions: among those that run, and of those that are paused."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 import anyio
+
+from .paused import Paused
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    owner: str
+    served: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Slots:
+    """All the places of executions that run.
+
+    An owner has three quarters of them at the most, so that there is one soon for everybody else. Of those that wait
+    an owner with fewer comes first, and then whoever has waited longer.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.running = 0
+        self._most, self._share = most, -(-most * 3 // 4)
+        self._running_of: Counter[str] = Counter()
+        self._waiting: list[_Waiting] = []
+
+    async def take(self, owner: str) -> None:
+        """Wait for a place."""
+        if self._may(owner):
+            return self._count(owner)
+        waiting = _Waiting(owner)
+        self._waiting.append(waiting)
+        try:
+            await waiting.served.wait()
+        except BaseException:
+            if waiting.served.is_set():
+                self.give(owner)
+            else:
+                self._waiting.remove(waiting)
+            raise
+
+    def give(self, owner: str) -> None:
+        """Leave one to others."""
+        self.running -= 1
+        self._running_of[owner] -= 1
+        if not self._running_of[owner]:
+            del self._running_of[owner]
+        while (waiting := self._next()) is not None:
+            self._waiting.remove(waiting)
+            self._count(waiting.owner)
+            waiting.served.set()
+
+    def _may(self, owner: str) -> bool:
+        return self.running < self._most and self._running_of[owner] < self._share
+
+    def _count(self, owner: str) -> None:
+        self.running += 1
+        self._running_of[owner] += 1
+
+    def _next(self) -> _Waiting | None:
+        able = (each for each in self._waiting if self._may(each.owner))
+        return min(able, key=lambda each: self._running_of[each.owner], default=None)
 
 
 class Slot:
-    """A place among the executions that run; given back while one waits for its client.
+    """One execution's place among those that run; given back while it waits for its client.
 
     Args:
-        slots: all the places; whoever waits for one is served in turn.
+        paused: those that wait for their clients.
     """
 
-    def __init__(self, slots: anyio.Semaphore) -> None:
-        self._slots = slots
+    def __init__(self, slots: Slots, paused: Paused, owner: str) -> None:
+        self._slots, self._paused, self._owner = slots, paused, owner
         self._taking: anyio.CancelScope | None = None
         self._held = self._left = False
+        self._kept: int | None = None
 
     async def __aenter__(self) -> None:
         await self.take()
@@ -24,31 +87,45 @@ class Slot:
         self._left = True
         if self._taking is not None:
             self._taking.cancel()
+        self.resume()
         self._give_if_left()
 
     async def take(self) -> None:
         """Wait for the place; who has it keeps it. One at a time may; whoever waits when it is left goes without."""
         if self._held or self._left:
             return
-        try:
-            self._slots.acquire_nowait()
-            self._held = True
-        except anyio.WouldBlock:
-            await self._wait()
-
-    async def _wait(self) -> None:
         with anyio.CancelScope() as self._taking:
-            await self._slots.acquire()
+            await self._slots.take(self._owner)
             self._held = True
         self._taking = None
         self._give_if_left()
-
-    def _give_if_left(self) -> None:
-        if self._left:
-            self.give()
 
     def give(self) -> None:
         """Leave it to others."""
         if self._held:
             self._held = False
-            self._slots.release()
+            self._slots.give(self._owner)
+
+    def pause(self, kept: int) -> str | None:
+        """Count it among those that are paused; returns why not, where these have no room.
+
+        Args:
+            kept: how many bytes are kept of it meanwhile.
+        """
+        refusal = self._paused.refusal(self._owner, kept, self._kept)
+        if refusal is None:
+            self.resume()
+            self._paused.add(self._owner, kept)
+            self._kept = kept
+            self.give()
+        return refusal
+
+    def resume(self) -> None:
+        """Count it no longer."""
+        if self._kept is not None:
+            self._paused.remove(self._owner, self._kept)
+            self._kept = None
+
+    def _give_if_left(self) -> None:
+        if self._left:
+            self.give()

@@ -1,13 +1,56 @@
-"""What an execution is to do."""
+"""What an execution is to do: run code, or call a function, with the tools that it may call."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .calling import Call, ToolSpec
+from .answers import ToolFailure
 from .workspace import NewFile
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that is to be called, in place of code that is to be run.
+
+    Args:
+        source: a lambda, or code that ends in a function; empty if ``handler`` names one.
+        handler: ``module.name`` of a function among the session's files.
+        arguments: JSON: ``{"args": [...], "kwargs": {...}}``, in the forms of ``guest/values.py``.
+    """
+
+    source: str
+    handler: str | None
+    arguments: bytes
+
+    def request(self) -> dict[str, Any]:
+        """What the interpreter is told of it."""
+        return {"handler": self.handler, "source_bytes": len(self.source.encode())}
+
+
+Prepare = Callable[[dict[str, Any]], dict[str, Any] | ToolFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as code sees it.
+
+    Args:
+        parameters: the JSON schema of its arguments, an object.
+        pauses: whether the execution's clock stands still until the answer is there: it comes from the client.
+        prepare: makes of the arguments that code gives those that the call has, or says why it may not be.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pauses: bool = False
+    prepare: Prepare | None = None
+
+    def declaration(self) -> dict[str, Any]:
+        """What the interpreter is told of it."""
+        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)

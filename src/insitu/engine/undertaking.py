@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
@@ -13,12 +14,37 @@ from ..errors import EngineClosed, InsituError, SandboxFailed
 from ..types import Execution
 from .admission import Admission
 from .execution import RunningExecution, Withdrawn
-from .session import Session
+from .session import Session, SessionSpec
+from .sessions import Sessions
+from .slots import Slot
 
 _log = logging.getLogger("insitu.engine")
 
 # Where it runs, and how many milliseconds it took to make that.
 Place = contextlib.AbstractAsyncContextManager[tuple[Session, float]]
+
+
+@contextlib.asynccontextmanager
+async def in_session(
+    sessions: Sessions, session: Session, turn: contextlib.AbstractAsyncContextManager[None], slot: Slot
+) -> AsyncIterator[tuple[Session, float]]:
+    """A place in a session, when it is its turn there."""
+    # The session's turn comes first: who waits for it must not keep others from running.
+    try:
+        async with turn, slot:
+            yield session, 0.0
+    finally:
+        if session.ended is None and not session.healthy:
+            await sessions.end(session, "its sandbox died")
+
+
+@contextlib.asynccontextmanager
+async def alone(sessions: Sessions, spec: SessionSpec, slot: Slot) -> AsyncIterator[tuple[Session, float]]:
+    """A place in a sandbox that is made for it and destroyed afterwards."""
+    async with slot:
+        begun = time.perf_counter()
+        async with sessions.for_one_execution(spec) as session:
+            yield session, (time.perf_counter() - begun) * 1000
 
 
 @dataclass(frozen=True, slots=True)

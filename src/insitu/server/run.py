@@ -174,7 +174,8 @@ async def _serve(settings: Settings, announce: Announce) -> None:
 
 def _running(service: Service) -> str:
     """What still runs, in words; "" if nothing does."""
-    counts = (("turn", service.turns.running), ("execution", service.engine.load["executions"]))
+    load = service.engine.load
+    counts = (("turn", service.turns.running), ("execution", load["executions"] + load["paused"]))
     words = " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts if count)
     return words and f"{words} still run{'s' * (sum(count for _, count in counts) == 1)}"
 

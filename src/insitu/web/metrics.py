@@ -12,7 +12,8 @@ Sample = tuple[str, int]
 GAUGES = {
     "sessions": "Sessions alive that clients know of.",
     "held": "Sandboxes alive that functions and maps hold.",
-    "executions": "Executions waiting or running.",
+    "executions": "Executions waiting for room or running.",
+    "paused": "Executions waiting for their clients' answers.",
     "sandboxes": "Sandboxes alive, with those that are kept ready.",
     "pool_ready": "Sandboxes kept ready.",
 }
