@@ -142,8 +142,8 @@ async def test_those_that_have_ended_are_told_of_in_pages(deployed: Store) -> No
         ("SELECT count(*) FROM invocations WHERE owner = 'a' AND state != 'done'", "ix_invocations_open"),
         ("SELECT * FROM invocations WHERE state != 'done' AND server != 'a'", "ix_invocations_open"),
         (
-            "SELECT seq FROM invocations WHERE owner = 'a' AND function_id = 'f' AND accepted = 0 ORDER BY seq DESC",
-            "ix_invocations_awaited",
+            "SELECT seq FROM invocations WHERE owner = 'a' AND function_id = 'f' AND accepted IS 0 ORDER BY seq DESC",
+            "ix_invocations_accepted",
         ),
     ],
 )

@@ -89,8 +89,7 @@ class Invocations(Records):
         for owner, revision, invocation in ended:
             self._insert(transaction, owner, invocation, revision, accepted=False)
         for owner, function in {(owner, invocation.function) for owner, _, invocation in ended}:
-            # In so many words, as below.
-            mine = and_(_of(owner, function), invocations.c.accepted == literal_column("0"))
+            mine = and_(_of(owner, function), invocations.c.accepted.is_(False))
             last = select(invocations.c.seq).where(mine).order_by(invocations.c.seq.desc()).offset(most).limit(1)
             transaction.execute(delete(invocations).where(mine, invocations.c.seq <= last.scalar_subquery()))
         for owner in {owner for owner, _, _ in ended}:

@@ -24,7 +24,7 @@ invocations = Table(
     Column("body", Json, nullable=False),
     UniqueConstraint("owner", "id"),
     Index("ix_invocations_function", "owner", "function_id", "seq"),
-    # With all that is asked of those that are open, or SQLite would look through the index above.
+    # With all that is asked of those that are open, or SQLite would look through another index.
     Index(
         "ix_invocations_open",
         "owner",
@@ -34,7 +34,7 @@ invocations = Table(
         "server",
         sqlite_where=sql("state != 'done'"),
     ),
-    Index("ix_invocations_awaited", "owner", "function_id", "seq", sqlite_where=sql("accepted = 0")),
+    Index("ix_invocations_accepted", "owner", "function_id", "accepted", "seq"),
 )
 
 # Until it has ended.
