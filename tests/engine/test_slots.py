@@ -60,11 +60,18 @@ async def test_what_one_owner_cannot_have_another_gets_at_once() -> None:
         assert asked.got == ["a", "a", "a", "b", "a"]
 
 
-async def test_who_has_fewer_comes_first_and_then_who_has_waited_longer() -> None:
+async def test_who_has_fewer_comes_first() -> None:
     async with asking(4) as asked:
         await asked.ask("a", "a", "a", "b", "b", "a", "c", "b")
         await asked.give("a", "a", "a", "b")
         assert asked.got[4:] == ["c", "b", "a", "b"]
+
+
+async def test_owners_with_as_many_take_turns() -> None:
+    async with asking(1) as asked:
+        await asked.ask("a", "a", "a", "b", "b", "c")
+        await asked.give("a", "a", "b", "c", "a")
+        assert asked.got == ["a", "a", "b", "c", "a", "b"]
 
 
 async def test_who_goes_away_while_it_waits_takes_no_place() -> None:

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, deque
 
 import anyio
 
 from .paused import Paused
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    owner: str
-    served: anyio.Event = field(default_factory=anyio.Event)
-
-
 class Slots:
-    """All the places of executions that run.
+    """Places, such as those of all executions that run.
 
     An owner has three quarters of them at the most, so that there is one soon for everybody else. Of those that wait
-    an owner with fewer comes first, and then whoever has waited longer.
+    an owner with fewer comes first, and then owners take turns.
     """
 
     def __init__(self, most: int) -> None:
         self.running = 0
         self._most, self._share = most, -(-most * 3 // 4)
         self._running_of: Counter[str] = Counter()
-        self._waiting: list[_Waiting] = []
+        self._waiting: dict[str, deque[anyio.Event]] = {}  # the owner whose turn is next is the first
 
     async def take(self, owner: str) -> None:
         """Wait for a place."""
         if self._may(owner):
             return self._count(owner)
-        waiting = _Waiting(owner)
-        self._waiting.append(waiting)
+        served = anyio.Event()
+        self._waiting.setdefault(owner, deque()).append(served)
         try:
-            await waiting.served.wait()
+            await served.wait()
         except BaseException:
-            if waiting.served.is_set():
+            if served.is_set():
                 self.give(owner)
             else:
-                self._waiting.remove(waiting)
+                self._leave(owner, served)
             raise
 
     def give(self, owner: str) -> None:
@@ -50,10 +43,12 @@ class Slots:
         self._running_of[owner] -= 1
         if not self._running_of[owner]:
             del self._running_of[owner]
-        while (waiting := self._next()) is not None:
-            self._waiting.remove(waiting)
-            self._count(waiting.owner)
-            waiting.served.set()
+        while (next_owner := self._next()) is not None:
+            line = self._waiting.pop(next_owner)
+            self._count(next_owner)
+            line.popleft().set()
+            if line:
+                self._waiting[next_owner] = line
 
     def _may(self, owner: str) -> bool:
         return self.running < self._most and self._running_of[owner] < self._share
@@ -62,9 +57,14 @@ class Slots:
         self.running += 1
         self._running_of[owner] += 1
 
-    def _next(self) -> _Waiting | None:
-        able = (each for each in self._waiting if self._may(each.owner))
-        return min(able, key=lambda each: self._running_of[each.owner], default=None)
+    def _leave(self, owner: str, served: anyio.Event) -> None:
+        self._waiting[owner].remove(served)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _next(self) -> str | None:
+        able = (owner for owner in self._waiting if self._may(owner))
+        return min(able, key=lambda owner: self._running_of[owner], default=None)
 
 
 class Slot:
