@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Self
@@ -69,7 +69,7 @@ class Zip:
             return _files(self._archive)
 
 
-async def zipped(files: Iterable[NewFile]) -> AsyncIterator[bytes]:
+async def zipped(files: Iterable[NewFile]) -> AsyncGenerator[bytes]:
     """Files as a zip, piece by piece while they are read; the same bytes for the same files."""
     pieces = _Pieces()
     with zipfile.ZipFile(pieces, "w") as archive:
