@@ -15,7 +15,8 @@ from anyio.abc import TaskGroup
 from insitu.engine.session import Session, SessionSpec
 from insitu.errors import SandboxFailed
 from insitu.guest import protocol
-from insitu.isolation.process.sandbox import ProcessSandbox, send_all
+from insitu.isolation.process.conversation import send_all
+from insitu.isolation.process.sandbox import ProcessSandbox
 from insitu.isolation.process.spawner import Ended, Spawner
 from insitu.types import Limits
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from insitu.engine import Engine
-from insitu.isolation.process.cgroup import Group, Hierarchy, Tree, find_hierarchies
+from insitu.isolation.process.cgroup import Group, Tree
 from insitu.isolation.process.doctor import check_cgroups
+from insitu.isolation.process.hierarchies import Hierarchy, find_hierarchies
 from insitu.types import GIB, MIB, Limits
 
 V2_MOUNT = "29 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"

@@ -1,19 +1,18 @@
 """Runs cells: what a Jupyter kernel would do with each, in one place."""
 
 from __future__ import annotations
-import __future__
 
-import ast
 import builtins
 import contextlib
 import inspect
-import linecache
 import os
 import sys
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from . import display, plots, stdin, tracebacks, warm
+from .compiling import COROUTINE, Compiler, Rewriter
+from .failures import CellError, describe
 from .history import History, cell_name
 from .interrupts import Interrupts
 from .plain import Plain
@@ -22,33 +21,15 @@ if TYPE_CHECKING:
     from .display import Bundle
     from .loop import CellLoop
 
-_MOST_VALUE = 4096
-_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_COROUTINE = 0x80
-_FUTURES = 0
-for _name in __future__.all_feature_names:
-    _FUTURES |= getattr(__future__, _name).compiler_flag
-_compile, _eval, _getpid, _exit = compile, eval, os.getpid, os._exit
+_eval, _getpid, _exit = eval, os.getpid, os._exit
 
 
-class CellError(NamedTuple):
-    """What ended a cell early."""
-
-    name: str
-    value: str
-    traceback: str
-    exit_code: int | None = None
-
-
-class Provider(Protocol):
+class Provider(Rewriter, Protocol):
     """Where transformation of source, magics and formatters come from."""
 
     inputs: list[str]
     outputs: dict[int, Any]
 
-    def rewrite(self, source: str) -> str: ...
-    def transform(self, source: str) -> str: ...
-    def tree(self, tree: ast.Module) -> ast.Module: ...
     def bundle(self, value: Any) -> Bundle: ...
     def before(self, number: int, source: str) -> None: ...
     def after(self) -> None: ...
@@ -71,8 +52,8 @@ class Shell:
         self._history: History | None = None
         self._loop: CellLoop | None = None
         self._interrupts = Interrupts(lambda: self._loop is not None and self._loop.cancel())
+        self._compiler = Compiler()
         self._number = 0
-        self._futures = 0
         self._pid = 0
 
     def prepare(
@@ -98,7 +79,8 @@ class Shell:
         self.namespace.clear()
         self.namespace.update(names)
         history.clear()
-        self._number = self._futures = 0
+        self._compiler.forget()
+        self._number = 0
 
     def install_signal_handler(self) -> None:
         """Let SIGINT interrupt the running cell; between two cells it does nothing."""
@@ -171,7 +153,7 @@ class Shell:
                 history.add_output(number, value)
                 display.emit(data, main=True)
         except BaseException as error:
-            _show_figures_despite(error)
+            plots.flush_despite(error)
             raise
         else:
             plots.flush()
@@ -183,10 +165,8 @@ class Shell:
         return self._evaluate(provider, source, f"<cell {self._number}, magic>")
 
     def _evaluate(self, provider: Provider, source: str, name: str) -> Any:
-        tree, source = self._parse(provider, source, name)
-        _remember(name, source)
-        codes = self._compile(provider.tree(tree), source, name)
-        if any(code.co_flags & _COROUTINE for code in codes):
+        codes = self._compiler.compile(provider, source, name)
+        if any(code.co_flags & COROUTINE for code in codes):
             return self._cell_loop().run(codes, self.namespace)
         value = None
         for code in codes:
@@ -200,35 +180,8 @@ class Shell:
             self._loop = CellLoop()
         return self._loop
 
-    def _parse(self, provider: Provider, source: str, name: str) -> tuple[ast.Module, str]:
-        source = provider.rewrite(source)
-        flags = ast.PyCF_ONLY_AST | _AWAIT | self._futures
-        try:
-            return _compile(source, name, "exec", flags, True), source
-        except SyntaxError as error:
-            _remember(name, source)
-            failed = error
-        # Only what is no Python can be a magic, so that ordinary cells don't pay for the search.
-        transformed = provider.transform(source)
-        if transformed == source:
-            raise failed
-        return _compile(transformed, name, "exec", flags, True), transformed
-
-    def _compile(self, tree: ast.Module, source: str, name: str) -> list[CodeType]:
-        codes: list[CodeType] = []
-        last = tree.body[-1] if tree.body else None
-        result = last if isinstance(last, ast.Expr) and not _is_silenced(last, source) else None
-        if result is not None:
-            tree.body.pop()
-        if tree.body:
-            codes.append(_compile(tree, name, "exec", _AWAIT | self._futures, True))
-            self._futures |= codes[0].co_flags & _FUTURES
-        if result is not None:
-            codes.append(_compile(ast.Expression(result.value), name, "eval", _AWAIT | self._futures, True))
-        return codes
-
     def _emit(self, data: Bundle, main: bool) -> None:
-        _flush()
+        flush()
         if _getpid() == self._pid:
             self._interrupts.shield(self.publish, data, main)
         else:  # a child of the code's own has no way to the host but its streams
@@ -236,7 +189,7 @@ class Shell:
 
     def _failure(self, error: BaseException) -> CellError:
         try:
-            described: CellError = self._interrupts.guard(_describe, error)
+            described: CellError = self._interrupts.guard(describe, error)
         except BaseException:
             return CellError(tracebacks.name_of(type(error)), "", "")
         return described
@@ -244,7 +197,7 @@ class Shell:
     def _settle(self) -> None:
         try:
             self._interrupts.end()
-            _flush()
+            flush()
         except BaseException:  # the code has broken its own streams or handlers
             pass
 
@@ -270,47 +223,6 @@ def _new_main() -> ModuleType:
     return module
 
 
-def _remember(name: str, source: str) -> None:
-    """Let tracebacks and `inspect` find the source of a cell."""
-    linecache.cache[name] = (len(source), None, [f"{line}\n" for line in source.split("\n")], name)
-
-
-def _is_silenced(last: ast.Expr, source: str) -> bool:
-    """Whether a semicolon follows the last expression."""
-    if ";" not in source or last.end_lineno is None or last.end_col_offset is None:
-        return False
-    line = source.split("\n")[last.end_lineno - 1].encode("utf-8", "surrogatepass")
-    return line[last.end_col_offset :].lstrip().startswith(b";")
-
-
-def _show_figures_despite(error: BaseException) -> None:
-    if isinstance(error, KeyboardInterrupt):
-        plots.discard()  # there is a grace to be kept
-        return
-    try:
-        plots.flush()
-    except Exception:
-        pass
-
-
-def _describe(error: BaseException) -> CellError:
-    # First, as the code's own __str__ can be interrupted here; Python's traceback module would hide that.
-    value = tracebacks.clip(tracebacks.message_of(error), _MOST_VALUE)
-    text = tracebacks.render(error)
-    exit_code = _exit_code(error) if isinstance(error, SystemExit) else None
-    return CellError(tracebacks.name_of(type(error)), value, text, exit_code)
-
-
-def _exit_code(error: SystemExit) -> int:
-    code = error.code
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return int(code) if -(2**31) <= code < 2**31 else 255
-    sys.stderr.write(tracebacks.clean(f"{code}\n"))
-    return 1
-
-
 def _leave_child(error: CellError | None) -> None:
     """End a process that the code forked and let run out of its cell: the host is the parent's to talk to."""
     code = 0
@@ -319,12 +231,13 @@ def _leave_child(error: CellError | None) -> None:
             code = 1 if error.exit_code is None else error.exit_code
             if error.exit_code is None:
                 sys.stderr.write(error.traceback)
-        _flush()
+        flush()
     finally:
         _exit(code & 0xFF)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what code has printed."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # user code may have closed or replaced it
             stream.flush()

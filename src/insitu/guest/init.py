@@ -13,6 +13,7 @@ import socket
 from typing import Any
 
 from . import agent, linux, lockdown, packets
+from .plan import Plan
 
 
 def main() -> None:
@@ -104,9 +105,7 @@ class Init:
                 os._exit(1)
             wall = lockdown.Wall(request["user"], self._config["landlock_abi"], self._seccomp)
             hidden = self._config["hidden"]
-            plan = agent.Plan(
-                wall, request["agent"], request["disk_bytes"], request["inodes"], request["rlimits"], hidden
-            )
+            plan = Plan(wall, request["agent"], request["disk_bytes"], request["inodes"], request["rlimits"], hidden)
             agent.main(plan, socket.socket(fileno=channel), gate, cgroups)
         except BaseException as error:
             os.write(2, f"a sandbox could not be set up: {error}\n".encode())

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import calls, protocol, values, variables, warm
-from .cells import Shell
+from .cells import Shell, flush
 from .inbox import Inbox
 from .line import Line, Outbox
 from .lockdown import WORKSPACE
@@ -110,7 +110,7 @@ class Interpreter:
     def __init__(self, requests: int, answers: int, shell: Shell) -> None:
         self._inbox = Inbox(requests, _MAX_REQUEST, shell.shield)
         self._outbox = Outbox(answers)
-        self._line = Line(self._inbox, self._outbox, shell.shield, _flush)
+        self._line = Line(self._inbox, self._outbox, shell.shield, flush)
         self._shell = shell
         self._functions = calls.Functions()
         self._tools: Tools | None = None
@@ -146,7 +146,7 @@ class Interpreter:
             self._publish(self._within_budget(data, main), main)
 
     def _publish(self, frame: bytes, main: bool) -> None:
-        _flush()
+        flush()
         if main:
             self._main = frame
             return  # it goes out with the last frame
@@ -173,7 +173,7 @@ class Interpreter:
         with _environment(request["env_vars"]):
             error = self._run(request, tail)
         self._take_back()
-        _flush()
+        flush()
         body: dict[str, Any] = {
             "error": error._asdict() if error else None,
             "truncated": self._truncated,
@@ -238,9 +238,3 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # user code may have closed or replaced it
-            stream.flush()

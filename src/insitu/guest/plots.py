@@ -38,8 +38,18 @@ def flush() -> None:
         figures.show()
 
 
-def discard() -> None:
-    """Close the figures that are still open."""
+def flush_despite(error: BaseException) -> None:
+    """Show what a cell has drawn before it failed."""
+    if isinstance(error, KeyboardInterrupt):
+        _discard()  # there is a grace to be kept
+        return
+    try:
+        flush()
+    except Exception:
+        pass
+
+
+def _discard() -> None:
     if _any_open():
         sys.modules["matplotlib._pylab_helpers"].Gcf.destroy_all()
 

@@ -8,7 +8,7 @@ import sys
 from .lockdown import HOME, WORKSPACE
 
 # A fork must have one thread; and what is started later would make one for each processor of the host.
-ONE_THREAD = {
+_ONE_THREAD = {
     "BLIS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
@@ -36,4 +36,17 @@ _PLACES = {
 def for_user() -> dict[str, str]:
     """All of them; the environment's own Python comes first on the search path."""
     folders = dict.fromkeys([os.path.dirname(sys.executable), "/usr/bin", "/bin"])
-    return {**ONE_THREAD, **_PLACES, "PATH": ":".join(filter(None, folders))}
+    return {**_ONE_THREAD, **_PLACES, "PATH": ":".join(filter(None, folders))}
+
+
+def for_zygote() -> dict[str, str]:
+    """Those that an environment's packages find when they are imported."""
+    return {
+        **_ONE_THREAD,
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",
+        "MPLCONFIGDIR": "/tmp/.matplotlib",
+        "IPYTHONDIR": "/tmp/.ipython",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a thread that would not survive the fork
+    }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..platforms import NO_LINUX, USE_A_SERVER
+from .attempts import in_namespaces, nothing, report_of
 
 if TYPE_CHECKING:
     from .layers import Wall
@@ -76,7 +77,7 @@ def _check_user_namespace(wall: Wall) -> Check:
     from .layers import explain_refusal
 
     needed = "sandboxes have users, and so rights, of their own"
-    if (refusal := _in_namespaces(wall, 0, _nothing)) is None:
+    if (refusal := in_namespaces(wall, 0, nothing)) is None:
         return Check("user namespace", "ok", "can be made, and its users mapped", needed)
     return Check("user namespace", "fail", refusal, needed, explain_refusal(refusal).hint or "")
 
@@ -92,7 +93,7 @@ def _check_namespaces(wall: Wall) -> Iterator[Check]:
         ("uts", linux.CLONE_NEWUTS, "sandboxes do not see this machine's name"),
         ("cgroup", linux.CLONE_NEWCGROUP, "sandboxes do not see their place among the control groups"),
     ):
-        refusal = _in_namespaces(wall, flag, _nothing)
+        refusal = in_namespaces(wall, flag, nothing)
         mend = f"use a kernel with CONFIG_{name.upper()}_NS, or a container that allows it" if refusal else ""
         yield Check(f"{name} namespace", "fail" if refusal else "ok", refusal or "can be made", needed, mend)
 
@@ -107,7 +108,7 @@ def _check_mounts(wall: Wall) -> Check:
         os.mkdir(f"{_MOUNT_POINT}/usr")
         linux.attach_tree(tree, f"{_MOUNT_POINT}/usr")
 
-    refusal = _in_namespaces(wall, linux.CLONE_NEWNS, mount)
+    refusal = in_namespaces(wall, linux.CLONE_NEWNS, mount)
     mend = "use Linux 5.12 or later; in a container, allow mount, open_tree, move_mount and mount_setattr"
     needed = "sandboxes have a file system of their own (tmpfs, mount_setattr)"
     return Check("mounts", "fail" if refusal else "ok", refusal or "can be made", needed, mend if refusal else "")
@@ -124,13 +125,13 @@ def _check_proc(wall: Wall) -> Check:
         # The supervisor is root, and puts a /proc that nothing masks in sight; the kernel then allows another.
         linux.unshare(linux.CLONE_NEWNS)
         mount()
-        if refusal := _in_namespaces(wall, linux.CLONE_NEWNS | linux.CLONE_NEWPID, mount):
+        if refusal := in_namespaces(wall, linux.CLONE_NEWNS | linux.CLONE_NEWPID, mount):
             raise OSError(refusal)
 
     if wall.root:
-        refusal = _report_of(os.fork, mount_below_a_whole_one)
+        refusal = report_of(os.fork, mount_below_a_whole_one)
     else:
-        refusal = _in_namespaces(wall, linux.CLONE_NEWNS | linux.CLONE_NEWPID, mount)
+        refusal = in_namespaces(wall, linux.CLONE_NEWNS | linux.CLONE_NEWPID, mount)
     mend = "in a container, unmask /proc: --security-opt systempaths=unconfined (Docker), unmask=ALL (Podman)"
     needed = "sandboxes see their own processes"
     return Check("/proc", "fail" if refusal else "ok", refusal or "can be mounted", needed, mend if refusal else "")
@@ -155,7 +156,7 @@ def _check_seccomp(wall: Wall) -> Check:
     if not wall.seccomp:
         mend = "use an x86_64 or aarch64 machine"
         return Check("seccomp", "fail", f"no filter for {platform.machine()}", needed, mend + _DEGRADED)
-    if refusal := _report_of(os.fork, install):
+    if refusal := report_of(os.fork, install):
         return Check("seccomp", "fail", refusal, needed, "use a kernel with CONFIG_SECCOMP_FILTER")
     return Check("seccomp", "ok", f"allow-list for {platform.machine()}", needed)
 
@@ -175,7 +176,7 @@ def _check_core_dumps() -> Check:
 
 def check_cgroups(root: Path = Path("/")) -> Iterator[Check]:
     """Look for each controller of control groups; ``root`` is what to put before every path."""
-    from .cgroup import find_hierarchies, obstacle
+    from .hierarchies import find_hierarchies, obstacle
 
     own = root / "proc/self"
     hierarchies = find_hierarchies((own / "mountinfo").read_text("utf-8"), (own / "cgroup").read_text("utf-8"), root)
@@ -199,70 +200,3 @@ def _delegate(version: int) -> str:
         return "run as root"
     user = "" if os.geteuid() == 0 else "--user "
     return f"give the server a group of its own: systemd-run {user}--scope -p Delegate=yes insitu serve"
-
-
-def _nothing() -> None:
-    pass
-
-
-def _in_namespaces(wall: Wall, flags: int, action: Callable[[], None]) -> str | None:
-    """Do something in a new user namespace and those of ``flags``; returns what the kernel refused."""
-    from ...guest import linux
-
-    mapped_r, mapped_w = os.pipe()
-
-    def act() -> None:
-        os.close(mapped_w)
-        if os.read(mapped_r, 1):
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
-            action()
-
-    def let_go(pid: int) -> None:
-        if not wall.root:
-            Path(f"/proc/{pid}/setgroups").write_text("deny", "ascii")
-        linux.write_id_maps(pid, wall.uids, wall.gids)
-        os.write(mapped_w, b"1")
-
-    try:
-        return _report_of(lambda: linux.clone(linux.CLONE_NEWUSER | flags), act, let_go)
-    finally:
-        os.close(mapped_r)
-        with suppress(OSError):
-            os.close(mapped_w)
-
-
-def _report_of(
-    fork: Callable[[], int], action: Callable[[], None], let_go: Callable[[int], None] | None = None
-) -> str | None:
-    """Do something in a child process; returns how it failed."""
-    told_r, told_w = os.pipe()
-    refusal = ""
-    try:
-        pid = fork()
-    except OSError as error:
-        os.close(told_w)
-        os.close(told_r)
-        return str(error)
-    if pid == 0:
-        _tell(action, told_w)
-    os.close(told_w)
-    try:
-        if let_go:
-            let_go(pid)
-    except OSError as error:
-        refusal = str(error)
-        os.kill(pid, 9)
-    with os.fdopen(told_r, "rb") as told:
-        said = told.read().decode(errors="replace")
-    _, status = os.waitpid(pid, 0)
-    return refusal or said or (f"the attempt ended with status {status}" if status else None)
-
-
-def _tell(action: Callable[[], None], told: int) -> None:
-    try:
-        action()
-    except BaseException as error:
-        os.write(told, f"{error}".encode())
-    finally:
-        os._exit(0)

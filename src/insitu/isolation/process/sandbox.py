@@ -16,13 +16,13 @@ import anyio
 from ...errors import SandboxFailed
 from ...guest import protocol
 from ...types import MIB, Limits
-from ..base import AgentRefused, Interpreter, Sandbox
+from ..base import Interpreter, Sandbox
 from .cgroup import Group
+from .conversation import Conversation, send_all
 from .spawner import Ended, Spawner
 
-_MAX_REPLY = 2 * MIB
-_AGENT_TIMEOUT_S = 30.0
-_MOST_SAID = 1000
+_MOST_GREETING = 2 * MIB
+_START_TIMEOUT_S = 30.0
 _PIPE_BYTES = 1 << 18
 
 
@@ -60,12 +60,9 @@ class ProcessSandbox(Sandbox):
         self._spawner = spawner
         self._cgroup = cgroup
         self._on_close = on_close
-        self._lock = anyio.Lock(fast_acquire=True)
         self._closing = anyio.Lock()
-        self._decoder = protocol.Decoder(_MAX_REPLY)
-        self._agent: socket.socket | None = None
+        self._agent = Conversation(lambda: send_signal(self._pidfd, signal.SIGKILL))
         self._pidfd = -1
-        self._number = 0
         self._cpu_before = 0.0
         self.first: Interpreter | None = None
 
@@ -78,7 +75,7 @@ class ProcessSandbox(Sandbox):
                 agent, end = socket.socketpair()
                 far.callback(end.close)
                 agent.setblocking(False)
-                self._agent = agent
+                self._agent.begin(agent)
                 members = self._open_members(far)
                 self._pidfd = await self._spawner.make_sandbox(request, [end.fileno(), gate_w, *members])
             self.first = await self._fork(gate_r)
@@ -133,8 +130,8 @@ class ProcessSandbox(Sandbox):
             raise SandboxFailed(f"the sandbox's interpreter did not start: {error}") from error
 
     async def _hear_ready(self, interpreter: Interpreter) -> None:
-        decoder = protocol.Decoder(_MAX_REPLY)
-        with anyio.fail_after(_AGENT_TIMEOUT_S):
+        decoder = protocol.Decoder(_MOST_GREETING)
+        with anyio.fail_after(_START_TIMEOUT_S):
             while True:
                 await anyio.wait_readable(interpreter.answers)
                 data = os.read(interpreter.answers, 1 << 16)
@@ -149,34 +146,7 @@ class ProcessSandbox(Sandbox):
     async def request(
         self, do: str, tail: bytes = b"", *, descriptors: Sequence[int] = (), **arguments: Any
     ) -> tuple[dict[str, Any], bytes]:
-        self._number += 1
-        number = self._number
-        frame = protocol.json_frame(protocol.REQUEST, {"id": number, "do": do, **arguments}, tail)
-        async with self._lock:
-            try:
-                # A frame that was cut short would garble all that follow: once begun, it is finished.
-                with anyio.fail_after(_AGENT_TIMEOUT_S, shield=True):
-                    return await self._converse(number, frame, descriptors)
-            except (OSError, TimeoutError, protocol.ProtocolError) as error:
-                # Nobody knows where in a frame the two now stand: the sandbox is given up.
-                send_signal(self._pidfd, signal.SIGKILL)
-                why = str(error) or f"no answer within {_AGENT_TIMEOUT_S:g} s"
-                raise SandboxFailed(f"the sandbox's agent does not answer: {why}") from error
-
-    async def _converse(self, number: int, frame: bytes, descriptors: Sequence[int]) -> tuple[dict[str, Any], bytes]:
-        if self._agent is None:
-            raise SandboxFailed("the sandbox is closed")
-        if descriptors:
-            await _send_descriptors(self._agent, frame[:1], descriptors)
-            frame = frame[1:]
-        await send_all(self._agent.fileno(), frame)
-        while True:
-            await anyio.wait_readable(self._agent)
-            data = self._agent.recv(1 << 18)
-            if not data:
-                raise SandboxFailed("the sandbox's agent is gone")
-            if frames := list(self._decoder.feed(data)):
-                return _reply(frames, number)
+        return await self._agent.request(do, tail, descriptors, arguments)
 
     def oom_kills(self) -> int:
         return self._cgroup.oom_kills() if self._cgroup else 0
@@ -194,7 +164,7 @@ class ProcessSandbox(Sandbox):
 
     @property
     def alive(self) -> bool:
-        return self._agent is not None and self._pidfd >= 0 and not is_dead(self._pidfd)
+        return self._agent.begun and self._pidfd >= 0 and not is_dead(self._pidfd)
 
     async def wait_dead(self) -> None:
         if self._pidfd < 0:
@@ -216,10 +186,7 @@ class ProcessSandbox(Sandbox):
             # Its death wakes whoever waits for an answer; only then is the socket nobody's.
             send_signal(self._pidfd, signal.SIGKILL)
             await self.wait_dead()
-        async with self._lock:
-            if self._agent is not None:
-                self._agent.close()
-                self._agent = None
+        await self._agent.end()
         await self._remove_cgroup()
         if self._pidfd >= 0:
             os.close(self._pidfd)
@@ -250,38 +217,6 @@ def _layers(payload: bytes) -> Mapping[str, str]:
     if not isinstance(layers, dict) or not all(isinstance(said, str) for said in layers.values()):
         raise protocol.ProtocolError("its layers are no words")
     return layers
-
-
-def _reply(frames: Sequence[protocol.Frame], number: int) -> tuple[dict[str, Any], bytes]:
-    """The one answer to the request that was made."""
-    kind, payload = frames[0]
-    body, tail = protocol.parse_json(payload)
-    if len(frames) > 1 or body.get("id") != number or kind not in (protocol.REPLY, protocol.REFUSED):
-        raise protocol.ProtocolError("it answers what was not asked")
-    if protocol.is_deep(body):
-        raise protocol.ProtocolError("its answer is nested too deep")
-    if kind == protocol.REFUSED:
-        raise AgentRefused(str(body.get("errno"))[:_MOST_SAID], str(body.get("message"))[:_MOST_SAID])
-    return body, tail
-
-
-async def _send_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:
-    while True:
-        try:
-            socket.send_fds(sock, [data], list(descriptors))
-            return
-        except BlockingIOError:
-            await anyio.wait_writable(sock)
-
-
-async def send_all(fd: int, data: bytes) -> None:
-    """Send all of it on a socket or a pipe that does not block."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:
-            await anyio.wait_writable(fd)
 
 
 def send_signal(pidfd: int, number: int) -> None:

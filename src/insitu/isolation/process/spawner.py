@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -16,28 +15,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ...errors import InvalidRequest, IsolationUnavailable, SandboxFailed
-from ...guest.variables import ONE_THREAD
+from ...guest.variables import for_zygote
 from ..base import Environment
-from . import packets, rootfs
+from . import packets, pythons, rootfs
 from .layers import Wall, explain_refusal
 
 _SOURCE = Path(__file__).parents[3]
 _GUEST = Path(__file__).parents[2] / "guest"
 _SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from insitu.isolation.process.supervisor import main; main()"
 _GUEST_MAIN = "import sys; sys.path.insert(0, '/run/insitu'); from insitu_guest.{} import main; main()"
-_PROBE = """
-import json, os, sys, sysconfig
-paths = sysconfig.get_paths()
-print(json.dumps({
-    "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}),
-    "paths": [p for p in [*sys.path, paths["stdlib"], paths["platstdlib"], paths["purelib"]] if os.path.isdir(p)],
-    "executable": sys.executable,
-    "real": os.path.realpath(sys.executable),
-    "version": list(sys.version_info[:3]),
-}))
-"""
-# What of an installation prefix is needed; the rest of one such as ~/.local is nobody's business.
-_OF_PREFIX = ("bin", "lib", "lib64", "libexec", "pyvenv.cfg", "conda-meta")
 START_TIMEOUT_S = 120.0
 
 
@@ -71,15 +57,15 @@ class Spawner:
         await self._start_zygote()
 
     async def _launch(self) -> None:
-        probe = await _probe(self.environment)
-        self._executable = probe["executable"]
+        python = await pythons.probe(self.environment)
+        self._executable = python["executable"]
         lifeline, lifeline_theirs = packets.pair()
         control, control_theirs = packets.pair()
         self._lifeline = lifeline
         try:
             with lifeline_theirs, control_theirs:
                 self._process = _popen_supervisor(lifeline_theirs, control_theirs, self._log)
-            await self._greet(control, rootfs.plan(_packages(probe), str(_GUEST)))
+            await self._greet(control, rootfs.plan(pythons.folders_of(python), str(_GUEST)))
         except BaseException:
             control.close()
             raise
@@ -148,7 +134,7 @@ class Spawner:
             argv = [self._executable, "-I", "-X", "utf8", "-c", _GUEST_MAIN.format("zygote")]
             try:
                 with theirs:
-                    request = {"do": "zygote", "argv": argv, "env": _environment()}
+                    request = {"do": "zygote", "argv": argv, "env": for_zygote()}
                     _, pidfd = await self._init.call(request, [theirs.fileno()])
                 os.close(pidfd)
                 self.about = await self._introduce(ours)
@@ -233,46 +219,9 @@ class Ended:
         self.exit_code: int | None = None
 
 
-async def _probe(environment: Environment) -> dict[str, Any]:
-    python = str(environment.python)
-    try:
-        done = await anyio.run_process([python, "-I", "-c", _PROBE], env={"PATH": os.defpath, "LANG": "C.UTF-8"})
-        probe: dict[str, Any] = json.loads(done.stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise InvalidRequest(
-            f"the environment {environment.name!r} has no working Python at {python}: {_why(error)}",
-            hint="name an interpreter, such as --python /path/to/venv/bin/python",
-        ) from error
-    if probe["version"] < [3, 9]:
-        version = ".".join(map(str, probe["version"]))
-        raise InvalidRequest(f"the environment {environment.name!r} has Python {version}; insitu needs 3.9 or later")
-    return probe
-
-
-def _packages(probe: Mapping[str, Any]) -> list[str]:
-    folders = {os.path.dirname(probe["executable"]), os.path.dirname(probe["real"]), *probe["paths"]}
-    for prefix in probe["prefixes"]:
-        if prefix not in ("/", "/usr"):
-            folders |= {f"{prefix}/{name}" for name in _OF_PREFIX}
-    real = {os.path.realpath(path) for path in folders}
-    return sorted(path for path in folders | real if os.path.exists(path))
-
-
 def _member_files(folder: str) -> list[str]:
     name = "tasks" if os.path.exists(f"{folder}/tasks") else "cgroup.procs"
     return [f"{folder}/{name}"]
-
-
-def _environment() -> dict[str, str]:
-    return {
-        **ONE_THREAD,
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-        "MPLCONFIGDIR": "/tmp/.matplotlib",
-        "IPYTHONDIR": "/tmp/.ipython",
-        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a thread that would not survive the fork
-    }
 
 
 def _popen_supervisor(lifeline: socket.socket, control: socket.socket, log: int) -> subprocess.Popen[bytes]:
@@ -294,13 +243,3 @@ def _popen_supervisor(lifeline: socket.socket, control: socket.socket, log: int)
         env={"LANG": "C.UTF-8"},
         cwd="/",
     )
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    if isinstance(error, subprocess.CalledProcessError):
-        said = error.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
-        end = f"exit code {error.returncode}" + (f" and says: {said}" if said else "")
-        return f"asked for its version, it ends with {end}; insitu needs Python 3.9 or later"
-    return "it does not answer as Python does"
