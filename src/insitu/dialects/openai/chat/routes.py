@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,16 +11,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....errors import InsituError
 from ....turn.events import TurnEvent, TurnResult
-from ....turn.guard import TurnFailed
-from ....turn.jobs import Job
+from ....web import turns
 from ....web.encoding import dumps
-from ....web.errors import ServerStopped
 from ....web.openapi import answers_elsewhere
 from ....web.passthrough import PassThrough
 from ....web.service import PlainRoute, Service, key_of, owner_of
-from ....web.sse import EventStream
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
 from ..shapes import Json
@@ -57,7 +53,7 @@ def routes(service: Service) -> APIRouter:
             return await Chat.prepare(service, owner, key_of(request), asked, body_of(request))
 
         chat = await service.while_connected(request.receive, prepare)
-        return await (_stream if asked.stream else _whole)(service, request, chat)
+        return _stream(service, chat) if asked.stream else await _whole(service, request, chat)
 
     return router
 
@@ -70,18 +66,10 @@ def _parsed(content: bytes) -> Any:
 
 
 async def _whole(service: Service, request: Request, chat: Chat) -> Response:
-    def hear(event: TurnEvent) -> None:
-        chat.answer.hear(event)
-
-    async def work() -> TurnResult:
-        return await chat.run(service, hear)
-
     try:
-        result = await service.while_connected(request.receive, work)
-    except TurnFailed as exc:
-        if exc.code_ran:
-            return _not_to_be_repeated(exc.error, request.scope["insitu.request_id"])
-        raise exc.error from None
+        result = await turns.whole(service, request, partial(chat.run, service), chat.answer.hear)
+    except turns.CodeRan as exc:
+        return _not_to_be_repeated(exc.cause, request.scope["insitu.request_id"])
     chat.answer.end(result)
     return json_answer(chat.answer.completion(result))
 
@@ -94,31 +82,10 @@ def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
     return answer
 
 
-async def _stream(service: Service, request: Request, chat: Chat) -> Response:
-    async def work(job: Job) -> None:
-        stream = _Stream(chat, job.log.add)
-        try:
-            stream.end(await chat.run(service, stream.hear))
-        except TurnFailed as exc:
-            job.failure = exc.error
-        except InsituError as exc:
-            job.failure = exc
-
-    job = service.turns.jobs.start(chat.answer.id, chat.turn.owner, work, found=False)
-    return EventStream(service, _follow(job), on_error=_error_event, cut=job.forgotten)
-
-
-async def _follow(job: Job) -> AsyncIterator[bytes]:
-    try:
-        async with aclosing(job.read()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        if job.failure is not None:
-            raise job.failure
-        if job.cancelled_by_server:
-            raise ServerStopped
-    finally:
-        job.cancel()
+def _stream(service: Service, chat: Chat) -> Response:
+    run = partial(chat.run, service)
+    teller = partial(_Stream, chat)
+    return turns.stream(service, chat.answer.id, chat.turn.owner, run, teller, on_error=_error_event)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:
@@ -140,7 +107,7 @@ class _Stream:
         if (delta := self._answer.hear(event)) is not None:
             self._chunk([_choice(delta)])
 
-    def end(self, result: TurnResult) -> None:
+    async def end(self, result: TurnResult) -> None:
         """Send the end."""
         self._begin()
         for delta in self._answer.end(result):

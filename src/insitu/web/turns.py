@@ -1,0 +1,108 @@
+"""The answers of turns: made while the client waits, or streamed to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Protocol
+
+from starlette.requests import Request
+
+from ..errors import InsituError
+from ..turn.events import TurnEvent, TurnResult
+from ..turn.guard import TurnFailed
+from ..turn.jobs import Job
+from .errors import ServerStopped
+from .service import Service
+from .sse import KEEP_ALIVE, EventStream
+
+# Runs a turn, whose events it is told to give to somebody.
+Run = Callable[[Callable[[TurnEvent], None]], Awaitable[TurnResult]]
+
+
+class Teller(Protocol):
+    """Writes what happens in a turn as the parts of a stream."""
+
+    def hear(self, event: TurnEvent) -> None:
+        """Send what there is to tell of an event."""
+
+    async def end(self, result: TurnResult) -> None:
+        """Send the end."""
+
+
+class CodeRan(InsituError):
+    """Raised when a turn failed after code had run: clients that send it again would have it run again."""
+
+    code = "turn_failed"
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(
+            cause.message if isinstance(cause, InsituError) else "something went wrong in the server",
+            hint="code has run already, and would run again if this were sent again",
+        )
+        self.cause = cause
+
+
+async def whole(service: Service, request: Request, run: Run, hear: Callable[[TurnEvent], object]) -> TurnResult:
+    """Run a turn to its end while its client waits.
+
+    Raises:
+        CodeRan: if it failed after code had run.
+        InsituError: if it failed before.
+    """
+
+    def tell(event: TurnEvent) -> None:
+        hear(event)
+
+    async def work() -> TurnResult:
+        return await run(tell)
+
+    try:
+        return await service.while_connected(request.receive, work)
+    except TurnFailed as exc:
+        if exc.code_ran:
+            raise CodeRan(exc.error) from exc
+        raise exc.error from None
+
+
+def stream(
+    service: Service,
+    answer_id: str,
+    owner: str,
+    run: Run,
+    make_teller: Callable[[Callable[[bytes], None]], Teller],
+    *,
+    on_error: Callable[[Exception, str], bytes],
+    keep_alive: bytes = KEEP_ALIVE,
+) -> EventStream:
+    """Run a turn, and stream what happens in it; who stops reading ends it.
+
+    Args:
+        make_teller: gets what sends a part of the stream.
+        on_error: an exception and the request's id as the last part.
+    """
+
+    async def work(job: Job) -> None:
+        teller = make_teller(job.log.add)
+        try:
+            await teller.end(await run(teller.hear))
+        except TurnFailed as exc:
+            job.failure = exc.error
+        except InsituError as exc:
+            job.failure = exc
+
+    job = service.turns.jobs.start(answer_id, owner, work, found=False)
+    return EventStream(service, _follow(job), on_error=on_error, keep_alive=keep_alive, cut=job.forgotten)
+
+
+async def _follow(job: Job) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(job.read()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        if job.failure is not None:
+            raise job.failure
+        if job.cancelled_by_server:
+            raise ServerStopped
+    finally:
+        job.cancel()
