@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from textwrap import dedent
 from typing import Any
 
+from insitu.engine import Session
 from insitu.functions import Functions, FunctionSpec
 
 OWNER = "ann"
@@ -35,6 +37,20 @@ def spec(code: str, **options: Any) -> FunctionSpec:
 
 
 Deploy = Callable[..., Any]
+
+
+async def until_up(functions: Functions, id: str) -> None:
+    """Wait until an invocation of ``WAIT`` in the background says that it is there."""
+    async with aclosing(functions.events(OWNER, id)) as events:
+        async for kind, data in events:
+            if kind == "stdout":
+                assert data["text"] == "up\n"
+                return
+
+
+async def is_there(session: Session, name: str = "go") -> bool:
+    """Whether a sandbox has a file."""
+    return any(info.path == name for info in await session.files.list())
 
 
 async def deploy(functions: Functions, code: str, name: str = "f", **options: Any) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sqlite3
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -12,7 +14,8 @@ from insitu.errors import InvalidRequest, NotFound, QuotaExceeded
 from insitu.functions import Functions, FunctionSpec, Invocation
 from insitu.store import Store
 from tests.functions.conftest import Opened, held
-from tests.functions.sources import ADD, OWNER, WAIT, deploy, spec
+from tests.functions.sources import ADD, OWNER, WAIT, deploy, spec, until_up
+from tests.support.waiting import eventually
 
 REQUEST = b'{"args":[1],"kwargs":{}}'
 
@@ -79,10 +82,7 @@ async def test_what_waited_when_the_server_stopped_runs_when_it_starts_again(ope
         await deploy(functions, WAIT, concurrency=1)
         running = await functions.submit(OWNER, "f")
         waiting = [await functions.submit(OWNER, "f", ["gone/at/once"]) for _ in range(3)]
-        async for kind, data in functions.events(OWNER, running.id):
-            if kind == "stdout":
-                assert data["text"] == "up\n"
-                break
+        await until_up(functions, running.id)
     async with opened() as functions:
         first = await functions.wait(OWNER, running.id)
         assert (first.outcome, first.error and first.error.value) == ("crashed", "the server stopped while it ran")
@@ -108,9 +108,7 @@ async def test_what_waits_for_a_function_that_is_deleted_is_told_so(functions: F
     await deploy(functions, WAIT, concurrency=1)
     running = await functions.submit(OWNER, "f")
     waiting = await functions.submit(OWNER, "f")
-    async for kind, _ in functions.events(OWNER, running.id):
-        if kind == "stdout":
-            break
+    await until_up(functions, running.id)
     await functions.delete(OWNER, "f")
     told = await functions.invocation(OWNER, waiting.id)
     assert (told.state, told.outcome, told.error and told.error.name) == ("done", "cancelled", "NotFound")
@@ -124,9 +122,7 @@ async def test_a_new_deployment_does_not_take_the_code_from_what_waits(functions
     await functions.deploy(OWNER, "f", _old(), publish=False)
     running = await functions.submit(OWNER, "f", ["go"])
     waiting = await functions.submit(OWNER, "f")
-    async for kind, _ in functions.events(OWNER, running.id):
-        if kind == "stdout":
-            break
+    await until_up(functions, running.id)
     await deploy(functions, "def main(): return 'new'")
     await functions.deploy(OWNER, "f", _old("# another"), publish=False)
     [session] = held(engine)
@@ -141,16 +137,32 @@ async def test_an_argument_that_breaks_the_schema_is_not_accepted(functions: Fun
     assert (await functions.logs(OWNER, "f")).data == []
 
 
-async def test_who_goes_away_while_it_is_accepted_loses_nothing(functions: Functions) -> None:
+async def test_what_is_accepted_while_whoever_asked_goes_away_runs(
+    functions: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await deploy(functions, ADD)
-    accepted = []
-    for moment in range(40):
-        with anyio.move_on_after(moment * 0.0005):
-            accepted.append(await functions.submit(OWNER, "f", [1]))
-    assert accepted
-    # Who was told has lost nothing; of those who were not, some may have been accepted all the same.
-    assert {(await functions.wait(OWNER, each.id)).outcome for each in accepted} == {"ok"}
-    assert {each.outcome for each in (await functions.logs(OWNER, "f")).data} == {"ok"}
+    stored, accepting = functions._kept.invocations, anyio.Event()
+    accept = stored.accept
+
+    async def told(*given: Any) -> None:
+        accepting.set()
+        await accept(*given)
+
+    monkeypatch.setattr(stored, "accept", told)
+    with closing(sqlite3.connect(tmp_path / "data" / "insitu.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(functions.submit, OWNER, "f", [1])
+            await accepting.wait()
+            asking.cancel_scope.cancel()
+            other.execute("ROLLBACK")
+    await eventually(lambda: _has_ended(functions))
+    [ended] = (await functions.logs(OWNER, "f")).data
+    assert ended.outcome == "ok"
+
+
+async def _has_ended(functions: Functions) -> bool:
+    return bool((await functions.logs(OWNER, "f")).data)
 
 
 def _old(more: str = "") -> FunctionSpec:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 import pytest
 
@@ -9,7 +11,8 @@ from insitu.functions import Functions
 from insitu.store import Page
 from insitu.types import Limits
 from tests.functions.conftest import Opened, held
-from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy
+from tests.functions.sources import ADD, COUNT, OWNER, WAIT, deploy, is_there
+from tests.support.waiting import eventually
 
 BAD = {
     "it raises": ("def main(): return 1 / 0", "error", "ZeroDivisionError"),
@@ -89,20 +92,27 @@ async def test_no_more_run_at_once_than_may(functions: Functions, engine: Engine
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(functions.invoke, OWNER, "f")
-        while len(held(engine)) < 2:
-            await anyio.lowlevel.checkpoint()
+        await eventually(lambda: len(held(engine)) == 2)
         with pytest.raises(QuotaExceeded, match="2 invocations of the function 'f' run, and 2 may") as refused:
             await functions.invoke(OWNER, "f")
         assert refused.value.retry_after_s == 1
         for session in held(engine):
-            await _delete_when_there(session.files, "go")
+            await eventually(partial(is_there, session))
+            await session.files.delete("go")
     assert [each.outcome for each in (await functions.logs(OWNER, "f")).data] == ["ok", "ok"]
 
 
-async def test_who_goes_away_interrupts_what_runs(functions: Functions) -> None:
+async def test_who_goes_away_interrupts_what_runs(functions: Functions, engine: Engine) -> None:
     await deploy(functions, WAIT)
-    with anyio.move_on_after(0.2):
-        await functions.invoke(OWNER, "f")
+    async with anyio.create_task_group() as caller:
+        caller.start_soon(functions.invoke, OWNER, "f")
+        await eventually(lambda: bool(held(engine)))
+        [session] = held(engine)
+        await eventually(lambda: is_there(session))
+        assert engine.load["executions"] == 1
+        caller.cancel_scope.cancel()
+    # By itself it would go on for as long as its file is there.
+    await eventually(lambda: engine.load["executions"] == 0 and session.ended is not None)
     [logged] = (await functions.logs(OWNER, "f")).data
     assert (logged.outcome, logged.error and logged.error.name) == ("cancelled", "Cancelled")
 
@@ -117,15 +127,3 @@ async def test_the_log_has_the_last_invocations_and_not_their_results(opened: Op
             await functions.invocation(OWNER, ids[0])
     async with opened() as functions:
         assert len((await functions.logs(OWNER, "f", Page(2))).data) == 2
-
-
-async def _delete_when_there(files: object, name: str) -> None:
-    from insitu.engine import Workspace
-    from insitu.errors import FileMissing
-
-    assert isinstance(files, Workspace)
-    while True:
-        try:
-            return await files.delete(name)
-        except FileMissing:
-            await anyio.lowlevel.checkpoint()
