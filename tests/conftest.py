@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from insitu.engine import Engine
+from insitu.server.memory import give_back_what_is_freed
 from tests.support.guest import SMALL
 from tests.support.model import ScriptedModel
 from tests.support.waiting import wait_until
+
+
+def pytest_configure() -> None:
+    """Let the servers of this process keep no more of their memory than they do in one of their own."""
+    give_back_what_is_freed()
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +27,17 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing that a test starts stores anything in the user's own folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSITU_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test speaks TLS: each client and each command would read all of this machine's certificates, for 20 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        for one in ssl.create_default_context().get_ca_certs(binary_form=True)[:1]:
+            path = tmp_path_factory.mktemp("certificates") / "one.pem"
+            path.write_text(ssl.DER_cert_to_PEM_cert(one), "ascii")
+            patch.setenv("SSL_CERT_FILE", str(path))
         yield
 
 

@@ -12,11 +12,16 @@ import pytest
 
 from tests.support import unprivileged
 
-# The others make no sandboxes, or are too much for one test: the documentation's examples and the benchmarks.
-FOLDERS = tuple(f"tests/{name}" for name in ("cli", "engine", "isolation", "local", "server"))
+# What is done otherwise without privileges: sandboxes, and what commands say of the machine. All else asks for them
+# in the same way, whoever the user is.
+SANDBOXES = (
+    *(f"tests/{name}" for name in ("engine", "isolation", "local")),
+    *(f"tests/cli/test_{name}.py" for name in ("doctor", "run")),
+    "tests/server/test_run.py",
+)
 SHARES: dict[str, tuple[str, ...]] = {
-    "two at a time": (*FOLDERS, "-m", "not serial", "-n", "2"),
-    "alone": (*FOLDERS, "-m", "serial"),
+    "two at a time": (*SANDBOXES, "-m", "not serial", "-n", "2"),
+    "alone": (*SANDBOXES, "-m", "serial"),
     # Without Landlock they are made as root.
     "attacks": ("tests/attacks", "-k", "not (without and landlock)", "-n", "2"),
 }
