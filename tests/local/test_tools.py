@@ -77,5 +77,13 @@ def test_a_run_may_bring_functions_of_its_own(sandbox: insitu.Sandbox) -> None:
     code = "print(tools.third(tools.double(6)))"
     assert sandbox.run(code, client_tools=[third], on_stdout=heard.append).stdout == "4\n"
     assert sandbox.run(code, client_tools=[third]).stdout == "".join(heard) == "4\n"
-    with pytest.raises(InvalidRequest, match="client_tools: there is a tool 'double' already"):
-        sandbox.run(code, client_tools=[double])
+
+
+def test_of_two_of_one_name_it_is_the_one_of_the_run(sandbox: insitu.Sandbox) -> None:
+    def own(number: int) -> int:
+        return number * 20
+
+    own.__name__ = "double"
+    assert sandbox.run("print(tools.double(6))", client_tools=[own]).stdout == "120\n"
+    with pytest.raises(InvalidRequest, match="client_tools: two are called 'double'"):
+        sandbox.run("1", client_tools=[own, double])

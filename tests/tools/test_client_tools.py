@@ -169,12 +169,20 @@ def test_tools_of_the_server_and_of_the_client_go_together(client: httpx2.Client
         assert events.next("finished")["stdout"] == "4\n"
 
 
+def test_of_two_of_one_name_it_is_the_clients(client: httpx2.Client) -> None:
+    own = {"name": "find", "parameters": {"type": "object", "properties": {"place": {"type": "string"}}}}
+    code = "print(tools.find(place='Ulm'), tools.size_of(b'abc'))"
+    with asking(client, code, tools=["*"], client_tools=[own]) as execution:
+        call = execution.events.next("tool_call")
+        execution.answer(call, value="mine")
+        assert execution.events.next("finished")["stdout"] == "mine 3\n"
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"stream": False, "client_tools": [ASK]}, "client_tools: only with stream"),
-        ({"client_tools": [ASK, ASK]}, "client_tools: there is a tool 'ask' already"),
-        ({"client_tools": [{**ASK, "name": "find"}], "tools": ["find"]}, "there is a tool 'find' already"),
+        ({"client_tools": [ASK, ASK]}, "client_tools: two are called 'ask'"),
         ({"client_tools": [{**ASK, "name": "a b"}]}, "client_tools.0.name"),
         ({"client_tools": [{**ASK, "parameters": {"type": "array"}}]}, "it must be 'object'"),
         ({"client_tools": [{**ASK, "parameters": {"properties": 5}}]}, "no JSON schema that can be used"),

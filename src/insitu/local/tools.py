@@ -43,7 +43,7 @@ async def started(
     if names and tools is None:
         raise InvalidRequest("this sandbox has no tools", hint="give it functions: insitu.Sandbox(tools=[…])")
     async with AsyncExitStack() as stack:
-        registry = tools or await stack.enter_async_context(Registry())
+        registry = await stack.enter_async_context(Registry()) if tools is None else tools
         grant = registry.grant(["*"] if names is None else names, [tool_of(function) for function in functions])
         start = engine.start(session, tools=grant.specs, **arguments)
         yield await stack.enter_async_context(registry.answering(start, grant, session.owner))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .base import Bounds as Bounds
 from .base import Tool as Tool
 from .base import client_tool as client_tool
+from .grant import NOTHING as NOTHING
+from .grant import Grant as Grant
 from .python import tool as tool
 from .python import tool_of as tool_of
 from .registry import Registry as Registry

@@ -10,6 +10,7 @@ from typing import Any
 from ..engine import ToolSpec
 from ..types import MIB
 from .arguments import Arguments
+from .places import Place
 from .rates import Rate
 
 
@@ -18,10 +19,10 @@ class Bounds:
     """What each call of a tool may take.
 
     Args:
-        timeout_s: until its answer is there, in seconds.
+        timeout_s: until its answer is there, in seconds; twice as long it may wait for its turn.
         max_bytes: of its result, as JSON.
         rate: how often one key may call it.
-        at_once: calls that run side by side, of all keys together; others wait for them.
+        at_once: calls that run side by side, of all keys together; others wait for them, and keys take turns.
     """
 
     timeout_s: float = 30.0
@@ -51,8 +52,12 @@ class Tool(ABC):
         return ToolSpec(self.name, self.description, self.parameters, prepare=self.arguments)
 
     @abstractmethod
-    async def call(self, arguments: Mapping[str, Any]) -> Any:
-        """What it answers, in JSON's types; whatever it raises is the caller's to hear."""
+    async def call(self, arguments: Mapping[str, Any], place: Place) -> Any:
+        """What it answers, in JSON's types; whatever it raises is the caller's to hear.
+
+        Args:
+            place: the call's, to be kept by what may outlive it.
+        """
 
 
 def client_tool(name: str, description: str, parameters: Mapping[str, Any]) -> ToolSpec:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from ..errors import InsituError, InvalidRequest
 from .base import Tool
 from .config import McpServer
+from .places import Place
 from .results import encoded
 from .serving import Redact
 
@@ -53,7 +54,7 @@ class McpTool(Tool):
         self._connection = connection
         self._listed = listed.name
 
-    async def call(self, arguments: Mapping[str, Any]) -> Any:
+    async def call(self, arguments: Mapping[str, Any], place: Place) -> Any:
         """What the server's tool answers, in JSON's types."""
         result = await self._connection.call(self._listed, arguments)
         try:

@@ -9,11 +9,12 @@ from typing import Any, TypeVar, overload
 
 from ..errors import InvalidRequest
 from ..signatures import Signature
+from ..threads import Threads
 from ..types import MIB
 from .base import Bounds, Tool
+from .places import Place
 from .rates import Rate
 from .results import encoded
-from .threads import Threads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,7 +38,7 @@ class FunctionTool(Tool):
         self._signature = signature
         self._threads = Threads(bounds.at_once)
 
-    async def call(self, arguments: Mapping[str, Any]) -> Any:
+    async def call(self, arguments: Mapping[str, Any], place: Place) -> Any:
         """What the function returns, in JSON's types."""
         args, kwargs = self._signature.bind(arguments)
         if inspect.iscoroutinefunction(inspect.unwrap(self.function)):
@@ -46,7 +47,10 @@ class FunctionTool(Tool):
             except (SystemExit, KeyboardInterrupt) as error:
                 # They would end the event loop.
                 raise RuntimeError(f"it ended by {type(error).__name__}") from error
-        return await self._threads.run(lambda: encoded(self.function(*args, **kwargs), self.bounds.max_bytes))
+        place.keep()  # as long as the thread lives
+        return await self._threads.run(
+            lambda: encoded(self.function(*args, **kwargs), self.bounds.max_bytes), place.give
+        )
 
 
 @overload

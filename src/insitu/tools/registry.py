@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..engine import RunningExecution, ToolFailure
+from ..engine import RunningExecution, ToolFailure, ToolSpec
 from ..errors import EngineClosed, InvalidRequest
 from ..settings import Settings
 from .base import Tool
 from .config import McpServer, read_config
+from .grant import Grant
 from .python import tools_in
 from .serving import Desk, redacting, serve
 
@@ -116,14 +117,15 @@ class Registry:
         """All of them, by name."""
         return [self._desks[name].tool for name in sorted(self._desks)]
 
-    def grant(self, names: Sequence[str]) -> list[Tool]:
-        """The tools of these names; ``*`` is all of them.
+    def grant(self, names: Sequence[str], own: Sequence[Tool | ToolSpec] = ()) -> Grant:
+        """The tools of these names, ``*`` being all of them, and the caller's own; of two of one name the caller's.
 
         Raises:
-            InvalidRequest: if there is no such tool.
+            InvalidRequest: if there is no such tool, or two of the caller's own have the same name.
         """
-        if ALL in names:
-            return self.tools()
+        return Grant.of(self.tools() if ALL in names else self._named(names), own)
+
+    def _named(self, names: Sequence[str]) -> list[Tool]:
         if missing := [name for name in names if name not in self._desks]:
             raise self._missing(missing[0])
         return [self._desks[name].tool for name in dict.fromkeys(names)]
@@ -144,17 +146,26 @@ class Registry:
         known = ", ".join(sorted(self._desks)) or "none"
         return InvalidRequest(f"tools: there is no tool {name!r}; there are: {known[:2000]}")
 
-    def attend(self, running: RunningExecution, granted: Sequence[Tool], owner: str) -> None:
+    @asynccontextmanager
+    async def answering(
+        self, start: AbstractAsyncContextManager[RunningExecution], grant: Grant, owner: str
+    ) -> AsyncIterator[RunningExecution]:
+        """An execution whose calls are answered."""
+        async with start as running:
+            self.attend(running, grant, owner)
+            yield running
+
+    def attend(self, running: RunningExecution, grant: Grant, owner: str) -> None:
         """Answer an execution's calls of these tools until it ends, whether or not somebody reads it.
 
-        Calls of other tools, such as the client's own, are left to others.
+        Calls of the client's own functions are left to the client.
 
         Args:
-            granted: those whose ``spec()`` went to ``Engine.start``.
-            owner: whose calls they are, for the rates.
+            grant: what went to ``Engine.start``.
+            owner: whose calls they are.
         """
         # One that its server has no more since it was granted fails by its own word, and not in silence.
-        desks = {tool.name: self._desks.get(tool.name) or Desk(tool, self._redact) for tool in granted}
+        desks = {tool.name: self._desks.get(tool.name) or Desk(tool, self._redact) for tool in grant.tools}
         if not desks:
             return
         if self._tasks is None:

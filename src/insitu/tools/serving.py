@@ -12,10 +12,13 @@ from ..engine import RunningExecution, ToolFailure
 from ..errors import InsituError, NotFound
 from ..guest.values import NotEncodable
 from .base import Tool
+from .places import NoPlace, Place, Places
 from .rates import Gauge
 
 _log = logging.getLogger("insitu.tools")
 _LONGEST_MESSAGE = 2000
+# How long a call waits for a place, in time-outs: all that run now have ended by then, or been given up.
+_WAITS = 2
 
 # Takes out of a message what must not leave the host.
 Redact = Callable[[str], str]
@@ -27,7 +30,7 @@ class Desk:
     def __init__(self, tool: Tool, redact: Redact) -> None:
         self.tool = tool
         self._redact = redact
-        self._places = anyio.Semaphore(tool.bounds.at_once)
+        self._places = Places(tool.bounds.at_once, _WAITS * tool.bounds.timeout_s)
         self._gauge = Gauge(tool.bounds.rate) if tool.bounds.rate else None
 
     async def answer(self, arguments: Mapping[str, Any], owner: str) -> Any:
@@ -36,15 +39,18 @@ class Desk:
         if self._gauge and bounds.rate and (wait_s := self._gauge.take(owner)):
             allowed = f"{bounds.rate.calls} times in {bounds.rate.seconds:g} s"
             return ToolFailure("RuntimeError", f"{name} may be called {allowed}; again in {wait_s:.2g} s")
-        # By hand, since a tool may raise a TimeoutError of its own.
-        with anyio.move_on_after(bounds.timeout_s):
-            return await self._called(arguments)
+        try:
+            async with self._places.place(owner) as place:
+                # By hand, since a tool may raise a TimeoutError of its own.
+                with anyio.move_on_after(bounds.timeout_s):
+                    return await self._called(arguments, place)
+        except NoPlace as error:
+            return ToolFailure(error.name, f"{name} {error.why}")
         return ToolFailure("TimeoutError", f"{name} did not answer within {bounds.timeout_s:g} s")
 
-    async def _called(self, arguments: Mapping[str, Any]) -> Any:
+    async def _called(self, arguments: Mapping[str, Any], place: Place) -> Any:
         try:
-            async with self._places:
-                return await self.tool.call(arguments)
+            return await self.tool.call(arguments, place)
         except InsituError as error:
             return self._failure("ValueError", error.message)
         except NotEncodable as error:

@@ -171,7 +171,7 @@ class CallRunner:
         tool = undertaken.call.tool
         assert tool is not None
         undertaken.running = running
-        self._registry.attend(running, tool.granted.tools, tool.container.record.owner)
+        self._registry.attend(running, tool.granted, tool.container.record.owner)
         self._step.note()
 
     def _note(self, undertaken: Undertaken, event: Event) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..guest.lockdown import WORKSPACE
+from ..tools import NOTHING, Grant
 from ..types import MIB, EnvironmentInfo, Limits
 from .container import Container
-from .granted import NOTHING, Granted
+from .described import describe
 
 Kind = Literal["python", "shell"]
 
@@ -39,7 +40,7 @@ class ServerTool:
     name: str
     definition: Mapping[str, Any]
     container: Container
-    granted: Granted = NOTHING
+    granted: Grant = NOTHING
 
     @property
     def code_field(self) -> str:
@@ -65,11 +66,11 @@ class ServerTool:
 
 
 def python_tool(
-    container: Container, environment: EnvironmentInfo, taken: Iterable[str], granted: Granted = NOTHING
+    container: Container, environment: EnvironmentInfo, taken: Iterable[str], granted: Grant = NOTHING
 ) -> ServerTool:
     """The tool that runs Python; it takes another name where the client has one of the same."""
     name = _free_name("python", taken)
-    about = _describe_python(environment, container.limits) + granted.description()
+    about = _describe_python(environment, container.limits) + describe(granted)
     return ServerTool("python", name, _definition(name, about, _PYTHON), container, granted)
 
 
@@ -84,7 +85,7 @@ def describe_fenced(environment: EnvironmentInfo, tool: ServerTool) -> str:
     return (
         "You can run Python. Write a block that begins with ```python and ends with ```: it is run as soon as it is "
         "closed, and its output is given back to you. "
-        f"{_describe_python(environment, tool.container.limits)}{tool.granted.description()}"
+        f"{_describe_python(environment, tool.container.limits)}{describe(tool.granted)}"
     )
 
 

@@ -14,13 +14,12 @@ from ..engine import Engine, ToolSpec
 from ..errors import QuotaExceeded, ServerFull
 from ..settings import Settings
 from ..store import Store
-from ..tools import Registry
+from ..tools import NOTHING, Grant, Registry
 from ..tools.registry import ALL
 from ..types import EnvironmentInfo
 from .container import Container
 from .containers import Containers
 from .events import TurnEvent, TurnResult
-from .granted import NOTHING, Granted
 from .held import StepRuns
 from .jobs import Jobs, open_jobs
 from .keeping import keeping
@@ -71,11 +70,11 @@ class Turns:
         """Whether new turns are taken."""
         return not self._stopping
 
-    def python(self, container: Container, taken: Iterable[str], granted: Granted = NOTHING) -> ServerTool:
+    def python(self, container: Container, taken: Iterable[str], granted: Grant = NOTHING) -> ServerTool:
         """The tool that runs Python in a container; ``taken`` are the names of the client's own."""
         return python_tool(container, self._environment, taken, granted)
 
-    def grant(self, names: Sequence[str] | None, functions: Sequence[ToolSpec]) -> Granted:
+    def grant(self, names: Sequence[str] | None, functions: Sequence[ToolSpec]) -> Grant:
         """What code may call; of two of one name it is the client's.
 
         Args:
@@ -89,8 +88,7 @@ class Turns:
             # An operator's default must not make every turn fail when one server of tools is down.
             there = {tool.name for tool in self._registry.tools()}
             names = [name for name in self.settings.turn_tools if name == ALL or name in there]
-        theirs = {function.name for function in functions}
-        return Granted([tool for tool in self._registry.grant(names) if tool.name not in theirs], functions)
+        return self._registry.grant(names, functions)
 
     def shell(self, container: Container, taken: Iterable[str]) -> ServerTool:
         """The tool that runs shell commands in a container."""

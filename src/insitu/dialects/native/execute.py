@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...engine import RunningExecution, Session
+from ...tools import Grant
 from ...types import Execution
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
 from ...web.wire import INLINE_BYTES, json_answer, read_json
-from .granted import Granted
 from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
 
 STREAM = (
@@ -77,7 +77,7 @@ async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
 
 
 def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
-    tools = Granted.read(service, asked)
+    grant = _grant(service, asked)
     start = service.engine.start(
         session,
         asked.code,
@@ -86,13 +86,13 @@ def _in_session(service: Service, asked: SessionExecuteRequest, session: Session
         env_vars=asked.env_vars,
         files=[file.upload() for file in asked.files],
         return_files=asked.return_files,
-        tools=tools.specs,
+        tools=grant.specs,
     )
-    return tools.answering(start, session.owner)
+    return service.tools.answering(start, grant, session.owner)
 
 
 def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
-    tools = Granted.read(service, asked)
+    grant = _grant(service, asked)
     start = service.engine.start(
         None,
         asked.code,
@@ -104,9 +104,13 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
         env_vars=asked.env_vars,
         files=[file.upload() for file in asked.files],
         return_files=asked.return_files,
-        tools=tools.specs,
+        tools=grant.specs,
     )
-    return tools.answering(start, owner)
+    return service.tools.answering(start, grant, owner)
+
+
+def _grant(service: Service, asked: SessionExecuteRequest) -> Grant:
+    return service.tools.grant(asked.tools, [function.spec() for function in asked.client_tools])
 
 
 def _streams_or(model: Any) -> dict[str, Any]:

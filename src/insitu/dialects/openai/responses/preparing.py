@@ -9,9 +9,9 @@ from functools import partial
 from ....errors import NotFound
 from ....guest.lockdown import WORKSPACE
 from ....store import Item, Page
+from ....tools import Grant
 from ....turn.container import Container
 from ....turn.events import MadeFile
-from ....turn.granted import Granted
 from ....turn.request import TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
@@ -137,7 +137,7 @@ def _containers_of(items: Sequence[Item]) -> list[str]:
 
 
 async def _own_tools(
-    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Granted
+    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Grant
 ) -> tuple[dict[str, ServerTool], list[str]]:
     turns, own, notes = service.turns, {}, []
     shared: Container | None = None
