@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from insitu.engine import Engine, Session
-from insitu.errors import FileMissing, NotFound
+from insitu.errors import Conflict, FileMissing, NotFound
 from insitu.functions import Functions, FunctionSpec, Invocation
 from tests.functions.conftest import Opened, held
 from tests.functions.sources import COUNT, OWNER, WAIT, spec
@@ -48,6 +48,23 @@ async def test_of_the_same_deployed_many_times_at_once_there_is_one(functions: F
             tasks.start_soon(deploy)
     assert made == [made[0]] * 8
     assert (await functions.get(OWNER, "f")).versions == (1,)
+
+
+async def test_of_many_that_make_an_alias_at_once_one_does(functions: Functions) -> None:
+    await functions.deploy(OWNER, "f", marked(0))
+    ends: list[str] = []
+
+    async def make() -> None:
+        try:
+            await functions.set_alias(OWNER, "f", "live", 1, new=True)
+            ends.append("made")
+        except Conflict as error:
+            ends.append(error.message)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(make)
+    assert sorted(ends) == ["made", *["the function 'f' has an alias 'live' already"] * 3]
 
 
 async def test_a_version_that_is_deleted_lets_what_runs_end_and_tells_the_others(

@@ -118,10 +118,20 @@ class Deployed:
         """
         return await self._store.versions(owner, name, page)
 
-    async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
-        """Have an alias name a version, whatever it named before; raises NotFound and InvalidRequest."""
+    async def set_alias(self, owner: str, name: str, alias: str, version: int, *, new: bool = False) -> None:
+        """Have an alias name a version, whatever it named before.
+
+        Args:
+            new: whether there must be no such alias yet.
+
+        Raises:
+            InvalidRequest: if that is no name of an alias.
+            NotFound: if there is no such version.
+            Conflict: if the alias is there and must be new.
+            QuotaExceeded: if the function has too many.
+        """
         check_alias(alias)
-        await self._store.set_alias(owner, name, alias, version)
+        await self._store.set_alias(owner, name, alias, version, new=new)
 
     async def delete_alias(self, owner: str, name: str, alias: str) -> None:
         """Delete an alias; raises NotFound."""

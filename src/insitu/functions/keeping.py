@@ -59,8 +59,8 @@ class FunctionStore(Protocol):
     async def files(self, owner: str, revision: FunctionRevision) -> Sequence[CodeFile]:
         """The files of a revision."""
 
-    async def set_alias(self, owner: str, name: str, alias: str, version: int) -> None:
-        """Have an alias name a version."""
+    async def set_alias(self, owner: str, name: str, alias: str, version: int, *, new: bool) -> None:
+        """Have an alias name a version, and be ``new`` if it must."""
 
     async def delete_alias(self, owner: str, name: str, alias: str) -> None:
         """Delete an alias."""

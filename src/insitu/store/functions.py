@@ -70,7 +70,7 @@ class Functions(Records):
         self._quota.charge(transaction, owner, made.code_size)
         insert_revision(transaction, owner, made)
         transaction.execute(update(functions).where(_named(owner, made.name)).values(latest=made.revision))
-        _forget_unnamed(transaction, owner, made.name)
+        _forget_unnamed(transaction, owner, made)
         return _publish(transaction, owner, made) if publish else made
 
     @writes
@@ -122,11 +122,19 @@ class Functions(Records):
         return row_of(transaction, owner, revision)
 
     @writes
-    def set_alias(self, transaction: Transaction, owner: str, name: str, alias: str, version: int) -> None:
-        """Have an alias name a version."""
+    def set_alias(
+        self, transaction: Transaction, owner: str, name: str, alias: str, version: int, *, new: bool
+    ) -> None:
+        """Have an alias name a version.
+
+        Raises:
+            Conflict: if the alias is there and must be new.
+            QuotaExceeded: if the function has too many.
+        """
         _get(transaction, owner, name)
         find_revision(transaction, owner, name, function_revisions.c.version == version, str(version))
-        transaction.execute(delete(function_aliases).where(_alias(owner, name, alias)))
+        if transaction.execute(delete(function_aliases).where(_alias(owner, name, alias))).rowcount and new:
+            raise Conflict(f"the function {name!r} has an alias {alias!r} already")
         if _count(transaction, function_aliases.c.id, _of_alias(owner, name)) >= _MOST_ALIASES:
             raise QuotaExceeded(f"the function has {_MOST_ALIASES} aliases, the most", hint="delete some")
         row = {"id": alias, "owner": owner, "function_id": name, "version": version}
@@ -200,11 +208,10 @@ def _unpublish(transaction: Transaction, owner: str, name: str, version: int, la
     return [found.revision]
 
 
-def _forget_unnamed(transaction: Transaction, owner: str, name: str) -> None:
+def _forget_unnamed(transaction: Transaction, owner: str, latest: FunctionRevision) -> None:
     """Delete the revisions that nothing names any more, and nobody waits for."""
-    latest = _get(transaction, owner, name).latest
-    unnamed = ids_of(transaction, owner, name, function_revisions.c.version.is_(None))
-    drop(transaction, owner, {*unnamed} - {latest} - unfinished_revisions(transaction, owner, name))
+    unnamed = ids_of(transaction, owner, latest.name, function_revisions.c.version.is_(None))
+    drop(transaction, owner, {*unnamed} - {latest.revision} - unfinished_revisions(transaction, owner, latest.name))
 
 
 def _version(transaction: Transaction, owner: str, name: str, qualifier: str) -> int:

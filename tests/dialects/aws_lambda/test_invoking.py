@@ -137,6 +137,12 @@ def test_handlers_in_folders_are_found(aws: Aws, name: str) -> None:
     assert result(aws, name) == 7
 
 
+def test_an_exception_whose_text_is_no_unicode_is_told(aws: Aws, name: str) -> None:
+    create(aws, name, "def handler(event, context): raise ValueError(chr(0xd800))")
+    answer = invoke(aws, name, LogType="Tail")
+    assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "ValueError")
+
+
 def test_an_exception_is_told_with_the_functions_own_frames(aws: Aws, name: str) -> None:
     source = (
         "def handler(event, context):\n"

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...errors import Conflict
 from ...web.service import Service, owner_of
 from ...web.wire import DESCRIPTION_BYTES, json_answer
 from . import shown
@@ -40,9 +41,10 @@ class _Aliases:
         """CreateAlias."""
         asked = await read_asked(request, CreateAlias, DESCRIPTION_BYTES)
         place, alias, version = named(request, name), new_alias(asked.name), _number(asked.function_version)
-        if alias in await self._all(request, place):
-            raise conflict(f"Alias already exists: {place.arn(alias)}")
-        await self._service.functions.set_alias(owner_of(request), place.name, alias, version)
+        try:
+            await self._service.functions.set_alias(owner_of(request), place.name, alias, version, new=True)
+        except Conflict:
+            raise conflict(f"Alias already exists: {place.arn(alias)}") from None
         return json_answer(shown.alias(place, alias, version), 201)
 
     async def list(self, request: Request, name: str) -> Response:

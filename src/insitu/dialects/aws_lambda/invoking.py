@@ -18,6 +18,7 @@ from starlette.responses import Response
 from ...functions import FunctionRevision, Invocation
 from ...heavy import heavy
 from ...types import MIB
+from ...web.encoding import dumps
 from ...web.service import Service, owner_of
 from ...web.wire import read_bytes
 from .deployment import is_lambda
@@ -49,12 +50,20 @@ class _Asked:
 
 def routes(service: Service) -> APIRouter:
     """The route that invokes functions."""
+    return router_of(("POST", "/{name}/invocations", _Invoking(service).invoke))
 
-    async def invoke(request: Request, name: str) -> Response:
+
+class _Invoking:
+    """What the route does."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def invoke(self, request: Request, name: str) -> Response:
         """Invoke."""
         asked = await _read(request, name)
-        service.check_taking()
-        owner, functions, qualifier = owner_of(request), service.functions, asked.place.qualifier
+        self._service.check_taking()
+        owner, functions, qualifier = owner_of(request), self._service.functions, asked.place.qualifier
         revision = await functions.find(owner, asked.place.name, qualifier)
         if asked.kind == _DRY_RUN:
             return Response(status_code=204, headers=_headers(asked, revision))
@@ -63,30 +72,45 @@ def routes(service: Service) -> APIRouter:
             accepted = await functions.submit(owner, asked.place.name, args, kwargs, qualifier=qualifier)
             return Response(status_code=202, headers={**_headers(asked, revision), **_id(accepted)})
         work = partial(functions.invoke, owner, asked.place.name, args, kwargs, qualifier=qualifier)
-        return _answer(service, asked, revision, await service.while_connected(request.receive, work))
+        return self._answer(asked, revision, await self._service.while_connected(request.receive, work))
 
-    return router_of(("POST", "/{name}/invocations", invoke))
+    def _answer(self, asked: _Asked, revision: FunctionRevision, invocation: Invocation) -> Response:
+        self._service.metrics.executions[invocation.outcome or "crashed"] += 1
+        deployment = Shown(self._service.settings, ()).deployment(revision)
+        headers = {**_headers(asked, revision), **_id(invocation)}
+        if asked.tail:
+            version = _version(asked.place, revision)
+            headers["x-amz-log-result"] = log_tail(invocation, asked.request_id, version, deployment.memory_size)
+        if invocation.ok:
+            content = payload(invocation, is_text=is_lambda(revision.spec))
+        else:
+            headers["x-amz-function-error"] = "Unhandled"
+            content = dumps(failure(invocation, asked.request_id, deployment.timeout))
+        return Response(content, headers=headers, media_type="application/json")
 
 
 async def _read(request: Request, name: str) -> _Asked:
     place = named(request, name)
-    kind = request.headers.get("x-amz-invocation-type", _WAITED)
-    tail = request.headers.get("x-amz-log-type", "None")
-    if kind not in _MOST_BYTES:
-        raise invalid(f"InvocationType is {kind[:100]!r}; it must be {', '.join(_MOST_BYTES)}")
-    if tail not in ("None", "Tail"):
-        raise invalid(f"LogType is {tail[:100]!r}; it must be None or Tail")
     for header, field in _UNSUPPORTED.items():
         if header in request.headers:
-            raise invalid(f"{field} is not supported by insitu")
+            raise invalid(f"{field} is not supported by insitu", hint="see docs/aws-lambda.md; leave it out")
+    kind = _one_of(request, "x-amz-invocation-type", "InvocationType", (_WAITED, _EVENT, _DRY_RUN))
     return _Asked(
         place=place,
         kind=kind,
-        tail=tail == "Tail",
+        tail=_one_of(request, "x-amz-log-type", "LogType", ("None", "Tail")) == "Tail",
         client_context=_client_context(request.headers.get("x-amz-client-context")),
         event=_checked(await read_bytes(request, _MOST_BYTES[kind])),
         request_id=aws_request_id(request.scope["insitu.request_id"]),
     )
+
+
+def _one_of(request: Request, header: str, field: str, values: Sequence[str]) -> str:
+    """What a header says; without it, the first of its values."""
+    value = request.headers.get(header, values[0])
+    if value not in values:
+        raise invalid(f"{field} is {value[:100]!r}; it must be {' or '.join(values)}")
+    return value
 
 
 def _checked(body: bytes) -> bytes:
@@ -137,21 +161,6 @@ def _event(event: bytes) -> dict[str, str]:
         return {"payload": event.decode()}
     # As a string in JSON it could be twice as long, and more than a call may have.
     return {"compressed": base64.b64encode(zlib.compress(event, 1)).decode()}
-
-
-def _answer(service: Service, asked: _Asked, revision: FunctionRevision, invocation: Invocation) -> Response:
-    service.metrics.executions[invocation.outcome or "crashed"] += 1
-    deployment = Shown(service.settings, ()).deployment(revision)
-    headers = {**_headers(asked, revision), **_id(invocation)}
-    if asked.tail:
-        version = _version(asked.place, revision)
-        headers["x-amz-log-result"] = log_tail(invocation, asked.request_id, version, deployment.memory_size)
-    if invocation.ok:
-        content = payload(invocation, is_text=is_lambda(revision.spec))
-    else:
-        headers["x-amz-function-error"] = "Unhandled"
-        content = orjson.dumps(failure(invocation, asked.request_id, deployment.timeout))
-    return Response(content, headers=headers, media_type="application/json")
 
 
 def _headers(asked: _Asked, revision: FunctionRevision) -> dict[str, str]:

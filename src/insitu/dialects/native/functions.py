@@ -48,6 +48,7 @@ def routes(service: Service) -> APIRouter:
     router.include_router(_invoke_route(service))
     router.include_router(_deploying(service))
     router.include_router(_reading(service))
+    router.include_router(_following(service))
     return router
 
 
@@ -145,6 +146,12 @@ def _reading(service: Service) -> APIRouter:
         found = await functions.versions(owner, name, Page(query.limit, str(query.after)))
         versions = [DeployedFunction.of(each, info).to_dict() for each in found.data]
         return json_answer({"versions": versions, "has_more": found.has_more})
+
+    return router
+
+
+def _following(service: Service) -> APIRouter:
+    router = APIRouter(prefix="/v1/functions")
 
     @router.get("/{name}/invocations", **answers(InvocationList))
     async def list_invocations(request: Request, name: str, query: Annotated[LogQuery, Query()]) -> Response:
