@@ -8,7 +8,7 @@ from typing import Self
 
 from ..engine import ToolSpec
 from ..errors import InvalidRequest
-from .base import Tool
+from .serving import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +16,15 @@ class Grant:
     """What the code of one execution may call, each by another name.
 
     Args:
-        tools: those that are answered here.
+        desks: of the tools that are answered here.
         functions: the client's own: the code pauses until the client has answered.
     """
 
-    tools: Sequence[Tool] = ()
+    desks: Sequence[Desk] = ()
     functions: Sequence[ToolSpec] = ()
 
     @classmethod
-    def of(cls, tools: Iterable[Tool], own: Sequence[Tool | ToolSpec]) -> Self:
+    def of(cls, desks: Iterable[Desk], own: Sequence[Desk | ToolSpec]) -> Self:
         """Tools, and the caller's own: of two of one name, it is the caller's.
 
         Raises:
@@ -33,17 +33,17 @@ class Grant:
         names = [each.name for each in own]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InvalidRequest(f"client_tools: two are called {twice!r}", hint="give one of them another name")
-        mine = [each for each in own if isinstance(each, Tool)]
-        others = [tool for tool in tools if tool.name not in names]
+        mine = [each for each in own if isinstance(each, Desk)]
+        others = [desk for desk in desks if desk.name not in names]
         return cls([*others, *mine], [each for each in own if isinstance(each, ToolSpec)])
 
     def __bool__(self) -> bool:
-        return bool(self.tools or self.functions)
+        return bool(self.desks or self.functions)
 
     @property
     def specs(self) -> list[ToolSpec]:
         """All of them as code sees them."""
-        return [*(tool.spec() for tool in self.tools), *self.functions]
+        return [*(desk.tool.spec() for desk in self.desks), *self.functions]
 
 
 NOTHING = Grant()

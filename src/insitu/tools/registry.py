@@ -123,12 +123,10 @@ class Registry:
         Raises:
             InvalidRequest: if there is no such tool, or two of the caller's own have the same name.
         """
-        return Grant.of(self.tools() if ALL in names else self._named(names), own)
-
-    def _named(self, names: Sequence[str]) -> list[Tool]:
-        if missing := [name for name in names if name not in self._desks]:
+        if ALL not in names and (missing := [name for name in names if name not in self._desks]):
             raise self._missing(missing[0])
-        return [self._desks[name].tool for name in dict.fromkeys(names)]
+        desks = [self._desks[name] for name in (sorted(self._desks) if ALL in names else dict.fromkeys(names))]
+        return Grant.of(desks, [each if isinstance(each, ToolSpec) else Desk(each, self._redact) for each in own])
 
     async def call(self, name: str, arguments: Mapping[str, Any], owner: str) -> Any:
         """What a tool answers to one call, in JSON's types, or a ``ToolFailure``.
@@ -164,13 +162,11 @@ class Registry:
             grant: what went to ``Engine.start``.
             owner: whose calls they are.
         """
-        # One that its server has no more since it was granted fails by its own word, and not in silence.
-        desks = {tool.name: self._desks.get(tool.name) or Desk(tool, self._redact) for tool in grant.tools}
-        if not desks:
+        if not grant.desks:
             return
         if self._tasks is None:
             raise EngineClosed("the registry of tools is not open", hint="use it within its `async with` block")
-        self._tasks.start_soon(serve, running, desks, owner)
+        self._tasks.start_soon(serve, running, grant.desks, owner)
 
 
 def make_registry(settings: Settings) -> Registry:

@@ -33,6 +33,11 @@ class Desk:
         self._places = Places(tool.bounds.at_once, _WAITS * tool.bounds.timeout_s)
         self._gauge = Gauge(tool.bounds.rate) if tool.bounds.rate else None
 
+    @property
+    def name(self) -> str:
+        """The tool's."""
+        return self.tool.name
+
     async def answer(self, arguments: Mapping[str, Any], owner: str) -> Any:
         """What the tool answers, or a ``ToolFailure``."""
         name, bounds = self.tool.name, self.tool.bounds
@@ -64,12 +69,13 @@ class Desk:
         return ToolFailure(name, self._redact(message)[:_LONGEST_MESSAGE])
 
 
-async def serve(running: RunningExecution, desks: Mapping[str, Desk], owner: str) -> None:
+async def serve(running: RunningExecution, desks: Sequence[Desk], owner: str) -> None:
     """Answer the calls for these desks until the execution ends; then what is still under way is cancelled."""
+    by_name = {desk.name: desk for desk in desks}
     async with anyio.create_task_group() as tasks:
         async for event in running.log.read():
-            if event.kind == "tool_call" and event.data["name"] in desks:
-                tasks.start_soon(_serve_one, running, desks[event.data["name"]], event.data, owner)
+            if event.kind == "tool_call" and event.data["name"] in by_name:
+                tasks.start_soon(_serve_one, running, by_name[event.data["name"]], event.data, owner)
         tasks.cancel_scope.cancel()
 
 
