@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
 
-from ..errors import QuotaExceeded, SandboxFailed, SessionNotFound
+from ..errors import QuotaExceeded, SessionNotFound
 from ..isolation.base import Sandbox
-from ..types import Execution, FileInfo, Limits, SessionInfo, Timings, Usage
-from .calling import ToolCalls
+from ..types import Execution, Limits, SessionInfo, Timings
 from .changes import Changes
-from .claims import number
 from .command import Command
-from .console import Console, Ending
-from .execution import RunningExecution, summarize
+from .execution import RunningExecution
+from .guarded import End, GuardedSandbox
+from .interpreters import Interpreters
 from .listing import Listing
-from .process import oom_kills, run_command
-from .recorder import Recorder
+from .process import run_command
 from .task import Task
-from .verdict import Verdict
 from .workspace import Workspace
 
 _MOST_WAITING = 32
-# Nobody's processor time: whoever claims more claims nonsense.
-_LONGEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +47,6 @@ class SessionSpec:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Why a session ended, and whether that was wished: otherwise its sandbox had died."""
-
-    reason: str
-    wished: bool
-
-
 class Session:
     """A sandbox that a client holds, or the server for its own ends.
 
@@ -77,19 +63,18 @@ class Session:
         self.spare = False
         listing = Listing()
         self.files = Workspace(self._ask_for_files, listing.note, sandbox.limits.disk_bytes)
-        self._changes = Changes(self._ask, listing, self.files)
         self._sandbox = sandbox
-        self._environment, self._tier = spec.environment, tier
+        self._guarded = GuardedSandbox(self.id, sandbox)
+        changes = Changes(self._guarded.ask, listing, self.files)
         self._env_vars, self._metadata = dict(spec.env_vars), dict(spec.metadata)
+        self._interpreters = Interpreters(sandbox, self._guarded, changes, self._env_vars)
+        self._environment, self._tier = spec.environment, tier
         self._ttl_s, self._idle_timeout_s = spec.ttl_s, spec.idle_timeout_s
         self._created = self._last_used = time.time()
         self.turn = anyio.Lock(fast_acquire=True)
-        self._console: Console | None = None
         self._current: RunningExecution | None = None
         self._waiting: set[RunningExecution] = set()
         self._executions = 0
-        self._oom_before = 0
-        self._end: End | None = None
 
     @property
     def limits(self) -> Limits:
@@ -119,7 +104,7 @@ class Session:
     @property
     def ended(self) -> str | None:
         """Why it ended, if it has."""
-        return self._end.reason if self._end else None
+        return self._guarded.end.reason if self._guarded.end else None
 
     def info(self) -> SessionInfo:
         """The session as its owner sees it."""
@@ -174,7 +159,7 @@ class Session:
         Raises:
             QuotaExceeded: if too many executions wait for it already.
         """
-        self._check_open()
+        self._guarded.check_open()
         if len(self._waiting) >= _MOST_WAITING:
             raise QuotaExceeded(
                 f"{len(self._waiting)} executions wait for the session {self.id} already",
@@ -193,16 +178,16 @@ class Session:
         Raises:
             InsituError: if it could not be carried out; whatever the code does is in the value.
         """
-        self._check_open()
+        self._guarded.check_open()
         queued_ms = _ms_since(running.created) - sandbox_ms
         begun = time.perf_counter()
         for file in task.files:
             await self.files.write(file.path, file.chunks())
-        console, lost = await self._living_console()
+        console, lost = await self._interpreters.living()
         sandbox_ms += _ms_since(begun)
         try:
             self._current = running
-            execution = await self._run(running, task, console, lost)
+            execution = await self._interpreters.run(running, task, console, lost)
         finally:
             self._current = None
         self._executions += 1
@@ -215,119 +200,29 @@ class Session:
             InsituError: if it could not be carried out; whatever the command does is in the value.
         """
         queued_ms = _ms_since(running.created)
-        execution = await run_command(running, self._living_sandbox(), command)
-        # What was killed here for want of memory is not what the interpreter will have died of.
-        self._oom_before = max(self._oom_before, oom_kills(self._sandbox))
+        execution = await run_command(running, self._guarded.living(), command)
+        self._interpreters.pass_over_oom_kills()
         self._executions += 1
         return replace(execution, timings=_timings(running, queued_ms, 0.0))
 
-    async def _run(self, running: RunningExecution, task: Task, console: Console, lost: bool) -> Execution:
-        calls = ToolCalls(task.tools, running.log, console, running.slot, task.tool_wait_s)
-        running.attach(console.stop, calls)
-        recorder = Recorder(running.log, self.limits)
-        running.log.append("started", {"id": running.id, "session_id": running.session_id})
-        oom_before = self._oom_before
-        self._sandbox.start_usage()
-        request = {"session_env": self._env_vars, "results_bytes": self.limits.results_bytes, **task.request()}
-        try:
-            ending = await console.run(
-                request, task.tail(), recorder, calls, timeout_s=task.timeout_s, grace_s=task.grace_s
-            )
-        finally:
-            calls.close()
-        cpu_s, peak = self._sandbox.usage()
-        exit_code = None
-        if console.dead:
-            exit_code = await self._bury(console)
-        claimed = ending.claim.get("error") if ending.claim else None
-        if console.dead or (isinstance(claimed, dict) and claimed.get("name") == "MemoryError"):
-            self._oom_before = self._sandbox.oom_kills()
-        verdict = Verdict(
-            ending,
-            oom_killed=self._oom_before > oom_before,
-            exit_code=exit_code,
-            limits=self.limits,
-            timeout_s=task.timeout_s,
-        )
-        claimed_cpu = ending.claim.get("cpu_s") if ending.claim else 0.0
-        return summarize(
-            running,
-            recorder,
-            verdict,
-            claim=ending.claim,
-            state_kept=not (console.dead or lost),
-            files=await self._changed_files(ending, task.return_files),
-            usage=Usage(cpu_s if cpu_s is not None else number(claimed_cpu, 0, _LONGEST_S), peak),
-            timings=Timings(),
-        )
-
-    async def _living_console(self) -> tuple[Console, bool]:
-        """The console, and whether its interpreter had to take the place of one that died while nothing ran."""
-        lost = self._console is not None and not self._console.alive
-        if self._console is not None and lost:
-            await self._bury(self._console)
-            self._oom_before = self._sandbox.oom_kills()
-        if self._console is None:
-            interpreter = await self._living_sandbox().start_interpreter()
-            self._console = Console(interpreter, self.limits.results_bytes)
-        return self._console, lost
-
-    async def _bury(self, console: Console) -> int | None:
-        # What the interpreter has started must not outlive it: the next one begins with an empty house.
-        self._console = None
-        exit_code = await console.exit_code()
-        console.close()
-        with contextlib.suppress(SessionNotFound):  # whoever ended it wants no next one
-            await self._ask("sweep")
-        return exit_code
-
-    async def _changed_files(self, ending: Ending, globs: Sequence[str]) -> list[FileInfo]:
-        if self._end is None:
-            with contextlib.suppress(SessionNotFound):  # ended in the midst of it
-                return await self._changes.collect(ending.claim, globs, self.limits.results_bytes)
-        return []
-
     async def _ask_for_files(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
         self._last_used = time.time()
-        return await self._ask(do, tail, **arguments)
-
-    async def _ask(self, do: str, tail: bytes = b"", **arguments: Any) -> tuple[dict[str, Any], bytes]:
-        try:
-            return await self._living_sandbox().request(do, tail, **arguments)
-        except SandboxFailed:
-            self._check_not_wished()
-            raise
-
-    def _check_open(self) -> None:
-        if self._end is not None:
-            raise SessionNotFound(self.id, self._end.reason)
-
-    def _check_not_wished(self) -> None:
-        if self._end is not None and self._end.wished:
-            raise SessionNotFound(self.id, self._end.reason)
-
-    def _living_sandbox(self) -> Sandbox:
-        self._check_not_wished()
-        if not self._sandbox.alive:
-            raise SandboxFailed(f"the sandbox of the session {self.id} has died")
-        return self._sandbox
+        return await self._guarded.ask(do, tail, **arguments)
 
     async def aclose(self, reason: str = "it was ended") -> None:
         """End it: what runs is cancelled, files and state are gone."""
-        if self._end is not None:
+        if self._guarded.end is not None:
             return
-        self._end = End(reason, wished=self._sandbox.alive)
+        self._guarded.end = end = End(reason, wished=self._sandbox.alive)
         for running in list(self._waiting):
-            if self._end.wished:
+            if end.wished:
                 running.stop("cancelled")
             else:
                 running.give_up(SessionNotFound(self.id, reason))
-        if self._console is not None:
-            self._console.kill()
+        self._interpreters.kill()
         with anyio.CancelScope(shield=True):
             async with self.turn:
-                if self._console is not None:
-                    self._console.close()
+                self._interpreters.close()
                 await self._sandbox.aclose()
 
 
