@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 import insitu
+from insitu.client import function_calls
 from insitu.errors import InvocationFailed, NotFound
 from tests.client.conftest import KEY
 
@@ -44,6 +45,24 @@ def test_it_is_listed_and_found(client: insitu.Client, deployed: insitu.Deployed
     assert client.functions.publish("hyp").version == 1
     with pytest.raises(NotFound):
         client.functions.get("hyp:2")
+
+
+async def test_what_is_listed_in_parts_is_put_together(
+    client: insitu.Client, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function_calls, "PART", 2)
+    for number in range(5):
+        client.functions.deploy(f"part{number}", "def main(): pass")
+        client.functions.deploy("part0", f"def main(): return {number}")
+    listed = client.functions.list()
+    assert [each.name for each in listed] == [f"part{number}" for number in range(5)]
+    versions = client.functions.versions("part0")
+    assert [each.version for each in versions] == [1, 2, 3, 4, 5, 6]
+    assert client.functions.get("part0") == listed[0]
+    async with insitu.AsyncClient(url, KEY) as other:
+        assert (await other.functions.list(), await other.functions.versions("part0")) == (listed, versions)
+    for each in listed:
+        client.functions.delete(each.name)
 
 
 def test_a_version_is_never_dropped_in_silence(client: insitu.Client, deployed: insitu.DeployedFunction) -> None:

@@ -69,6 +69,27 @@ def test_in_the_background(client: httpx2.Client, add: dict[str, Any]) -> None:
     assert client.get(place.replace("/add/", "/other/")).status_code == 404
 
 
+def test_lists_come_in_parts(client: httpx2.Client, add: dict[str, Any]) -> None:
+    client.put(URL, json={"code": "def main(): return 2"})
+    client.put("/v1/functions/other", json={"code": ADD})
+    ids = [client.post(f"{URL}/invoke").json()["id"] for _ in range(2)]
+
+    def part(path: str, **query: str | int) -> tuple[list[Any], bool]:
+        body = client.get(f"/v1/functions{path}", params={"limit": 1, **query}).json()
+        [data] = [value for value in body.values() if isinstance(value, list)]
+        return [each.get("id") or (each["name"], each["version"]) for each in data], body["has_more"]
+
+    assert part("") == ([("add", 2)], True)
+    assert part("", after="add") == ([("other", 1)], False)
+    assert part("", after="between") == ([("other", 1)], False)
+    assert part("/add/versions") == ([("add", 1)], True)
+    assert part("/add/versions", after=1) == ([("add", 2)], False)
+    assert part("/add/invocations") == ([ids[1]], True)
+    assert part("/add/invocations", after=ids[1]) == ([ids[0]], False)
+    assert client.get(f"{URL}/invocations", params={"after": "inv_none"}).status_code == 404
+    client.delete("/v1/functions/other")
+
+
 def test_versions_and_aliases(client: httpx2.Client, add: dict[str, Any]) -> None:
     assert client.put(f"{URL}/aliases/live", json={"version": 1}).json()["aliases"] == {"live": 1}
     newer = client.put(URL, json={"code": "def main(): return 'new'", "publish": False}).json()

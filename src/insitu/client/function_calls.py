@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from insitu.crossing import arguments, returned
@@ -13,6 +14,10 @@ from insitu.sources import source_of
 from insitu.types import DeployedFunction, Invocation
 
 from .calls import Call, inline_files, with_limits
+
+T = TypeVar("T")
+# So many functions or versions are asked for at once.
+PART = 100
 
 Code = str | Callable[..., Any] | Mapping[str, SmallContent]
 
@@ -52,9 +57,18 @@ def deploy(name: str, code: Code, options: FunctionOptions) -> Call[DeployedFunc
     return Call("PUT", _path(name), DeployedFunction.from_dict, body)
 
 
-def listing() -> Call[Sequence[DeployedFunction]]:
-    """All functions."""
-    return Call("GET", "/v1/functions", partial(_functions, "functions"))
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """A part of a list, and whether there is more of it to be asked for."""
+
+    data: Sequence[T]
+    has_more: bool
+
+
+def listing(found: Sequence[DeployedFunction]) -> Call[Part[DeployedFunction]]:
+    """The functions behind those that were found."""
+    after = {"after": found[-1].name} if found else {}
+    return Call("GET", "/v1/functions", partial(_functions, "functions"), query={"limit": PART, **after})
 
 
 def get(name: str) -> Call[DeployedFunction]:
@@ -62,9 +76,10 @@ def get(name: str) -> Call[DeployedFunction]:
     return Call("GET", _path(bare(name)), DeployedFunction.from_dict, query=_qualified(name))
 
 
-def versions(name: str) -> Call[Sequence[DeployedFunction]]:
-    """The versions of a function."""
-    return Call("GET", _path(name, "versions"), partial(_functions, "versions"))
+def versions(name: str, found: Sequence[DeployedFunction]) -> Call[Part[DeployedFunction]]:
+    """The versions of a function behind those that were found."""
+    after = {"after": found[-1].version or 0} if found else {}
+    return Call("GET", _path(name, "versions"), partial(_functions, "versions"), query={"limit": PART, **after})
 
 
 def publish(name: str) -> Call[DeployedFunction]:
@@ -94,13 +109,16 @@ def invocation(name: str, id: str, *, stream: bool = False) -> Call[Invocation]:
     return Call("GET", _path(bare(name), "invocations", id), returned_by, query=query)
 
 
-def logs(name: str, limit: int) -> Call[Sequence[Invocation]]:
-    """The last invocations."""
+def logs(name: str, limit: int, found: Sequence[Invocation]) -> Call[Part[Invocation]]:
+    """The last invocations, ``limit`` in all, behind those that were found."""
+    left = limit - len(found)
 
-    def read(body: Mapping[str, Any]) -> Sequence[Invocation]:
-        return [Invocation.from_dict(each) for each in body["invocations"]]
+    def read(body: Mapping[str, Any]) -> Part[Invocation]:
+        data = [Invocation.from_dict(each) for each in body["invocations"]]
+        return Part(data, bool(body.get("has_more")) and 0 < len(data) < left)
 
-    return Call("GET", _path(name, "invocations"), read, query={"limit": limit})
+    after = {"after": found[-1].id} if found else {}
+    return Call("GET", _path(name, "invocations"), read, query={"limit": left, **after})
 
 
 def delete(name: str) -> Call[None]:
@@ -122,8 +140,9 @@ def _qualified(name: str) -> dict[str, str | int] | None:
     return {"qualifier": qualifier} if qualifier else None
 
 
-def _functions(key: str, body: Mapping[str, Any]) -> Sequence[DeployedFunction]:
-    return [DeployedFunction.from_dict(each) for each in body[key]]
+def _functions(key: str, body: Mapping[str, Any]) -> Part[DeployedFunction]:
+    data = [DeployedFunction.from_dict(each) for each in body[key]]
+    return Part(data, bool(body.get("has_more") and data))
 
 
 def returned_by(body: Mapping[str, Any]) -> Invocation:

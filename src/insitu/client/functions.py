@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Unpack
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar, Unpack
 
 from insitu.types import DeployedFunction, Invocation
 
 from . import function_calls
-from .function_calls import Code, FunctionOptions
+from .calls import Call
+from .function_calls import Code, FunctionOptions, Part
 from .invocations import AsyncClientInvocation, ClientInvocation
 from .transport import AsyncTransport, Transport
+
+T = TypeVar("T")
 
 
 class ClientFunctions:
@@ -29,7 +33,7 @@ class ClientFunctions:
 
     def list(self) -> Sequence[DeployedFunction]:
         """All functions, each as its newest revision."""
-        return self._transport.send(function_calls.listing())
+        return self._every(function_calls.listing)
 
     def get(self, name: str) -> DeployedFunction:
         """One function."""
@@ -37,7 +41,7 @@ class ClientFunctions:
 
     def versions(self, name: str) -> Sequence[DeployedFunction]:
         """The versions of a function, the oldest first."""
-        return self._transport.send(function_calls.versions(name))
+        return self._every(partial(function_calls.versions, name))
 
     def publish(self, name: str) -> DeployedFunction:
         """Makes a version of the newest revision."""
@@ -70,11 +74,20 @@ class ClientFunctions:
 
     def logs(self, name: str, limit: int = 50) -> Sequence[Invocation]:
         """The last invocations that have ended, the newest first, without what they returned."""
-        return self._transport.send(function_calls.logs(name, limit))
+        return self._every(partial(function_calls.logs, name, limit))
 
     def delete(self, name: str) -> None:
         """Deletes a function, or a version; what runs goes on to its end."""
         self._transport.send(function_calls.delete(name))
+
+    def _every(self, part: Callable[[Sequence[T]], Call[Part[T]]]) -> Sequence[T]:
+        found: list[T] = []
+        has_more = True
+        while has_more:
+            more = self._transport.send(part(found))
+            found += more.data
+            has_more = more.has_more
+        return found
 
 
 class AsyncClientFunctions:
@@ -93,7 +106,7 @@ class AsyncClientFunctions:
 
     async def list(self) -> Sequence[DeployedFunction]:
         """All functions, each as its newest revision."""
-        return await self._transport.send(function_calls.listing())
+        return await self._every(function_calls.listing)
 
     async def get(self, name: str) -> DeployedFunction:
         """One function."""
@@ -101,7 +114,7 @@ class AsyncClientFunctions:
 
     async def versions(self, name: str) -> Sequence[DeployedFunction]:
         """The versions of a function, the oldest first."""
-        return await self._transport.send(function_calls.versions(name))
+        return await self._every(partial(function_calls.versions, name))
 
     async def publish(self, name: str) -> DeployedFunction:
         """Makes a version of the newest revision."""
@@ -134,8 +147,17 @@ class AsyncClientFunctions:
 
     async def logs(self, name: str, limit: int = 50) -> Sequence[Invocation]:
         """The last invocations that have ended, the newest first, without what they returned."""
-        return await self._transport.send(function_calls.logs(name, limit))
+        return await self._every(partial(function_calls.logs, name, limit))
 
     async def delete(self, name: str) -> None:
         """Deletes a function, or a version; what runs goes on to its end."""
         await self._transport.send(function_calls.delete(name))
+
+    async def _every(self, part: Callable[[Sequence[T]], Call[Part[T]]]) -> Sequence[T]:
+        found: list[T] = []
+        has_more = True
+        while has_more:
+            more = await self._transport.send(part(found))
+            found += more.data
+            has_more = more.has_more
+        return found

@@ -13,7 +13,7 @@ Key = tuple[str, int]
 Item = TypeVar("Item")
 
 # AWS's own bound of one page, whatever is asked for.
-MOST = 50
+_MOST = 50
 _MARKER = re.compile(r"(\d{1,18}):([a-zA-Z0-9-_.]{1,256})")
 
 
@@ -30,7 +30,7 @@ def page(
     """
     after = marker_of(query)
     left = [(key, item) for key, item in sorted(items, key=lambda each: each[0]) if after is None or key > after]
-    shown = left[: _size(query.get("MaxItems"))]
+    shown = left[: size_of(query)]
     if not shown or (len(shown) == len(left) and not more):
         return [item for _, item in shown], {}
     name, number = shown[-1][0]
@@ -48,9 +48,11 @@ def marker_of(query: Mapping[str, str]) -> Key | None:
     return found[2], int(found[1])
 
 
-def _size(text: str | None) -> int:
+def size_of(query: Mapping[str, str]) -> int:
+    """How many items a page has at the most; raises AwsError for an impossible number."""
+    text = query.get("MaxItems")
     if text is None:
-        return MOST
+        return _MOST
     if not text.isdecimal() or not 1 <= int(text[:9]) <= 10_000:
         raise invalid(f"MaxItems is {text[:100]!r}; it must be a number from 1 to 10000")
-    return min(int(text), MOST)
+    return min(int(text), _MOST)

@@ -18,7 +18,7 @@ from .deployment import own_files
 from .errors import invalid
 from .names import LATEST, Named, named, region_of
 from .packages import zipped
-from .paging import MOST, Key, marker_of, page
+from .paging import Key, marker_of, page, size_of
 from .routing import ROOT, router_of
 from .shown import Shown
 
@@ -108,8 +108,9 @@ class _Reading:
 
 async def _listed(service: Service, request: Request, every: bool) -> tuple[list[FunctionInfo], bool]:
     """The functions that a page may have in it, and whether there are more behind them."""
-    after, owner = marker_of(request.query_params), owner_of(request)
-    found = await service.functions.list(owner, Page(MOST, after[0] if after else None))
+    query, owner = request.query_params, owner_of(request)
+    after = marker_of(query)
+    found = await service.functions.list(owner, Page(size_of(query), after[0] if after else None))
     if not (after and every):
         return found.data, found.has_more
     try:
