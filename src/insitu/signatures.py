@@ -16,6 +16,10 @@ from .errors import InvalidRequest
 
 _CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
+# Where the decorator leaves what it has made of a function.
+MARK = "__insitu_tool__"
+TIMEOUT_S = 30.0
+
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -59,6 +63,12 @@ class Signature:
                 raise InvalidRequest(
                     f"the function {self.name!r} cannot be a tool: {str(parameter)!r} cannot be passed by name"
                 )
+
+
+def marked(function: Callable[..., Any]) -> tuple[str | None, float]:
+    """The name that ``@insitu.tool`` has given a function, if it has, and the time-out in seconds."""
+    made = getattr(function, MARK, None)
+    return (None, TIMEOUT_S) if made is None else (made.name, made.bounds.timeout_s)
 
 
 class _Untitled(GenerateJsonSchema):

@@ -12,6 +12,7 @@ import pytest
 
 import insitu
 from insitu.errors import InvalidRequest
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +167,62 @@ def test_a_run_that_is_broken_off_ends_on_the_server(sdk: insitu.Client, client:
 
     with pytest.raises(KeyboardInterrupt):
         sdk.run("tools.next_day('2024-05-01'); print('on')\nwhile True: pass", client_tools=[next_day], on_stdout=stop)
-    while "\ninsitu_executions 0\n" not in client.get("/metrics").text:
-        pass
+    wait_until(lambda: "\ninsitu_executions 0\n" in client.get("/metrics").text)
+
+
+def test_a_function_that_hangs_is_given_up_after_its_time(sdk: insitu.Client) -> None:
+    end = threading.Event()
+
+    @insitu.tool(name="wait", timeout_s=0.1)
+    def hang() -> None:
+        end.wait(60)
+
+    code = "try:\n    tools.wait()\nexcept TimeoutError as error:\n    print(error)"
+    assert sdk.run(code, client_tools=[hang]).stdout == "wait did not answer within 0.1 s\n"
+    end.set()
+
+
+LEFT = "import asyncio\ncalled = asyncio.create_task(tools.hang.aio())\nawait asyncio.sleep(0.1)\ncalled.cancel()"
+
+
+def test_a_run_that_has_ended_waits_for_no_function(sdk: insitu.Client) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        end.wait(60)
+
+    assert sdk.run(LEFT, client_tools=[hang]).ok
+    assert begun.is_set()
+    end.set()
+
+
+async def test_on_an_event_loop_neither(url: str) -> None:
+    end = threading.Event()
+
+    @insitu.tool(timeout_s=0.1)
+    def sleep() -> None:
+        end.wait(60)
+
+    @insitu.tool(timeout_s=0.1)
+    async def pause() -> None:
+        await anyio.sleep_forever()
+
+    def hang() -> None:
+        end.wait(60)
+
+    code = """
+for call in (tools.sleep, tools.pause):
+    try:
+        call()
+    except TimeoutError as error:
+        print(error)
+"""
+    async with insitu.AsyncClient(url) as client:
+        done = await client.run(code, client_tools=[sleep, pause])
+        assert done.stdout == "sleep did not answer within 0.1 s\npause did not answer within 0.1 s\n"
+        assert (await client.run(LEFT, client_tools=[hang])).ok
+    end.set()
 
 
 def test_the_tools_of_a_server_are_listed(sdk: insitu.Client) -> None:

@@ -2,76 +2,92 @@
 
 from __future__ import annotations
 
-import inspect
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio import to_thread
 
 from insitu.crossing import body_of
-from insitu.errors import InsituError, InvalidRequest, ServerUnreachable
+from insitu.errors import InsituError, ServerUnreachable
 from insitu.options import Listeners
 
 from .calls import Call, answer_call, follow_execution, interrupt_execution
+from .tools import AT_ONCE, ClientTools, Functions, failed
 from .transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
-    from insitu.signatures import Signature
     from insitu.types import Event, Execution
 
-Functions = Sequence[Callable[..., Any]]
-_AT_ONCE, _TRIES, _STOP_S = 32, 5, 5
+_TRIES, _STOP_S = 5, 5
 
 
-class ClientTools:
-    """The functions, as code sees them, and the answers to its calls.
+class _Answering:
+    """Answers calls from threads; nobody waits for functions that hang, and what comes too late is dropped."""
 
-    Raises:
-        InvalidRequest: if a function cannot be a tool.
-    """
+    def __init__(self, tools: ClientTools, send: Callable[[str, dict[str, Any]], object]) -> None:
+        self._tools, self._send = tools, send
+        self._over = False
+        self._waiting: set[threading.Event] = set()
 
-    def __init__(self, functions: Functions) -> None:
-        from insitu.signatures import Signature
+    def answer(self, called: Mapping[str, Any]) -> None:
+        """Call a function, and send what it returns."""
+        ended = threading.Event()
+        self._waiting.add(ended)
+        body = None if self._over else self._body(called, ended)
+        self._waiting.discard(ended)
+        if body is None or self._over:
+            return
+        try:
+            self._send(called["call_id"], body)
+        except InsituError as error:
+            with suppress(InsituError):  # it has ended, or nothing is to be had of the server
+                self._send(called["call_id"], failed(error))
 
-        self._functions: dict[str, tuple[Callable[..., Any], Signature]] = {}
-        for function in functions:
-            signature = Signature(function)
-            if signature.name in self._functions:
-                raise InvalidRequest(f"client_tools: two functions are called {signature.name!r}")
-            self._functions[signature.name] = function, signature
+    def _body(self, called: Mapping[str, Any], ended: threading.Event) -> dict[str, Any]:
+        try:
+            call = self._tools.threads.start(lambda: body_of(self._tools.result(called)), ended.set)
+            in_time = ended.wait(self._tools[called["name"]].timeout_s)
+            return {"value": call.value()} if in_time and not self._over else self._tools.late(called)
+        except Exception as error:
+            return failed(error)
 
-    def declared(self, call: Call[Execution]) -> Call[Execution]:
-        """A call that runs code, with the functions for it."""
-        declared = [
-            {"name": name, "description": signature.description, "parameters": signature.parameters}
-            for name, (_, signature) in self._functions.items()
-        ]
-        return replace(call, body={**(call.body or {}), "client_tools": declared})
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._over = True
+        for ended in list(self._waiting):
+            ended.set()
 
-    def result(self, called: Mapping[str, Any]) -> Any:
-        """What the function returns; of an async one, what is to be awaited."""
-        function, signature = self._functions[called["name"]]
-        args, kwargs = signature.bind(called["arguments"])
-        return function(*args, **kwargs)
 
-    def called(self, event: Event) -> bool:
-        """Whether an event is a call of one of them."""
-        return event.kind == "tool_call" and event.data["name"] in self._functions
+class _AsyncAnswering:
+    """The same on an event loop; functions that are not async run in threads."""
 
-    def is_async(self, called: Mapping[str, Any]) -> bool:
-        """Whether a call is of an async function."""
-        return inspect.iscoroutinefunction(self._functions[called["name"]][0])
+    def __init__(self, tools: ClientTools, send: Callable[[str, dict[str, Any]], Awaitable[object]]) -> None:
+        self._tools, self._send = tools, send
+        self._places = anyio.Semaphore(AT_ONCE)
 
-    def refuse_async(self) -> None:
-        """Raise InvalidRequest if there is a function that needs an event loop."""
-        for name, (function, _) in self._functions.items():
-            if inspect.iscoroutinefunction(function):
-                raise InvalidRequest(f"client_tools: {name!r} is async", hint="use insitu.AsyncClient")
+    async def answer(self, called: Mapping[str, Any]) -> None:
+        """Call a function, and send what it returns."""
+        body = self._tools.late(called)
+        async with self._places:
+            with anyio.move_on_after(self._tools[called["name"]].timeout_s):
+                body = await self._body(called)
+        try:
+            await self._send(called["call_id"], body)
+        except InsituError as error:
+            with suppress(InsituError):
+                await self._send(called["call_id"], failed(error))
+
+    async def _body(self, called: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            if self._tools[called["name"]].is_async:
+                return {"value": body_of(await self._tools.result(called))}
+            return {"value": await self._tools.threads.run(lambda: body_of(self._tools.result(called)))}
+        except Exception as error:
+            return failed(error)
 
 
 def run(transport: Transport, call: Call[Execution], functions: Functions, listeners: Listeners) -> Execution:
@@ -80,19 +96,9 @@ def run(transport: Transport, call: Call[Execution], functions: Functions, liste
     tools.refuse_async()
     execution: Execution | None = None
     follow = _Following(tools.declared(call))
+    answering = _Answering(tools, lambda call_id, body: transport.send(answer_call(follow.id, call_id, body)))
 
-    def answer(called: Mapping[str, Any]) -> None:
-        try:
-            body = {"value": body_of(tools.result(called))}
-        except Exception as error:
-            body = failed(error)
-        try:
-            transport.send(answer_call(follow.id, called["call_id"], body))
-        except InsituError as error:
-            with suppress(InsituError):  # it has ended, or nothing is to be had of the server
-                transport.send(answer_call(follow.id, called["call_id"], failed(error)))
-
-    with ThreadPoolExecutor(_AT_ONCE, "insitu-tool") as pool:
+    with ThreadPoolExecutor(AT_ONCE, "insitu-answer") as pool:
         try:
             while execution is None:
                 try:
@@ -100,13 +106,14 @@ def run(transport: Transport, call: Call[Execution], functions: Functions, liste
                         for event in events:
                             follow.note(event)
                             if tools.called(event):
-                                pool.submit(answer, event.data)
+                                pool.submit(answering.answer, event.data)
                             listeners.tell(event)
                             execution = event.execution
                 except ServerUnreachable as error:
                     time.sleep(follow.pause_s(error))
             return execution
         finally:
+            answering.close()
             if execution is None and follow.id:  # or it would go on without us
                 with suppress(InsituError):
                     transport.send(interrupt_execution(follow.id))
@@ -120,18 +127,7 @@ async def run_async(
     execution: Execution | None = None
     failure: Exception | None = None
     follow = _Following(tools.declared(call))
-
-    async def answer(called: Mapping[str, Any]) -> None:
-        try:
-            made = tools.result(called) if tools.is_async(called) else to_thread.run_sync(tools.result, called)
-            body = {"value": body_of(await made)}
-        except Exception as error:
-            body = failed(error)
-        try:
-            await transport.send(answer_call(follow.id, called["call_id"], body))
-        except InsituError as error:
-            with suppress(InsituError):
-                await transport.send(answer_call(follow.id, called["call_id"], failed(error)))
+    answering = _AsyncAnswering(tools, lambda call_id, body: transport.send(answer_call(follow.id, call_id, body)))
 
     async with anyio.create_task_group() as tasks:
         try:
@@ -141,7 +137,7 @@ async def run_async(
                         async for event in events:
                             follow.note(event)
                             if tools.called(event):
-                                tasks.start_soon(answer, event.data)
+                                tasks.start_soon(answering.answer, event.data)
                             await listeners.tell_async(event)
                             execution = event.execution
                 except ServerUnreachable as error:
@@ -178,10 +174,3 @@ class _Following:
         if not self.id or self._tries > _TRIES:
             raise error
         return float(self._tries)
-
-
-def failed(error: Exception) -> dict[str, Any]:
-    """The answer to a call that has failed."""
-    if isinstance(error, InsituError):  # nothing that code knows: an argument or a result that cannot cross
-        return {"error": {"name": "ValueError", "message": error.message[:16_384]}}
-    return {"error": {"name": type(error).__name__[:128], "message": str(error)[:16_384]}}

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from insitu.sources import Function
     from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
 
-    from .answering import Functions
     from .batches import Batch, BatchItems, BatchOptions
     from .calls import FreshCallOptions, FreshRunOptions, SessionOptions
     from .lambdas import MapOptions
     from .made import AsyncClientAnswer
+    from .tools import Functions
 
 
 class AsyncClient:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from insitu.sources import Function
     from insitu.types import Called, Event, Execution, SessionInfo
 
-    from .answering import Functions
     from .calls import Call
+    from .tools import Functions
 
 _CLOSE_S = 5
 

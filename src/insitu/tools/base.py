@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine import ToolSpec
+from ..signatures import TIMEOUT_S
 from ..types import MIB
 from .arguments import Arguments
 from .places import Place
@@ -25,7 +26,7 @@ class Bounds:
         at_once: calls that run side by side, of all keys together; others wait for them, and keys take turns.
     """
 
-    timeout_s: float = 30.0
+    timeout_s: float = TIMEOUT_S
     max_bytes: int = MIB
     rate: Rate | None = None
     at_once: int = 32

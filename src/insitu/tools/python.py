@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, TypeVar, overload
 
 from ..errors import InvalidRequest
-from ..signatures import Signature
+from ..signatures import MARK, TIMEOUT_S, Signature
 from ..threads import Threads
 from ..types import MIB
 from .base import Bounds, Tool
@@ -19,7 +19,6 @@ from .results import encoded
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SOURCE = "python"
-_MARK = "__insitu_tool__"
 # What a result may have: the engine's own bound is as much, with what is around it.
 _MOST_BYTES = 7 * MIB
 
@@ -59,7 +58,7 @@ def tool(function: Function, /) -> Function: ...
 def tool(
     *,
     name: str | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float = TIMEOUT_S,
     max_bytes: int = MIB,
     rate: str | None = None,
     at_once: int = 32,
@@ -69,7 +68,7 @@ def tool(
     /,
     *,
     name: str | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float = TIMEOUT_S,
     max_bytes: int = MIB,
     rate: str | None = None,
     at_once: int = 32,
@@ -96,7 +95,7 @@ def tool(
     bounds = Bounds(timeout_s, max_bytes, Rate.read(rate) if rate else None, at_once)
 
     def mark(function: Function) -> Function:
-        setattr(function, _MARK, FunctionTool(function, bounds, name))
+        setattr(function, MARK, FunctionTool(function, bounds, name))
         return function
 
     return mark if function is None else mark(function)
@@ -104,7 +103,7 @@ def tool(
 
 def tool_of(function: Callable[..., Any]) -> Tool:
     """The tool that a function was made by the decorator; any other becomes one with the usual bounds."""
-    made = getattr(function, _MARK, None)
+    made = getattr(function, MARK, None)
     return made if isinstance(made, Tool) else FunctionTool(function, Bounds())
 
 
@@ -126,7 +125,7 @@ def tools_in(modules: Sequence[str]) -> Iterator[Tool]:
             raise InvalidRequest(
                 f"the module {name!r} of the setting tools fails when it is imported: {type(error).__name__}: {error}"
             ) from error
-        found = [value for value in vars(module).values() if isinstance(getattr(value, _MARK, None), Tool)]
+        found = [value for value in vars(module).values() if isinstance(getattr(value, MARK, None), Tool)]
         if not found:
             raise InvalidRequest(
                 f"the module {name!r} of the setting tools has no tools", hint="decorate its functions: @insitu.tool"
