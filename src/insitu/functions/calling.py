@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from ..engine import Call, Engine, RunningExecution
-from ..errors import InvalidRequest, NotFound, SessionNotFound
+from ..errors import InvalidRequest, NotFound, SandboxFailed, SessionNotFound
 from ..guest.values import MIME
 from ..schemas import Checker
 from ..types import Called, CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
@@ -83,10 +83,10 @@ class Caller:
             cold = sandbox.fresh
             try:
                 execution = await self._execute(owner, revision, sandbox, arguments, live)
-            except SessionNotFound:
+            except SessionNotFound as error:
                 if cold:
-                    raise
-                continue  # its owner has ended it: nothing has run
+                    raise SandboxFailed(f"the sandbox of the function {revision.name!r} was lost: {error}") from None
+                continue  # it died while the call waited for its place: nothing has run
             return _ended(replace(invocation, cold=cold), execution, sandbox.made_ms if cold else 0.0)
 
     async def _execute(
