@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import select
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.serve_command import INSITU, clean_environment
+from tests.support.warm import Warm
 
 _WAIT_S = 50
 
@@ -36,15 +40,8 @@ class Commands:
         self.env = clean_environment(folder) | ({"INSITU_URL": url} if url else {})
 
     def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
-        done = subprocess.run(
-            [*INSITU, *arguments],
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=self.folder,
-            env=self.env | dict(env or {}),
-            timeout=_WAIT_S,
-        )
-        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+        environment = self.env | dict(env or {})
+        return Ended(*_warm().run(arguments, stdin, self.folder, environment, _WAIT_S))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -78,6 +75,13 @@ class Commands:
             process.kill()
             process.wait()
             os.close(ours)
+
+
+@functools.cache
+def _warm() -> Warm:
+    made = Warm(clean_environment(Path(tempfile.gettempdir())))
+    atexit.register(made.close)
+    return made
 
 
 class Terminal:

@@ -99,14 +99,17 @@ def test_behind_a_server_it_is_told_as_well(
     ]
 
 
-@pytest.mark.parametrize("more", [(), ("-m", "scripted")])
-def test_a_model_server_is_no_server_of_insitus(insitu: Commands, model: ScriptedModel, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [("ask", "?"), ("ask", "?", "-m", "scripted"), ("ps",), ("run", "1")])
+def test_a_model_server_is_no_server_of_insitus(
+    insitu: Commands, model: ScriptedModel, command: tuple[str, ...]
+) -> None:
     address = model.url.removesuffix("/v1")
-    ended = insitu("ask", "?", "--url", address, *more)
-    assert ended.err == (
-        f"error: what answers at {address} is no insitu server\n"
-        f"hint: if it is a model server: --upstream {address}/v1, without --url and INSITU_URL\n"
-    )
+    ended = insitu(*command, "--url", address)
+    error, hint = ended.err.splitlines()
+    assert (ended.exit_code, ended.out) == (125, "")
+    assert error.startswith(f"error: what answers at {address} is no insitu server: ")
+    assert error.endswith(" says 404 to /healthz")
+    assert hint.endswith(f"a model server is asked by `insitu ask --upstream {address}/v1`")
 
 
 @pytest.mark.parametrize("more", [(), ("-m", "scripted")])

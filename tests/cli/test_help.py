@@ -23,6 +23,7 @@ COMMANDS = (
     "cp",
     "interrupt",
     "rm",
+    "mcp",
     "tools",
     "doctor",
     "bench",

@@ -170,6 +170,22 @@ def test_output_that_is_cut_is_said_to_be(remote: Commands) -> None:
     assert ended.out.endswith("x\n[… more output than is streamed …]\n")
 
 
+def test_code_has_its_arguments(either: Commands) -> None:
+    code = "import sys; print(sys.argv)"
+    (either.folder / "script.py").write_text(code, "utf-8")
+    assert either("run", "script.py").out == "['script.py']\n"
+    assert either("run", "script.py", "a b", "é", "--time", "9", "--", "--verbose", "-c").out == (
+        "['script.py', 'a b', 'é', '--verbose', '-c']\n"
+    )
+    assert either("run", "-", "x", stdin=code).out == "['-', 'x']\n"
+    assert either("run", code, "x").out == "['-c', 'x']\n"
+    unknown = either("run", "script.py", "--verbose")
+    assert (unknown.exit_code, unknown.err) == (
+        2,
+        "error: no such option: --verbose\nhint: for an option of the code's own: insitu run FILE -- --verbose\n",
+    )
+
+
 def test_limits_and_variables_reach_the_code(either: Commands) -> None:
     code = "import os; print(os.environ['A'], os.environ['B'])"
     assert either("run", code, "--env", "A=1=2", "--env", "B=", "--cpus", "0.5").out == "1=2 \n"

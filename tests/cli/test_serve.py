@@ -103,6 +103,19 @@ def test_it_does_not_start_where_others_could_reach_it_without_keys(insitu: Comm
     assert ended.err.startswith("starting …\nerror: without keys the server binds loopback only")
 
 
+def test_who_has_the_port_already_is_told(remote: Commands, url: str, model: ScriptedModel) -> None:
+    for address, who in (
+        (url, "an insitu server answers there"),
+        (model.url.removesuffix("/v1"), "another program has it"),
+    ):
+        port = address.rpartition(":")[2]
+        ended = remote("serve", "--port", port)
+        error, hint = ended.err.splitlines()[-2:]
+        assert (ended.exit_code, error) == (2, f"error: cannot listen on 127.0.0.1:{port}: Address already in use")
+        assert hint.startswith(f"hint: {who}")
+        assert hint.endswith("; choose another --port")
+
+
 def test_a_clients_key_is_told_to_be_none_of_the_servers(insitu: Commands) -> None:
     arguments, env = ("serve", "--host", "0.0.0.0", "--port", "0"), {"INSITU_API_KEY": "k"}
     warning = "warning: INSITU_API_KEY is a client's key; the server's keys are INSITU_API_KEYS, and it has none\n"

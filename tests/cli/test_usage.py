@@ -19,7 +19,7 @@ DEAD = "http://127.0.0.1:9"
         (["rum"], "error: there is no command 'rum'\nhint: did you mean `run`?\n"),
         (["1 + 1"], "error: there is no command '1 + 1'\nhint: to run code: insitu run '1 + 1'\n"),
         (["run", "1", "--tiem", "3"], "error: no such option: --tiem\nhint: did you mean `--time`?\n"),
-        (["run", "1", "2"], "error: got unexpected extra argument(s) (2)\nhint: see `insitu run --help`\n"),
+        (["ps", "1", "2"], "error: got unexpected extra argument(s) (1 2)\nhint: see `insitu ps --help`\n"),
         (["files"], "error: missing argument 'SESSION'\nhint: see `insitu files --help`\n"),
         (
             ["run", "1", "--mem", "lots"],

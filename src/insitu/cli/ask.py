@@ -162,12 +162,12 @@ def _server(url: str | None, upstream: str | None) -> Iterator[Client]:
         )
     from insitu.client import Client
 
-    from .probe import explaining, explaining_server, fault_behind, fault_of_upstream
+    from .probe import explaining, fault_behind, fault_of_upstream
 
     if url:
         key = os.environ.get("INSITU_API_KEY", "")
         behind = explaining(f"the model server behind {url}", partial(fault_behind, url, key))
-        with connect(url) as client, explaining_server(url), behind:
+        with connect(url) as client, behind:
             yield client
         return
     from .hosting import hosting

@@ -56,7 +56,7 @@ def report(error: InsituError | typer.TyperException) -> int:
 
 
 def _hint_of(error: InsituError) -> str | None:
-    if isinstance(error, Unauthorized) and _by_insitu(error):
+    if isinstance(error, Unauthorized) and known_by_insitu(error):
         return _KEY_HINT
     if isinstance(error, OverCeiling) and hasattr(error, "ceiling"):
         # It was raised here and not by a server: the user is the operator.
@@ -67,7 +67,8 @@ def _hint_of(error: InsituError) -> str | None:
     return hint
 
 
-def _by_insitu(error: InsituError) -> bool:
+def known_by_insitu(error: InsituError) -> bool:
+    """Whether a server of insitu's has answered so."""
     # A server passes on what its model server says of keys, which are others.
     return any(line.startswith("request id:") for line in getattr(error, "__notes__", ()))
 
@@ -91,6 +92,8 @@ def _hint(error: typer.TyperException) -> str | None:
         return error.hint
     near = did_you_mean(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ())
     context = getattr(error, "ctx", None)
+    if not near and context and context.command.name == "run" and hasattr(error, "option_name"):
+        return f"for an option of the code's own: insitu run FILE -- {error.option_name}"
     return near or (f"see `{context.command_path} --help`" if context else None)
 
 

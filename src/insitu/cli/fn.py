@@ -97,7 +97,7 @@ def invoke(
     name: Name,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ARG|NAME=ARG]...", help="Each is JSON, or else text."),
+        typer.Argument(metavar="ARG|NAME=ARG", help="Each is JSON, or else text."),
     ] = None,
     background: Annotated[bool, typer.Option("--async", help="Do not wait, and print the invocation's id.")] = False,
     url: Url = None,

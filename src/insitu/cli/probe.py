@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -11,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 
-from insitu.errors import AnswerFailed, InsituError, ServerUnreachable
+from insitu.errors import AnswerFailed, InsituError, InvalidRequest, ServerUnreachable
+
+from .errors import known_by_insitu
 
 if TYPE_CHECKING:
     from insitu.settings import Settings
@@ -35,12 +39,29 @@ class Fault(NamedTuple):
 _SILENT = Fault("does not answer now")
 
 
-def is_insitu(url: str) -> bool | None:
-    """Whether it is a server of insitu's that answers there; None if nobody does."""
+def is_insitu(url: str) -> bool:
+    """Whether a server of insitu's answers there."""
+    answer = _health(url)
+    return answer is not None and _by_insitu(answer)
+
+
+def stranger(url: str) -> str | None:
+    """What else answers there, in words; None if nobody does, or a server of insitu's."""
+    answer = _health(url)
+    if answer is None or _by_insitu(answer):
+        return None
+    name = answer.headers.get("server")
+    return f"{name[:80] if name else 'what answers'} says {answer.status_code} to /healthz"
+
+
+def _health(url: str) -> httpx2.Response | None:
     try:
-        answer = httpx2.get(f"{url}/healthz", timeout=_PATIENCE_S)
+        return httpx2.get(f"{url}/healthz", timeout=_PATIENCE_S)
     except (httpx2.HTTPError, httpx2.InvalidURL):
         return None
+
+
+def _by_insitu(answer: httpx2.Response) -> bool:
     # Others have a path of that name, too; this header is on all that insitu answers.
     return answer.status_code == 200 and answer.headers.get("x-request-id", "").startswith("req_")
 
@@ -135,7 +156,24 @@ def explaining_server(url: str) -> Iterator[None]:
     try:
         yield
     except InsituError as error:
-        if is_insitu(url) is False:
-            error.message = f"what answers at {url} is no insitu server"
-            error.hint = f"if it is a model server: --upstream {url}/v1, without --url and INSITU_URL"
+        if known_by_insitu(error) or (other := stranger(url)) is None:
+            raise
+        raise ServerUnreachable(
+            f"what answers at {url} is no insitu server: {other}",
+            hint="name an insitu server by --url or INSITU_URL, or start one with `insitu serve`; "
+            f"a model server is asked by `insitu ask --upstream {url}/v1`",
+        ) from None
+
+
+@contextmanager
+def explaining_port(host: str, port: int) -> Iterator[None]:
+    """Let an error say who has the port already, if that led to it."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if os.strerror(errno.EADDRINUSE) in error.message:
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            other = stranger(url)
+            who = f"another program has it ({other})" if other else "another program has it"
+            error.hint = f"{'an insitu server answers there' if is_insitu(url) else who}; choose another --port"
         raise

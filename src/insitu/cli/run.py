@@ -23,6 +23,7 @@ from .text import as_json
 EXAMPLES = (
     "insitu run 'sum(range(10))'",
     "insitu run analysis.py --file sales.csv --out results",
+    "insitu run report.py --file sales.csv north 2024 -- --verbose",
     "echo 'print(1 + 1)' | insitu run -",
     "insitu run loop.py --time 5 --mem 256m --json",
     "insitu run 'x' --session 3f2a",
@@ -38,6 +39,10 @@ def run(
             metavar="CODE|FILE|-",
             help="Python code; or a file, if it ends in .py, or has a / and is one; or - for standard input.",
         ),
+    ] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARG", help="What the code finds in sys.argv; those with dashes go behind --."),
     ] = None,
     file: Files = None,
     out: Annotated[
@@ -68,6 +73,9 @@ def run(
     wishes = Wishes(url, session, python, environment, mem, disk, cpus)
     with wishes.open() as target:
         wishes.upload(target, files)
+        if arguments or (code and _is_path(code)):
+            # As itself, and not as a line before the code, whose lines are counted in tracebacks.
+            target.run(f"__import__('sys').argv[:] = {_argv(code, arguments or [])!a}")
         execution = follow(target, source, None if json else Screen(), timeout_s=time, env_vars=variables)
         if json:
             print(as_json((execution if session else alone(execution)).to_dict()), flush=True)
@@ -76,6 +84,10 @@ def run(
         elif not json:
             tell_lost(execution, files_stay=bool(session))
     return execution.exit_code
+
+
+def _argv(code: str | None, arguments: list[str]) -> list[str]:
+    return [code if code and (code == "-" or _is_path(code)) else "-c", *arguments]
 
 
 def read_source(argument: str | None, session: str | None) -> str:

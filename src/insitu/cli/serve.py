@@ -93,9 +93,10 @@ def _serve(settings: Settings) -> None:
         note("warning: INSITU_API_KEY is a client's key; the server's keys are INSITU_API_KEYS, and it has none")
     from insitu.server.run import run
 
-    from .probe import Glance
+    from .probe import Glance, explaining_port
 
-    run(settings, partial(_announce, Glance(settings)))
+    with explaining_port(settings.host, settings.port):
+        run(settings, partial(_announce, Glance(settings)))
 
 
 def _announce(glance: Glance, url: str, service: Service) -> None:

@@ -105,7 +105,9 @@ def connect(url: str | None) -> Iterator[Client]:
     """A client of the server that was named, or of the one on this machine."""
     from insitu.client import Client
 
-    with Client(url) as client:
+    from .probe import explaining_server
+
+    with Client(url) as client, explaining_server(client.url):
         yield client
 
 
