@@ -93,6 +93,14 @@ def test_signatures_follow_what_models_and_options_are_made_of() -> None:
     )
 
 
+def test_signatures_say_what_is_returned() -> None:
+    about = {"name": "search", "parameters": {"type": "object"}}
+    tools = Tools(Heard().host, [{**about, "returns": "list[str] | None"}, {**about, "name": "other"}])
+    assert str(inspect.signature(tools.search)) == "(**arguments) -> list[str] | None"
+    assert "search(**arguments) -> list[str] | None" in pydoc.plain(pydoc.render_doc(tools.search))
+    assert inspect.signature(tools.other).return_annotation is inspect.Signature.empty
+
+
 def test_help_serves_a_reader() -> None:
     told = pydoc.plain(pydoc.render_doc(made(search=SEARCH).search))
     assert "search(query: str, limit: int = 10" in told

@@ -106,6 +106,17 @@ def test_what_goes_wrong_is_raised_in_the_code(run: Run, server: str, call: str,
     assert (error["name"], message in error["value"]) == (name, True), error
 
 
+def test_signatures_say_what_is_returned(run: Run) -> None:
+    code = """
+import inspect
+help(tools.things_add)
+print(inspect.signature(tools.things_add), inspect.signature(tools.things_say_it))
+"""
+    printed = run(code)["stdout"]
+    assert "things_add(terms: list[int]) -> dict\n" in printed
+    assert printed.splitlines()[-1] == "(terms: list[int]) -> dict (text: str)"
+
+
 def test_a_public_server_does_its_part(run: Run) -> None:
     code = """
 import json

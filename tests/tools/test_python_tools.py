@@ -68,7 +68,7 @@ print(json.loads(host.wait(number)))
 
 def test_help_tells_of_a_tool(run: Run) -> None:
     printed = str(_printed(run("help(tools.find)")))
-    assert "find(name: str, since: str | None = None)" in printed
+    assert "find(name: str, since: str | None = None) -> list[dict]" in printed
     assert "Finds places by their names." in printed
 
 

@@ -40,6 +40,7 @@ class ToolSpec:
         parameters: the JSON schema of its arguments, an object.
         pauses: whether the execution's clock stands still until the answer is there: it comes from the client.
         prepare: makes of the arguments that code gives those that the call has, or says why it may not be.
+        returns: the type of what it returns, as text; empty if nobody knows.
     """
 
     name: str
@@ -47,10 +48,12 @@ class ToolSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     pauses: bool = False
     prepare: Prepare | None = None
+    returns: str = ""
 
     def declaration(self) -> dict[str, Any]:
         """What the interpreter is told of it."""
-        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        about = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {**about, "returns": self.returns} if self.returns else about
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,12 @@ def properties_of(schema: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def signature_of(schema: Any) -> inspect.Signature:
-    """The signature of what a schema describes; what has no identifier for a name is not in it."""
+def signature_of(schema: Any, returns: Any = None) -> inspect.Signature:
+    """The signature of what a schema describes; what has no identifier for a name is not in it.
+
+    Args:
+        returns: the type of the result as text, if it is known.
+    """
     properties = properties_of(schema)
     required = schema.get("required") if properties else None
     required = required if isinstance(required, list) else []
@@ -58,7 +62,8 @@ def signature_of(schema: Any) -> inspect.Signature:
             parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about, schema))))
     if not properties:
         parameters.append(inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD))
-    return inspect.Signature(parameters)
+    returned = _Named(returns) if isinstance(returns, str) and returns else inspect.Signature.empty
+    return inspect.Signature(parameters, return_annotation=returned)
 
 
 def document(description: Any, schema: Any) -> str:
@@ -68,6 +73,11 @@ def document(description: Any, schema: Any) -> str:
     if told := [f"    {name}: {each['description']}" for name, each in about.items() if each.get("description")]:
         lines += ["", "Args:", *told]
     return "\n".join(lines)
+
+
+def type_of(schema: Any) -> str:
+    """The type of what a schema describes."""
+    return _type(schema, schema)
 
 
 def _type(about: Any, root: Any, depth: int = 0) -> str:

@@ -41,7 +41,7 @@ class Tool:
     """A function on the server; ``await tool.aio(…)`` calls it so that others can run meanwhile.
 
     Args:
-        declared: its name, description and the JSON schema of its arguments.
+        declared: its name, description, the JSON schema of its arguments, and the type of what it returns as text.
     """
 
     def __init__(self, host: Host, declared: Mapping[str, Any]) -> None:
@@ -49,7 +49,7 @@ class Tool:
         self._name = str(declared["name"])
         self.schema = declared.get("parameters") or {}
         self.__name__ = self.__qualname__ = self._name
-        self.__signature__ = signature_of(self.schema)
+        self.__signature__ = signature_of(self.schema, declared.get("returns"))
         self.__doc__ = document(declared.get("description"), self.schema)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:

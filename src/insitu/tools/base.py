@@ -38,19 +38,29 @@ class Tool(ABC):
     Args:
         parameters: the JSON schema of its arguments.
         source: where it comes from: ``python``, or ``mcp:`` and the name of a server.
+        returns: the type of what code gets, as text; empty if nobody knows.
     """
 
-    def __init__(self, name: str, description: str, parameters: Mapping[str, Any], source: str, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        parameters: Mapping[str, Any],
+        source: str,
+        bounds: Bounds,
+        returns: str = "",
+    ) -> None:
         self.name = name
         self.description = description
         self.parameters = parameters
         self.source = source
         self.bounds = bounds
+        self.returns = returns
         self.arguments = Arguments(name, parameters)
 
     def spec(self) -> ToolSpec:
         """The tool as code sees it."""
-        return ToolSpec(self.name, self.description, self.parameters, prepare=self.arguments)
+        return ToolSpec(self.name, self.description, self.parameters, prepare=self.arguments, returns=self.returns)
 
     @abstractmethod
     async def call(self, arguments: Mapping[str, Any], place: Place) -> Any:

@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
 from ..errors import InsituError, InvalidRequest
+from ..guest.stubs import type_of
 from .base import Tool
 from .config import McpServer
 from .places import Place
@@ -50,7 +51,9 @@ class McpTool(Tool):
         if len(name) > _LONGEST_NAME:
             raise InvalidRequest(f"its name has more than {_LONGEST_NAME} characters, with that of its server")
         about = listed.description or listed.title or ""
-        super().__init__(name, about, listed.input_schema, connection.source, connection.server.insitu.bounds())
+        returns = type_of(listed.output_schema) if listed.output_schema else ""
+        bounds = connection.server.insitu.bounds()
+        super().__init__(name, about, listed.input_schema, connection.source, bounds, returns)
         self._connection = connection
         self._listed = listed.name
 

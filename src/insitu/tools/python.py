@@ -15,6 +15,7 @@ from .base import Bounds, Tool
 from .places import Place
 from .rates import Rate
 from .results import encoded
+from .returns import returned
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,7 +33,8 @@ class FunctionTool(Tool):
 
     def __init__(self, function: Callable[..., Any], bounds: Bounds, name: str | None = None) -> None:
         signature = Signature(function, name)
-        super().__init__(signature.name, signature.description, signature.parameters, SOURCE, bounds)
+        returns = returned(function)
+        super().__init__(signature.name, signature.description, signature.parameters, SOURCE, bounds, returns)
         self.function = function
         self._signature = signature
         self._threads = Threads(bounds.at_once)
