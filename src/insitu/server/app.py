@@ -13,6 +13,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from ..dialects.aws_lambda import AWS_LAMBDA
+from ..dialects.gemini import GEMINI
 from ..dialects.mcp import MCP
 from ..dialects.native import NATIVE
 from ..dialects.openai import OPENAI, Elsewhere
@@ -30,7 +31,7 @@ from . import health
 from .auth import Gate, Keys
 
 # The order is that of the look-up: the busiest routes come first.
-DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, MCP, AWS_LAMBDA)
+DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, GEMINI, MCP, AWS_LAMBDA)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 

@@ -137,7 +137,7 @@ async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> 
 
 def _credential(headers: Headers) -> bytes:
     bearers = _values(headers, b"authorization")
-    plain = _values(headers, b"x-api-key")
+    plain = [*_values(headers, b"x-api-key"), *_values(headers, b"x-goog-api-key")]
     if len(bearers) > 1 or len(plain) > 1:
         raise Unauthorized("the request carries more than one key", hint="send one")
     keys = {*plain, *(_key_in(value) for value in bearers)} - {""}

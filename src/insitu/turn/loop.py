@@ -139,7 +139,7 @@ class Loop:
         raise AssertionError("the last attempt raises")
 
     async def _read(self, reader: StepReader, offers: bool) -> Step:
-        async with self._upstream.stream(self._body(offers), self._request.caller_key) as pieces:
+        async with self._upstream.stream(self.body(offers_tools=offers), self._request.caller_key) as pieces:
             self._begin_step(reader)
             if self._fenced and offers:
                 return await self._read_fenced(reader, pieces)
@@ -168,7 +168,8 @@ class Loop:
             reader.close_code(tool)
         return reader.finish()
 
-    def _body(self, offers_tools: bool) -> dict[str, Any]:
+    def body(self, *, offers_tools: bool = True) -> dict[str, Any]:
+        """What the model server is asked next."""
         request = self._request
         body: dict[str, Any] = {**request.options, "model": request.model, "messages": self._messages}
         if self._fenced:

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine, ToolSpec
-from ..errors import QuotaExceeded, ServerFull
+from ..errors import QuotaExceeded, ServerFull, UpstreamFailed
 from ..settings import Settings
 from ..store import Store
 from ..tools import NOTHING, Grant, Registry
@@ -105,6 +105,19 @@ class Turns:
         """
         with self.room(request.owner):
             return await self.run_in_room(request, emit)
+
+    async def count_tokens(self, request: TurnRequest) -> int:
+        """How many tokens the model would read, by its server's own count: it is asked for a single one more.
+
+        Raises:
+            UpstreamFailed: if it fails, or does not tell.
+        """
+        body = self._loop(request, lambda _: None).body()
+        async with self.upstream.stream({**body, "max_tokens": 1}, request.caller_key) as pieces:
+            told = [piece.tokens.input async for piece in pieces if piece.tokens is not None]
+        if not told:
+            raise UpstreamFailed("the model server does not tell how many tokens it has read")
+        return told[-1]
 
     @contextmanager
     def room(self, owner: str) -> Iterator[None]:

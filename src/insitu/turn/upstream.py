@@ -69,6 +69,23 @@ class Upstream:
             raise Unauthorized("your key has characters that model servers do not take", hint="use ASCII alone")
         return caller_key
 
+    async def models(self, caller_key: str) -> list[str]:
+        """The names of its models; none without a model server.
+
+        Raises:
+            UpstreamFailed: if it cannot be reached, or fails.
+        """
+        if self._client is None:
+            return []
+        headers = {"Authorization": f"Bearer {self.key_for(caller_key) or 'none'}"}
+        try:
+            listed = await self._client.get("/models", cast_to=object, options={"headers": headers})
+        except openai.OpenAIError as exc:
+            raise self._translated(exc) from None
+        found = listed.get("data") if isinstance(listed, dict) else None
+        models = found if isinstance(found, list) else []
+        return [str(model["id"]) for model in models if isinstance(model, dict) and "id" in model]
+
     @asynccontextmanager
     async def stream(self, body: Mapping[str, Any], caller_key: str) -> AsyncIterator[AsyncIterator[Piece]]:
         """Ask for a chat completion; leaving the context ends it, at the model server too.

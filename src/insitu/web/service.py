@@ -182,7 +182,9 @@ def owner_of(request: Request) -> str:
 def key_of(request: Request) -> str:
     """The caller's own key; "" without one."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key", "")
 
 
 async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:

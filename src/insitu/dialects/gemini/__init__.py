@@ -1,0 +1,21 @@
+"""Google's Gemini API: contents generated with code execution."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...web.dialect import Dialect
+from ...web.service import Service
+from . import models
+from . import routes as generating
+from .errors import gemini_error
+
+
+def _routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    for part in (generating, models):
+        router.include_router(part.routes(service))
+    return router
+
+
+GEMINI = Dialect("gemini", _routes, paths=("/v1beta", "/upload/v1beta"), error_answer=gemini_error)

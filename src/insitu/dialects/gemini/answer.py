@@ -1,0 +1,148 @@
+"""An answer in Google's form: parts, and the envelopes that carry them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+
+from ...store import new_id
+from ...turn import events as on
+from ...turn.report import output_of
+from ...web.encoding import dumps
+from .casing import Json
+from .contents import signature
+
+_FINISH: dict[on.Reason, str] = {
+    "stop": "STOP",
+    "client_tools": "STOP",
+    "length": "MAX_TOKENS",
+    "max_tokens": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+    "max_steps": "TOO_MANY_TOOL_CALLS",
+    "repeated_error": "TOO_MANY_TOOL_CALLS",
+}
+# Reads the files that code has made, as parts.
+Made = Callable[["Answer"], Awaitable[list[Json]]]
+_OUTCOMES = {"ok": "OUTCOME_OK", "timeout": "OUTCOME_DEADLINE_EXCEEDED"}
+
+
+class Answer:
+    """The answer to one request: takes what happens in its turn, and gives the parts that tell of it.
+
+    Args:
+        shows_thoughts: whether the model's reasoning is told.
+    """
+
+    def __init__(self, model: str, *, shows_thoughts: bool) -> None:
+        self.id = new_id("")
+        self.files: dict[str, on.MadeFile] = {}
+        self.shown: set[str] = set()
+        self._model = model
+        self._shows_thoughts = shows_thoughts
+        self._unsaid: dict[str, str] = {}
+
+    def parts(self, event: on.TurnEvent) -> list[Json]:
+        """The parts that an event adds."""
+        match event:
+            case on.TextDelta():
+                return [{"text": event.text}]
+            case on.ReasoningDelta() if self._shows_thoughts:
+                return [{"text": event.text, "thought": True}]
+            case on.CallStarted():
+                self._unsaid[event.id] = ""
+            case on.CallWritten():
+                self._unsaid[event.id] = event.arguments["code"]
+            case on.CallRunning():
+                return [self._code(event.id) | {"thoughtSignature": signature(event.container_id)}]
+            case on.CallDone():
+                return self._done(event)
+            case on.ClientCallDone():
+                return [{"functionCall": {"id": event.id, "name": event.name, "args": _arguments(event.arguments)}}]
+        return []
+
+    def _code(self, call_id: str) -> Json:
+        return {"executableCode": {"language": "PYTHON", "code": self._unsaid.pop(call_id), "id": call_id}}
+
+    def _done(self, event: on.CallDone) -> list[Json]:
+        # What was never run is told all the same, with the reason.
+        unsaid = [self._code(event.id)] if event.id in self._unsaid else []
+        self.files.update({file.path: file for file in event.files})
+        figures = [{"inlineData": {"mimeType": "image/png", "data": figure}} for figure in event.figures]
+        self.shown.update(event.figures)
+        return [*unsaid, {"codeExecutionResult": {**_result(event), "id": event.id}}, *figures]
+
+    def envelope(self, parts: Sequence[Json], result: on.TurnResult | None = None) -> Json:
+        """Parts as clients get them.
+
+        Args:
+            result: how the turn ended, if it has.
+        """
+        candidate: Json = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
+        envelope: Json = {"candidates": [candidate], "modelVersion": self._model, "responseId": self.id}
+        if result is not None:
+            candidate["finishReason"] = _FINISH.get(result.reason, "OTHER")
+            if result.reason not in ("stop", "client_tools", "length"):
+                candidate["finishMessage"] = f"insitu: {result.reason}"
+            envelope["usageMetadata"] = usage(result.usage)
+        return envelope
+
+
+def usage(used: on.TurnUsage) -> Json:
+    """The tokens of all model calls together."""
+    return {
+        "promptTokenCount": used.input_tokens,
+        "candidatesTokenCount": used.output_tokens - used.reasoning_tokens,
+        "thoughtsTokenCount": used.reasoning_tokens,
+        "cachedContentTokenCount": used.cached_tokens,
+        "totalTokenCount": used.total_tokens,
+    }
+
+
+class Stream:
+    """Writes an answer as a stream of envelopes.
+
+    Args:
+        framed: an envelope as it is sent.
+        send: sends it.
+    """
+
+    def __init__(
+        self, answer: Answer, made: Made, framed: Callable[[Json], bytes], send: Callable[[bytes], None]
+    ) -> None:
+        self._answer = answer
+        self._made = made
+        self._framed = framed
+        self._send = send
+
+    def hear(self, event: on.TurnEvent) -> None:
+        """Send what there is to tell of an event."""
+        if parts := self._answer.parts(event):
+            self._send(self._framed(self._answer.envelope(parts)))
+
+    async def end(self, result: on.TurnResult) -> None:
+        """Send the files that were made, and the end."""
+        for part in await self._made(self._answer):
+            self._send(self._framed(self._answer.envelope([part])))
+        # Code of users reads the first part of every envelope.
+        self._send(self._framed(self._answer.envelope([{"text": ""}], result)))
+
+
+def sse(envelope: Json) -> bytes:
+    """An envelope as an event; Google's have no names."""
+    return b"data: %b\n\n" % dumps(envelope)
+
+
+def _result(event: on.CallDone) -> Json:
+    if event.failure is not None or not event.executions:
+        return {"outcome": "OUTCOME_FAILED", "output": event.told}
+    execution = event.executions[0]
+    return {"outcome": _OUTCOMES.get(execution.outcome, "OUTCOME_FAILED"), "output": output_of(execution)}
+
+
+def _arguments(text: str) -> Json:
+    # The model writes them, and the client's SDK takes nothing but an object.
+    try:
+        arguments = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {"arguments": text}
+    return arguments if isinstance(arguments, dict) else {"arguments": arguments}

@@ -1,0 +1,45 @@
+"""The files that code has made, as parts of an answer: Google's clients have no other way to them."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+
+from ...errors import InsituError
+from ...turn.container_files import ContainerFiles
+from ...turn.events import MadeFile
+from ...turn.fetchable import fetchable
+from ...types import MIB
+from ...web.service import Service
+from .answer import Answer
+from .casing import Json
+
+_FILE_BYTES, _ALL_BYTES = 4 * MIB, 16 * MIB
+_BYTES = "application/octet-stream"
+
+
+async def made_parts(service: Service, owner: str, answer: Answer) -> list[Json]:
+    """The files that are there and were not shown yet; large ones are left out."""
+    parts: list[Json] = []
+    left = _ALL_BYTES
+    for file in await fetchable(service.turns.containers, owner, answer.files.values()):
+        content = await _content(service, owner, file, min(left, _FILE_BYTES))
+        if content is None or (data := base64.b64encode(content).decode()) in answer.shown:
+            continue
+        left -= len(content)
+        mime = mimetypes.guess_type(file.name)[0] or _BYTES
+        parts.append({"inlineData": {"mimeType": mime, "data": data, "displayName": file.name}})
+    return parts
+
+
+async def _content(service: Service, owner: str, file: MadeFile, most: int) -> bytes | None:
+    if file.size > most:
+        return None
+    try:
+        container = await service.turns.containers.get(file.container_id, owner)
+        content = await ContainerFiles(service.store, container).open(file.id)
+        if content.size > most:
+            return None
+        return b"".join([chunk async for chunk in content.read(0, content.size)])
+    except InsituError:
+        return None  # it went with its sandbox meanwhile: the answer is there all the same

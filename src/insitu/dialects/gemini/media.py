@@ -1,0 +1,107 @@
+"""Images and files that come with what the user says."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Sequence
+from typing import Any
+
+from ...guest.lockdown import WORKSPACE
+from ...store import FileRecord
+from ...turn.container import Container
+from ...web.attachments import base_name
+from ...web.parameters import BadParameter
+from ...web.stored_files import StoredFiles
+from .casing import Json, has, member
+
+_FILES = "/files/"
+
+
+class Media:
+    """Makes parts into what the model can read; with a container, files are put there as well.
+
+    Args:
+        container: where code runs, if it does.
+    """
+
+    def __init__(self, stored: StoredFiles, container: Container | None) -> None:
+        self._stored = stored
+        self._container = container
+        self._number = 0
+
+    async def content(self, parts: Sequence[Json], where: str) -> Any:
+        """The content of a message; None if there is nothing in it.
+
+        Raises:
+            BadParameter: if a part is malformed, or not known here.
+            NotFound: if there is no such file.
+        """
+        made: list[Json] = []
+        for index, part in enumerate(parts):
+            if not has(part, "function_response"):
+                made += await self._part(part, f"{where}.parts[{index}]")
+        if all(each["type"] == "text" for each in made):
+            # Many a model server takes plain strings alone where there is nothing but text.
+            return "\n".join(each["text"] for each in made) or None
+        return made
+
+    async def _part(self, part: Json, where: str) -> list[Json]:
+        if isinstance(text := part.get("text"), str):
+            return [{"type": "text", "text": text}] if text else []
+        if has(part, "inline_data"):
+            return self._inline(member(part, "inline_data"), f"{where}.inlineData")
+        if has(part, "file_data"):
+            return await self._file(member(part, "file_data"), f"{where}.fileData")
+        raise BadParameter(where, f"{where} has neither text, inlineData, fileData nor functionResponse")
+
+    def _inline(self, data: Any, where: str) -> list[Json]:
+        mime, encoded = (member(data, "mime_type"), data.get("data")) if isinstance(data, dict) else (None, None)
+        if not isinstance(mime, str) or not isinstance(encoded, str):
+            raise BadParameter(where, f"{where} must have a mimeType and data")
+        encoded = encoded.replace("-", "+").replace("_", "/")
+        try:
+            content = base64.b64decode(encoded, validate=True)
+        except ValueError as exc:
+            raise BadParameter(where, f"{where}: the base64 cannot be read: {exc}") from None
+        name = base_name(str(member(data, "display_name") or self._name(mime)), where)
+        url = f"data:{mime};base64,{encoded}"
+        if self._container is None:
+            return [_seen(mime, url, name)]
+        self._stored.contents.append((name, content))
+        return [*([_image(url)] if _is_image(mime) else []), _placed(name)]
+
+    async def _file(self, data: Any, where: str) -> list[Json]:
+        uri = member(data, "file_uri") if isinstance(data, dict) else None
+        if not isinstance(uri, str) or _FILES not in f"/{uri}":
+            raise BadParameter(where, f"{where}: the fileUri must be that of a file that was uploaded here")
+        record = await self._stored.get(f"/{uri}".rpartition(_FILES)[2])
+        if self._container is None:
+            return [await self._whole(record)]
+        self._container.bring([record.id])
+        seen = [await self._whole(record)] if _is_image(record.mime) else []
+        return [*seen, _placed(record.filename)]
+
+    async def _whole(self, record: FileRecord) -> Json:
+        _, url = await self._stored.inline(record.id)
+        return _seen(record.mime, url, record.filename)
+
+    def _name(self, mime: str) -> str:
+        self._number += 1
+        return f"file-{self._number}{mimetypes.guess_extension(mime) or ''}"
+
+
+def _is_image(mime: str) -> bool:
+    return mime.startswith("image/")
+
+
+def _image(url: str) -> Json:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _seen(mime: str, url: str, name: str) -> Json:
+    return _image(url) if _is_image(mime) else {"type": "file", "file": {"filename": name, "file_data": url}}
+
+
+def _placed(name: str) -> Json:
+    return {"type": "text", "text": f"[the user's file {name} is {WORKSPACE}/{name}]"}

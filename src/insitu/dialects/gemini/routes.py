@@ -1,0 +1,113 @@
+"""Google's generateContent and streamGenerateContent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...web import turns
+from ...web.encoding import dumps
+from ...web.openapi import answers_elsewhere
+from ...web.parameters import BadParameter
+from ...web.service import PlainRoute, Service, key_of, owner_of
+from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
+from .answer import Answer, Stream, sse
+from .casing import Json, member
+from .errors import gemini_error_body
+from .made import made_parts
+from .preparing import Generation, prepare
+
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+# The official client takes a comment for JSON; an empty text is passed over by all.
+_SILENCE: list[Json] = [{"text": ""}]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes that generate content."""
+    router = APIRouter(route_class=PlainRoute, prefix="/v1beta/models", tags=["gemini"])
+
+    @router.post("/{model:path}:generateContent", openapi_extra=_BODY, **answers_elsewhere())
+    async def generate_content(request: Request, model: str) -> Response:
+        """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
+        generation = await _prepared(service, request, model, await _body(service, request))
+        answer = Answer(model, shows_thoughts=generation.shows_thoughts)
+        parts: list[Json] = []
+        run = partial(service.turns.run, generation.turn)
+        result = await turns.whole(service, request, run, lambda event: parts.extend(answer.parts(event)))
+        parts += await made_parts(service, owner_of(request), answer)
+        return json_answer(answer.envelope(_joined(parts) or _SILENCE, result))
+
+    @router.post("/{model:path}:streamGenerateContent", openapi_extra=_BODY, **answers_elsewhere())
+    async def stream_generate_content(request: Request, model: str) -> Response:
+        """The same as a stream of envelopes."""
+        if request.query_params.get("alt") != "sse":
+            raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
+        generation = await _prepared(service, request, model, await _body(service, request))
+        answer = Answer(model, shows_thoughts=generation.shows_thoughts)
+        owner = owner_of(request)
+        made = partial(made_parts, service, owner)
+        return turns.stream(
+            service,
+            answer.id,
+            owner,
+            partial(service.turns.run, generation.turn),
+            partial(Stream, answer, made, sse),
+            on_error=_error_event,
+            keep_alive=sse(answer.envelope(_SILENCE)),
+        )
+
+    @router.post("/{model:path}:countTokens", openapi_extra=_BODY, **answers_elsewhere())
+    async def count_tokens(request: Request, model: str) -> Response:
+        """How many tokens contents have, by the model server's own count."""
+        body = await _body(service, request)
+        generation = await _prepared(service, request, model, member(body, "generate_content_request") or body)
+
+        async def count() -> int:
+            return await service.turns.count_tokens(generation.turn)
+
+        return json_answer({"totalTokens": await service.while_connected(request.receive, count)})
+
+    return router
+
+
+async def _body(service: Service, request: Request) -> Json:
+    cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
+    return _object(await read_bytes(request, cap))
+
+
+async def _prepared(service: Service, request: Request, model: str, body: Json) -> Generation:
+    async def find() -> Generation:
+        return await prepare(service, owner_of(request), key_of(request), model, body, body_of(request))
+
+    return await service.while_connected(request.receive, find)
+
+
+def _object(content: bytes) -> Json:
+    try:
+        body: Any = orjson.loads(content)
+    except orjson.JSONDecodeError as exc:
+        raise BadParameter("body", f"the body is not valid JSON: {exc}") from None
+    if not isinstance(body, dict):
+        raise BadParameter("body", "the body must be a JSON object")
+    return body
+
+
+def _joined(parts: list[Json]) -> list[Json]:
+    """Parts of an answer that is not streamed: text that follows text is one."""
+    joined: list[Json] = []
+    for part in parts:
+        last = joined[-1] if joined else {}
+        if "text" in part and "text" in last and part.get("thought") == last.get("thought"):
+            joined[-1] = {**last, "text": last["text"] + part["text"]}
+        else:
+            joined.append(part)
+    return joined
+
+
+def _error_event(exc: Exception, request_id: str) -> bytes:
+    return b"data: %b\n\n" % dumps({"error": gemini_error_body(exc, request_id)})
