@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .events import Message
 
 
@@ -16,3 +18,11 @@ def one_system(messages: list[Message]) -> list[Message]:
     if leading < 2 or len(texts) < leading:
         return messages
     return [{"role": "system", "content": "\n\n".join(texts)}, *messages[leading:]]
+
+
+def with_note(messages: Sequence[Message], text: str) -> list[Message]:
+    """The messages, with one more among the first that tells the model something of its place."""
+    leading = 0
+    while leading < len(messages) and messages[leading]["role"] in ("system", "developer"):
+        leading += 1
+    return one_system([*messages[:leading], {"role": "system", "content": text}, *messages[leading:]])

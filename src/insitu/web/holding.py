@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import TooLarge
 from .bodies import Body
+from .parameters import BadParameter
 
+MOST_PARTS = 10_000
 # What each value takes beside its text, at the least.
 _VALUE_BYTES = 32
 
@@ -65,3 +68,15 @@ def weight(value: object, most: int) -> int:
         elif isinstance(value, list):
             left += value
     return total
+
+
+def check_parts(where: str, messages: Sequence[object]) -> None:
+    """Refuse messages with more parts than can be gone through while everybody waits.
+
+    Raises:
+        BadParameter: if so.
+    """
+    contents = [message.get("content") for message in messages if isinstance(message, dict)]
+    parts = sum(len(content) for content in contents if isinstance(content, list))
+    if parts > MOST_PARTS:
+        raise BadParameter(where, f"{where} has {parts} parts of messages, and {MOST_PARTS} is the most")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import NotFound, OverCeiling
-from ..store import FileRecord
+from ..store import FileRecord, Page
 from ..turn.container import Container
 from ..turn.expiry import ContainerExpired
 from .parameters import BadParameter
 from .service import Service
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
+FILES_NOTE = "[The user's files: {}]"
+_MOST_FILES = 100
 
 
 async def automatic_container(
@@ -41,3 +43,16 @@ async def automatic_container(
 async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
     """The files of these ids; raises NotFound if one of them is not there."""
     return [await service.store.files.get(file_id, owner) for file_id in file_ids]
+
+
+async def files_of_user(service: Service, container: Container) -> list[str]:
+    """What the user has put, or is to be put for the user, into a container."""
+    owner = container.record.owner
+    put = await service.store.containers.files(container.id, owner, Page(limit=_MOST_FILES, order="asc"))
+    names = [file.path for file in put.data if file.source == "user"]
+    for file_id in container.record.file_ids:
+        try:
+            names.append((await service.store.files.get(file_id, owner)).filename)
+        except NotFound:
+            pass  # its time was over, or it was deleted; what was copied of it is among the others
+    return list(dict.fromkeys(names))

@@ -15,11 +15,11 @@ from ...store import Conversation, Item, Store, new_id
 from ...web.openapi import takes
 from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
+from ...web.shapes import Metadata
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
 from .description import answers
 from .items import normalize_input, shown
 from .paging import Deleted, Include, ListObject, PageQuery, listed
-from .shapes import Metadata
 
 _MOST_ITEMS = 20
 

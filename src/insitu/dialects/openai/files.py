@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
-import re
 import time
-from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -14,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...settings import Settings
-from ...store import FileDetails, FileRecord, Store, new_id
-from ...web.attachments import base_name
+from ...store import FileDetails, FileRecord, new_id
 from ...web.downloads import download
 from ...web.openapi import takes_form
 from ...web.parameters import BadParameter
+from ...web.receiving import mime_of, receive_file, seconds_of
 from ...web.service import Service, owner_of
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
@@ -28,8 +25,6 @@ from .paging import Deleted, ListObject, PageQuery, listed
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 _LEAST_S, _MOST_S = 3600, 30 * 24 * 3600
-_MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
-_DIGITS = re.compile(r"[0-9]{1,16}")
 _FORM = {
     "file": {"type": "string", "format": "binary"},
     "purpose": {"type": "string", "enum": list(PURPOSES)},
@@ -66,7 +61,9 @@ def routes(service: Service) -> APIRouter:
     @router.post("", openapi_extra=takes_form(_FORM, ("file", "purpose")), **answers(FileObject))
     async def upload_file(request: Request) -> Response:
         """Upload a file."""
-        return json_answer(_shown(await _receive(request, service.store, settings.upload_bytes), settings))
+        fields = ("purpose", _ANCHOR, _SECONDS)
+        file = await receive_file(request, service.store, new_id("file-"), fields, settings.upload_bytes, _details)
+        return json_answer(_shown(file, settings))
 
     @router.get("", **answers(ListObject[FileObject]))
     async def list_uploaded_files(request: Request, query: Annotated[FilesQuery, Query()]) -> Response:
@@ -95,24 +92,8 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-async def _receive(request: Request, store: Store, max_bytes: int) -> FileRecord:
-    async with FileForm(request, ("purpose", _ANCHOR, _SECONDS), max_bytes) as form:
-        if await form.find_file() is None:
-            raise BadParameter("file", "the form has no part named file", code="missing_required_parameter")
-        filename = base_name(form.filename or "", "file")
-
-        def describe() -> FileDetails:
-            return FileDetails(filename, _purpose(form), _mime(form), _expires(form))
-
-        async with aclosing(form.chunks()) as chunks:
-            return await store.files.receive(new_id("file-"), owner_of(request), chunks, max_bytes, describe)
-
-
-def _mime(form: FileForm) -> str:
-    said = form.mime.partition(";")[0].strip().lower()
-    if _MIME.fullmatch(said) and said != _BYTES:
-        return said
-    return mimetypes.guess_type(form.filename or "")[0] or _BYTES
+def _details(form: FileForm, filename: str) -> FileDetails:
+    return FileDetails(filename, _purpose(form), mime_of(form), _expires(form))
 
 
 def _purpose(form: FileForm) -> str:
@@ -130,9 +111,7 @@ def _expires(form: FileForm) -> float | None:
         return None
     if anchor != "created_at":
         raise BadParameter(_ANCHOR, f"{_ANCHOR} must be 'created_at'")
-    if seconds is None or not _DIGITS.fullmatch(seconds) or not _LEAST_S <= int(seconds) <= _MOST_S:
-        raise BadParameter(_SECONDS, f"{_SECONDS} must be a number from {_LEAST_S} to {_MOST_S}")
-    return time.time() + int(seconds)
+    return time.time() + seconds_of(seconds or "", _SECONDS, _LEAST_S, _MOST_S)
 
 
 def _shown(file: FileRecord, settings: Settings) -> dict[str, Any]:

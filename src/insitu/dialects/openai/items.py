@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...store import Item, Store, new_id
+from ...web.holding import MOST_PARTS, check_parts
 from ...web.parameters import BadParameter, Unsupported
 from .errors import ItemMissing
 
-MOST_ITEMS = 10_000
 _ROLES = ("user", "assistant", "system", "developer")
 _PREFIXES = {
     "message": "msg_",
@@ -56,25 +56,13 @@ async def normalize_input(store: Store, owner: str, given: object) -> list[Item]
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list):
         raise BadParameter("input", "input must be a string or a list of items")
-    if len(given) > MOST_ITEMS:
-        raise BadParameter("input", f"input has {len(given)} items, and {MOST_ITEMS} is the most")
+    if len(given) > MOST_PARTS:
+        raise BadParameter("input", f"input has {len(given)} items, and {MOST_PARTS} is the most")
     check_parts("input", given)
     bodies = [_body(item, f"input[{index}]") for index, item in enumerate(given)]
     ids = {str(body["id"]) for body in bodies if body.get("id")}
     known = await store.responses.items(ids, owner) if ids else {}
     return [_item(body, known, owner) for body in bodies]
-
-
-def check_parts(where: str, messages: Sequence[object]) -> None:
-    """Refuse messages with more parts than can be gone through while everybody waits.
-
-    Raises:
-        BadParameter: if so.
-    """
-    contents = [message.get("content") for message in messages if isinstance(message, dict)]
-    parts = sum(len(content) for content in contents if isinstance(content, list))
-    if parts > MOST_ITEMS:
-        raise BadParameter(where, f"{where} has {parts} parts of messages, and {MOST_ITEMS} is the most")
 
 
 def _item(body: dict[str, Any], known: Mapping[str, Item], owner: str) -> Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...web.parameters import BadParameter, Unsupported
-from .shapes import Json
+from ...web.shapes import Json
 
 MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
 

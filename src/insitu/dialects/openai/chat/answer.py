@@ -27,7 +27,7 @@ from ....guest.lockdown import WORKSPACE
 from ....store import new_id
 from ....turn import events as on
 from ....types import Execution
-from ..shapes import Json, tool_called
+from ....web.shapes import Json, tool_called
 
 _FINISH: dict[on.Reason, str] = {"stop": "stop", "client_tools": "tool_calls", "content_filter": "content_filter"}
 _WHOLE: tuple[on.Reason, ...] = ("stop", "client_tools")

@@ -10,11 +10,12 @@ import orjson
 
 from ....engine import ToolSpec
 from ....turn.events import Message
+from ....web.callers import for_code, names_of_tools
+from ....web.holding import check_parts
 from ....web.parameters import BadParameter, Unsupported
-from ..callers import by_code, callers_of, for_code, names_of_tools
-from ..items import check_parts
+from ....web.shapes import Json
+from ..callers import by_code, callers_of
 from ..places import container_wish
-from ..shapes import Json
 
 SWITCH = "code_interpreter"
 MOST_MESSAGES = 10_000

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from ....store import Item, Store
 from ....turn.answers import as_value
 from ....turn.events import Message, TurnResult
-from ....turn.messages import one_system
 from ....turn.resuming import with_outputs
 from ....web.parameters import BadParameter
-from ....web.places import EXPIRED
 from .answer import ChatAnswer
 from .asked import MOST_MESSAGES, stripped
 
@@ -73,14 +71,6 @@ async def _with_outputs(store: Store, owner: str, history: History) -> History:
     history.messages = with_outputs(history.messages, told)
     history.open_calls = [call_id for call_id in open_calls if call_id not in told]
     return history
-
-
-def with_note_of_loss(messages: Sequence[Message]) -> list[Message]:
-    """The messages, with one more among the first: that what the model may remember of its sandbox is gone."""
-    leading = 0
-    while leading < len(messages) and messages[leading]["role"] in ("system", "developer"):
-        leading += 1
-    return one_system([*messages[:leading], {"role": "system", "content": EXPIRED}, *messages[leading:]])
 
 
 async def remember(store: Store, owner: str, answer: ChatAnswer, result: TurnResult) -> None:

@@ -9,17 +9,18 @@ from typing import Any
 
 from ....turn.container import Container
 from ....turn.events import Message, TurnEvent, TurnResult
+from ....turn.messages import with_note
 from ....turn.request import TurnRequest
 from ....web.attachments import Contents, attach
 from ....web.bodies import Body
 from ....web.holding import Holding
 from ....web.parameters import BadParameter
-from ....web.places import automatic_container, check_files
+from ....web.places import EXPIRED, automatic_container, check_files
 from ....web.service import Service
-from ..shapes import Json
+from ....web.shapes import Json
 from .answer import ChatAnswer
 from .asked import ChatRequest
-from .history import recall, remember, with_note_of_loss
+from .history import recall, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Chat:
         turn = TurnRequest(
             owner=owner,
             model=asked.model,
-            messages=resumption.fill(with_note_of_loss(messages) if expired else messages),
+            messages=resumption.fill(with_note(messages, EXPIRED) if expired else messages),
             tools=[tool],
             contents=contents,
             client_tools=asked.functions,

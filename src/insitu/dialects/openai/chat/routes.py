@@ -17,9 +17,9 @@ from ....web.encoding import dumps
 from ....web.openapi import answers_elsewhere
 from ....web.passthrough import PassThrough
 from ....web.service import PlainRoute, Service, key_of, owner_of
+from ....web.shapes import Json
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
-from ..shapes import Json
 from .answer import finish_reason, usage
 from .asked import ChatRequest, code_wish, without_ours
 from .preparing import Chat

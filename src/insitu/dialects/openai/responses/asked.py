@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ....web.holding import weight
 from ....web.parameters import BadParameter, Unsupported
-from ..shapes import Json, Metadata
+from ....web.shapes import Json, Metadata
 
 
 def _either(kind: type, other: type, otherwise: str) -> BeforeValidator:

@@ -8,7 +8,7 @@ from functools import partial
 
 from ....errors import NotFound
 from ....guest.lockdown import WORKSPACE
-from ....store import Item, Page
+from ....store import Item
 from ....tools import Grant
 from ....turn.container import Container
 from ....turn.events import MadeFile
@@ -17,18 +17,16 @@ from ....turn.tools import ServerTool
 from ....web.bodies import Body
 from ....web.holding import Holding, weight
 from ....web.parameters import BadParameter
-from ....web.places import EXPIRED, automatic_container, check_files
+from ....web.places import EXPIRED, FILES_NOTE, automatic_container, check_files, files_of_user
 from ....web.service import Service
+from ....web.shapes import Json
 from ....web.stored_files import StoredFiles
 from ..items import normalize_input
-from ..shapes import Json
 from .asked import CreateResponse
 from .readable import with_files
 from .tools import Tools
 from .transcript import transcript_of
 
-_FILES = "[The user's files: {}]"
-_MOST_FILES = 100
 # Clients can name any number that never were.
 _MOST_CONTAINERS = 4
 
@@ -146,7 +144,7 @@ async def _own_tools(
             continue
         if "id" in asked:
             container = await turns.containers.usable(asked["id"], owner)
-            files = await _files_of_user(service, container)
+            files = await files_of_user(service, container)
         else:
             if shared is None:
                 shared, expired = await automatic_container(service, owner, asked["memory_bytes"], earlier)
@@ -154,25 +152,12 @@ async def _own_tools(
             container = shared
             files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
             container.bring(asked["file_ids"])
-        notes += [_FILES.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
+        notes += [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
         if kind == "python":
             own[kind] = turns.python(container, tools.names, granted)
         else:
             own[kind] = turns.shell(container, tools.names)
     return own, notes
-
-
-async def _files_of_user(service: Service, container: Container) -> list[str]:
-    """What the user has put, or is to be put for the user, into a container."""
-    owner = container.record.owner
-    put = await service.store.containers.files(container.id, owner, Page(limit=_MOST_FILES, order="asc"))
-    names = [file.path for file in put.data if file.source == "user"]
-    for file_id in container.record.file_ids:
-        try:
-            names.append((await service.store.files.get(file_id, owner)).filename)
-        except NotFound:
-            pass  # its time was over, or it was deleted; what was copied of it is among the others
-    return list(dict.fromkeys(names))
 
 
 def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ....store import Item
 from ....turn.container import Container
 from ....web.attachments import attach
+from ....web.shapes import Json
 from ....web.stored_files import StoredFiles
-from ..shapes import Json
 
 
 async def with_files(stored: StoredFiles, items: Sequence[Item], container: Container | None) -> list[Item]:

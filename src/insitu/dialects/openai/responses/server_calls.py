@@ -8,7 +8,7 @@ from ....turn import events as on
 from ....turn.arguments import whole_number
 from ....turn.report import output_of
 from ....types import Execution
-from ..shapes import tool_called
+from ....web.shapes import tool_called
 from .outputs import Output, Outputs
 
 CallEvent = on.CodeDelta | on.CallPaused | on.CallEvent

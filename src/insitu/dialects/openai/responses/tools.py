@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....engine import ToolSpec
+from ....web.callers import for_code
 from ....web.parameters import BadParameter, Unsupported
-from ..callers import by_code, callers_of, for_code
+from ....web.shapes import Json
+from ..callers import by_code, callers_of
 from ..places import container_wish, environment_wish
-from ..shapes import Json
 
 _JAVASCRIPT = (
     "programmatic tool calling runs JavaScript, and this server runs Python: "

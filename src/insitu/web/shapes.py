@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from ...turn.events import ToolCalled
+from ..turn.events import ToolCalled
 
 Json = dict[str, Any]
 Metadata = Annotated[

@@ -1,0 +1,37 @@
+"""A client's own functions and the server's tools, as code may call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine import ToolSpec
+from ..errors import InvalidRequest
+from ..tools import client_tool
+from .parameters import BadParameter
+from .shapes import Json
+
+
+def for_code(function: Json, where: str) -> ToolSpec:
+    """A client's function as code sees it.
+
+    Raises:
+        BadParameter: if it cannot be called from code.
+    """
+    about, parameters = function.get("description"), function.get("parameters")
+    if not isinstance(about, str | None) or not isinstance(parameters, dict | None):
+        raise BadParameter(where, f"{where}: the description must be a string, and the parameters an object")
+    try:
+        return client_tool(function["name"], about or "", parameters or {"type": "object", "properties": {}})
+    except InvalidRequest as exc:
+        raise BadParameter(where, f"{where}: {exc.message}") from None
+
+
+def names_of_tools(wish: Any, where: str = "insitu.tools") -> list[str] | None:
+    """The names of the server's tools that a request grants to code; None if it says nothing of them.
+
+    Raises:
+        BadParameter: if they are no names.
+    """
+    if wish is None or (isinstance(wish, list) and all(isinstance(name, str) for name in wish)):
+        return wish
+    raise BadParameter(where, f'{where} must be a list of names of tools, or ["*"] for all of them')
