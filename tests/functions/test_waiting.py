@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from insitu.engine import Engine, Session
-from insitu.errors import NotFound
+from insitu.errors import NotFound, StoreFailed
 from insitu.functions import Functions, Invocation
 from insitu.functions.keeping import brief
 from insitu.types import CodeError
@@ -66,6 +66,25 @@ async def test_what_was_let_in_and_has_not_run_when_the_server_stops_runs_when_i
                 await eventually(lambda: narrow.load["executions"] == 2)
         async with opened(narrow) as functions:
             assert (await functions.wait(OWNER, accepted.id)).result == 2
+
+
+async def test_what_could_not_begin_for_a_disk_that_failed_is_tried_again(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, failures = functions._kept.invocations, [StoreFailed("the disk failed")]
+    begin = stored.begin
+
+    async def failing(owner: str, invocation: Invocation) -> bytes | None:
+        if failures:
+            raise failures.pop()
+        return await begin(owner, invocation)
+
+    monkeypatch.setattr(stored, "begin", failing)
+    await deploy(functions, ADD)
+    accepted = await functions.submit(OWNER, "f", [1])
+    await eventually(lambda: not failures)
+    assert (await functions.invoke(OWNER, "f", [2])).result == 3  # when it leaves, what waits is looked at again
+    assert (await functions.wait(OWNER, accepted.id)).result == 2
 
 
 async def test_a_version_is_deleted_while_its_invocations_wait_and_run(functions: Functions, engine: Engine) -> None:

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine import Engine
-from ..errors import EngineClosed, InsituError, NotFound, QuotaExceeded, ServerFull
+from ..errors import EngineClosed, InsituError, NotFound, QuotaExceeded, ServerFull, StoreFailed
 from ..settings import Settings
 from ..types import FunctionRevision, Invocation
 from .calling import Caller, Live, failed
@@ -43,8 +43,9 @@ class Background:
         self._tasks = tasks
         self._queue = Queue(max(1, settings.max_executions // 2), max(1, settings.max_executions_per_owner // 2))
         self._live: dict[str, Live] = {}
-        self._beginning: set[str] = set()
+        self._beginning: dict[str, Waiting] = {}
         self._refused: set[str] = set()
+        self._stopped = False
         gates.listen(self._admit)
 
     async def accept(self, owner: str, revision: FunctionRevision, invocation: Invocation, request: bytes) -> None:
@@ -62,14 +63,14 @@ class Background:
 
     async def run(self) -> None:
         """Run what was accepted, and what servers have left that have died, as long as this one runs."""
-        with self._engine.telling(self._room):
-            while True:
-                try:
-                    for owner, revision_id, invocation in await self._kept.invocations.take_over():
-                        await self._resume(owner, revision_id, invocation)
-                except Exception:
-                    _log.exception("what other servers have left could not be taken over")
-                await anyio.sleep(_TAKE_OVER_S)
+        try:
+            with self._engine.telling(self._room):
+                while True:
+                    await self._take_over()
+                    self._room()  # a disk that failed sets no event when it works again
+                    await anyio.sleep(_TAKE_OVER_S)
+        finally:
+            self._stopped = True
 
     def drop(self, revisions: Collection[str]) -> None:
         """Let those go that wait for revisions which are deleted; it is noted already that they do not run."""
@@ -101,6 +102,13 @@ class Background:
         live = self._live.get(id)
         return live if live is not None and live.owner == owner else None
 
+    async def _take_over(self) -> None:
+        try:
+            for owner, revision_id, invocation in await self._kept.invocations.take_over():
+                await self._resume(owner, revision_id, invocation)
+        except Exception:
+            _log.exception("what other servers have left could not be taken over")
+
     async def _resume(self, owner: str, revision_id: str, invocation: Invocation) -> None:
         try:
             revision = await self._kept.functions.by_id(owner, revision_id)
@@ -111,8 +119,9 @@ class Background:
 
     def _enqueue(self, owner: str, revision: FunctionRevision, invocation: Invocation) -> None:
         most = revision.spec.concurrency or self._settings.function_concurrency
-        self._live[invocation.id] = Live(owner, partial(self._let_in, owner))
-        self._queue.add(Waiting(owner, invocation, revision.revision, most))
+        waiting = Waiting(owner, invocation, revision.revision, most)
+        self._live[invocation.id] = Live(owner, partial(self._begun, waiting))
+        self._queue.add(waiting)
         self._admit()
 
     def _room(self) -> None:
@@ -120,21 +129,27 @@ class Background:
         self._admit()
 
     def _admit(self) -> None:
-        while (waiting := self._queue.take(self._may, lambda each: self._gates.enter(each.key, each.most))) is not None:
-            self._beginning.add(waiting.owner)
+        while not self._stopped and (waiting := self._queue.take(self._may, self._enter)) is not None:
+            self._beginning[waiting.owner] = waiting
             self._tasks.start_soon(self._run, waiting)
 
     def _may(self, owner: str) -> bool:
         return owner not in self._beginning and owner not in self._refused and self._engine.has_room(owner)
 
-    def _let_in(self, owner: str) -> None:
-        self._beginning.discard(owner)
-        self._admit()
+    def _enter(self, waiting: Waiting) -> bool:
+        return self._gates.enter(waiting.key, waiting.most)
+
+    def _begun(self, waiting: Waiting) -> None:
+        if self._beginning.get(waiting.owner) is waiting:
+            del self._beginning[waiting.owner]
+            self._admit()
 
     async def _run(self, waiting: Waiting) -> None:
         ended = True
         try:
             ended = await self._call(waiting, self._live[waiting.invocation.id])
+        except EngineClosed:
+            pass
         except Exception:
             # A defect, or a disk that fails: this one is told as crashed when the server starts again.
             _log.exception("the invocation %s failed", waiting.invocation.id)
@@ -143,8 +158,8 @@ class Background:
                 self._end(waiting)
             else:
                 self._queue.put_back(waiting)
-            self._beginning.discard(waiting.owner)
             self._queue.leave(waiting.owner)
+            self._begun(waiting)
             self._gates.leave(waiting.key)
 
     def _end(self, waiting: Waiting) -> None:
@@ -153,20 +168,28 @@ class Background:
     async def _call(self, waiting: Waiting, live: Live) -> bool:
         """Call one that was waiting; False if it has to wait again."""
         owner, running = waiting.owner, replace(waiting.invocation, state="running", started=time.time())
-        request = await self._kept.invocations.begin(owner, running)
-        if request is None:
-            return True  # its function was deleted, which is noted already
+        try:
+            request = await self._kept.invocations.begin(owner, running)
+        except StoreFailed:
+            _log.exception("the invocation %s could not begin, and waits again", running.id)
+            self._refused.add(owner)
+            return False
+        # None where it was deleted, which is noted already.
+        return request is None or await self._call_with(waiting, running, request, live)
+
+    async def _call_with(self, waiting: Waiting, running: Invocation, request: bytes, live: Live) -> bool:
+        owner = waiting.owner
         try:
             revision = await self._kept.functions.by_id(owner, waiting.revision)
             ended = await self._caller.call(owner, revision, running, request, live)
         except (ServerFull, QuotaExceeded):
             self._refused.add(owner)  # until somebody leaves, which may be while this is noted
-            await self._kept.invocations.put_back(owner, waiting.invocation)
+            await self._put_back(waiting)
             return False
-        except (EngineClosed, anyio.get_cancelled_exc_class()) as stopped:
-            await self._stopped(waiting, live)
-            if isinstance(stopped, EngineClosed):
-                return True
+        except (EngineClosed, anyio.get_cancelled_exc_class()):
+            # The server stops: what has not run yet waits for the next one.
+            if live.running is None or not live.running.started:
+                await self._put_back(waiting)
             raise
         except InsituError as error:
             ended = failed(running, error)
@@ -174,8 +197,6 @@ class Background:
             await self._kept.invocations.finish(owner, brief(ended))
         return True
 
-    async def _stopped(self, waiting: Waiting, live: Live) -> None:
-        """Note that the server stops: what has not run yet waits for the next one."""
-        if live.running is None or not live.running.started:
-            with anyio.CancelScope(shield=True):
-                await self._kept.invocations.put_back(waiting.owner, waiting.invocation)
+    async def _put_back(self, waiting: Waiting) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._kept.invocations.put_back(waiting.owner, waiting.invocation)
