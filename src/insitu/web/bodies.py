@@ -31,9 +31,9 @@ class Body:
         Raises:
             ServerFull: if all bodies together have no room for that.
         """
-        self.size = size
         more = size - self._held
         if size <= SMALL_BYTES:
+            self.size = size
             return
         if self._bodies.held + more > self._bodies.most:
             raise ServerFull(
@@ -41,11 +41,18 @@ class Body:
                 hint="try again in a while; large files go to PUT /v1/sessions/{id}/files/{path}",
             )
         self._bodies.held += more
-        self._held = size
+        self.size = self._held = size
 
     def add(self, size: int) -> None:
         """Hold so many bytes more; raises ServerFull."""
         self.grow(self.size + size)
+
+    def give_back(self, size: int) -> None:
+        """Hold so many bytes less."""
+        self.size -= size
+        held = self.size if self.size > SMALL_BYTES else 0
+        self._bodies.held -= self._held - held
+        self._held = held
 
     def hand_over(self) -> Body:
         """The same for what goes on when the request is answered: who takes it lets it go."""

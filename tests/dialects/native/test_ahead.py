@@ -8,10 +8,12 @@ import anyio
 import pytest
 
 from insitu.dialects.native.gathering import Ahead
+from insitu.errors import ServerFull
+from insitu.web.bodies import Bodies, Body
 
 
 async def test_what_nobody_reads_is_bounded_by_its_bytes() -> None:
-    ahead = Ahead(1000)
+    ahead = Ahead(Body(Bodies()), 1000)
     told: list[int] = []
 
     async def tell(number: int) -> None:
@@ -27,7 +29,7 @@ async def test_what_nobody_reads_is_bounded_by_its_bytes() -> None:
 
 
 async def test_what_is_larger_than_all_room_is_let_in_alone() -> None:
-    ahead = Ahead(1000)
+    ahead = Ahead(Body(Bodies()), 1000)
     sizes = [10, 5000, 10, 990, 3000, 3000]
     held: list[int] = []
     read: list[int] = []
@@ -49,7 +51,7 @@ async def test_what_is_larger_than_all_room_is_let_in_alone() -> None:
 
 
 async def test_nobody_overtakes_what_waits_for_room() -> None:
-    ahead = Ahead(1000)
+    ahead = Ahead(Body(Bodies()), 1000)
     read: list[int] = []
     async with anyio.create_task_group() as tasks:
         for size in (600, 2000, 100):
@@ -69,8 +71,28 @@ async def test_nobody_overtakes_what_waits_for_room() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 async def test_what_was_told_before_the_end_is_read(count: int) -> None:
-    ahead = Ahead()
+    ahead = Ahead(Body(Bodies()))
     for number in range(count):
         await ahead.put(b"%d" % number, "ok")
     ahead.close()
     assert [part async for part, _ in ahead.read()] == [b"%d" % number for number in range(count)]
+
+
+async def test_what_nobody_reads_is_held_by_the_request() -> None:
+    bodies = Bodies()
+    bodies.most = 700_000
+    ahead = Ahead(Body(bodies), 150_000)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(ahead.put, b"x" * 150_000, "ok")
+        await anyio.wait_all_tasks_blocked()
+        assert (ahead.size, bodies.held) == (150_000, 600_000)  # with those that wait
+        with pytest.raises(ServerFull, match="the requests under way hold 600000 bytes"):
+            await ahead.put(b"x" * 150_000, "ok")
+        async with aclosing(ahead.read()) as parts:
+            await anext(parts)
+            await anext(parts)
+            assert bodies.held == 450_000
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert bodies.held == ahead.size

@@ -52,7 +52,7 @@ def routes(service: Service) -> APIRouter:
             await schedule.run(batch.do, batch.skip, at_once=at_once, go_on=asked.on_failure == "go_on")
 
         if asked.stream:
-            return streamed(service, lambda tell: run(lambda index, part, status: tell(part, status)))
+            return streamed(service, body_of(request), lambda tell: run(lambda index, part, status: tell(part, status)))
         gathered = Gathered(body_of(request), len(asked.calls))
 
         async def take(index: int, part: bytes, status: str) -> None:

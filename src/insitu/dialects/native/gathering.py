@@ -63,11 +63,13 @@ class Ahead:
     """What is told and not read yet: bounded, so that who reads slowly holds up the work, and not memory.
 
     Args:
+        body: what the request holds already; what waits to be let in counts as well.
         most: bytes that may be there; what has more is let in alone.
     """
 
-    def __init__(self, most: int = _AHEAD_BYTES) -> None:
+    def __init__(self, body: Body, most: int = _AHEAD_BYTES) -> None:
         self.size = 0
+        self._body = body
         self._most = most
         self._parts: deque[tuple[bytes, str]] = deque()
         self._closed = False
@@ -75,14 +77,26 @@ class Ahead:
         self._come, self._gone = anyio.Event(), anyio.Event()
 
     async def put(self, part: bytes, outcome: str) -> None:
-        """Put one answer in; waits until there is room for it, in turn with others."""
-        async with self._turn:
-            while self.size and self.size + len(part) > self._most:
-                self._gone = anyio.Event()
-                await self._gone.wait()
-            self.size += len(part)
-            self._parts.append((part, outcome))
-            self._come.set()
+        """Put one answer in; waits until there is room for it, in turn with others.
+
+        Raises:
+            ServerFull: if the requests under way hold too much already.
+        """
+        self._body.add(len(part))
+        try:
+            async with self._turn:
+                await self._room(len(part))
+                self.size += len(part)
+                self._parts.append((part, outcome))
+                self._come.set()
+        except BaseException:
+            self._body.give_back(len(part))
+            raise
+
+    async def _room(self, size: int) -> None:
+        while self.size and self.size + size > self._most:
+            self._gone = anyio.Event()
+            await self._gone.wait()
 
     def close(self) -> None:
         """Say that nothing more comes."""
@@ -94,7 +108,9 @@ class Ahead:
         while True:
             while self._parts:
                 yield self._parts[0]
-                self.size -= len(self._parts.popleft()[0])
+                size = len(self._parts.popleft()[0])
+                self.size -= size
+                self._body.give_back(size)
                 self._gone.set()
             if self._closed:
                 return
@@ -102,9 +118,13 @@ class Ahead:
             await self._come.wait()
 
 
-def streamed(service: Service, work: Callable[[Tell], Awaitable[None]]) -> Response:
-    """The answers as server-sent events, each as it ends: ``item``, and last ``finished`` with their numbers."""
-    ahead = Ahead()
+def streamed(service: Service, body: Body, work: Callable[[Tell], Awaitable[None]]) -> Response:
+    """The answers as server-sent events, each as it ends: ``item``, and last ``finished`` with their numbers.
+
+    Args:
+        body: what the request holds.
+    """
+    ahead = Ahead(body)
     failures: list[Exception] = []
 
     async def run() -> None:

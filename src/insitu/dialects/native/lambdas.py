@@ -46,7 +46,7 @@ def routes(service: Service) -> APIRouter:
             return json_answer(called.to_dict())
         inputs = await heavy(body_of(request).size, asked.inputs)
         if asked.stream:
-            return streamed(service, partial(_map, service, function, inputs))
+            return streamed(service, body_of(request), partial(_map, service, function, inputs))
         gathered = Gathered(body_of(request), len(inputs))
         await service.while_connected(request.receive, partial(_gather, service, function, inputs, gathered))
         return gathered.answer()
