@@ -116,7 +116,7 @@ def _by_code() -> dict[str, type[InsituError]]:
     while level:
         # A server in this process has classes of its own, which have their code from these.
         found.update(
-            {cls.code: cls for cls in level if cls.__module__ == InsituError.__module__ or "code" in vars(cls)}
+            {cls.code: cls for cls in level if cls.__module__.startswith("insitu.errors.") or "code" in vars(cls)}
         )
         level = [child for cls in level for child in cls.__subclasses__()]
     return found
