@@ -62,7 +62,7 @@ def test_importing_the_root_loads_nothing_else() -> None:
 def test_the_client_loads_no_engine_and_no_settings() -> None:
     loaded = loaded_by("import insitu; insitu.Client, insitu.AsyncClient, insitu.Execution, insitu.ServerFull")
     mine = {name.split(".")[1] for name in loaded if name.startswith("insitu.")}
-    assert mine == {"client", "crossing", "errors", "guest", "options", "sources", "types"}
+    assert mine == {"client", "crossing", "errors", "guest", "options", "sources", "threads", "types"}
     of_the_guest = {name.removeprefix("insitu.guest.") for name in loaded if name.startswith("insitu.guest.")}
     assert of_the_guest == {"decoder", "encoder", "forms", "places", "values"}  # what runs everywhere
     assert "pydantic" not in loaded
