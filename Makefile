@@ -44,8 +44,9 @@ demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one ses
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(VENV)/.ready $(NODE)/.ready ## Run the tests: two at a time, then those that need the machine to themselves
-	$(BIN)/pytest -n 2 -m 'not serial and not model'
+# Neighbours stay together, so that they share servers; one worker more than CPUs, because tests wait, too.
+test: $(VENV)/.ready $(NODE)/.ready ## Run the tests: three at a time, then those that need the machine to themselves
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not serial and not model'
 	$(BIN)/pytest -m serial
 
 .PHONY: test-model

@@ -20,10 +20,10 @@ SANDBOXES = (
     "tests/server/test_run.py",
 )
 SHARES: dict[str, tuple[str, ...]] = {
-    "two at a time": (*SANDBOXES, "-m", "not serial", "-n", "2"),
+    "two at a time": (*SANDBOXES, "-m", "not serial", "-n", "2", "--dist", "worksteal"),
     "alone": (*SANDBOXES, "-m", "serial"),
     # Without Landlock they are made as root.
-    "attacks": ("tests/attacks", "-k", "not (without and landlock)", "-n", "2"),
+    "attacks": ("tests/attacks", "-k", "not (without and landlock)", "-n", "2", "--dist", "worksteal"),
 }
 TIMEOUT_S = 420
 
