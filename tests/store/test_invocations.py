@@ -64,6 +64,7 @@ async def test_an_invocation_from_its_acceptance_to_its_end(deployed: Store, fol
     assert rows(folder) == [1, 0, 1]
     await deployed.functions.delete("ann", "f", None)
     assert rows(folder) == [0, 0, 0]
+    assert ask(folder, "SELECT * FROM stored") == [("ann", 0)]
 
 
 async def test_a_change_of_state_does_not_write_the_request_again(deployed: Store, folder: Path) -> None:
@@ -134,6 +135,15 @@ async def test_those_that_have_ended_are_told_of_in_pages(deployed: Store) -> No
     assert ([each.id for each in last.data], last.has_more) == (["inv2", "inv1", "inv0"], False)
     with pytest.raises(NotFound, match="there is no invocation 'other'"):
         await deployed.invocations.ended("ann", "f", Page(2, "other"))
+
+
+async def test_old_ones_go_with_their_results_once_they_have_ended(deployed: Store, folder: Path) -> None:
+    for id in ("ended", "waits"):
+        await deployed.invocations.accept("ann", replace(queued(id), created=NOW - 7200), "rev", REQUEST, 10)
+    await deployed.invocations.finish("ann", done("ended", result=1))
+    await deployed.purge()
+    assert rows(folder) == [1, 1, 0]
+    assert (await deployed.invocations.get("ann", "waits")).state == "queued"
 
 
 @pytest.mark.parametrize(
