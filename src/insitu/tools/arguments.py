@@ -54,6 +54,8 @@ class Arguments:
 def _plain(value: Any, path: str) -> Any:
     if isinstance(value, list):
         return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, float) and math.isinf(value):  # a number such as 1e999, which is checked as null
+        raise InvalidRequest(f"{path}: JSON has no {value}; pass None, or a string")
     if not isinstance(value, dict):
         return value
     if _TYPE not in value:
