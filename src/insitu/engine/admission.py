@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import anyio
@@ -26,14 +27,14 @@ class Admission:
         settings: where the bounds stand.
 
     An execution holds one of the ``slots`` while it runs; those that were let in and hold none are the queue. What
-    waits for its client is ``paused``, and counts apart. The ``listeners`` are called whenever there is more room.
+    waits for its client is ``paused``, and counts apart.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.state: Literal["closed", "open", "closing"] = "closed"
         self.paused = Paused(settings, self._tell)
         self.sandboxes = 0
-        self.listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], None]] = []
         self._settings = settings
         self._slots = Slots(settings.max_executions)
         self._admitted = 0
@@ -158,8 +159,17 @@ class Admission:
                 self._idle = anyio.Event()
                 await self._idle.wait()
 
+    @contextlib.contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call something whenever there may be more room, for as long as the block."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
     def _tell(self) -> None:
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener()
 
     def _check_open(self) -> None:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..errors import InsituError
-from ..isolation import open_tier
-from ..isolation.base import Environment
 from ..settings import Settings
 from ..types import EnvironmentInfo, Execution, Limits
 from .admission import Admission, check_variables
 from .command import make_command
 from .execution import RunningExecution
 from .kept import KeptExecutions
-from .pool import Pool
-from .selftest import check_wall
+from .sandboxes import DEFAULT, Sandboxes
 from .session import Session, SessionSpec
 from .sessions import Sessions
 from .task import Call, Task, ToolSpec
@@ -31,7 +25,6 @@ from .undertaking import Undertaking, alone, in_session
 from .workspace import NewFile
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_DEFAULT = "default"
 
 
 class Engine:
@@ -43,39 +36,24 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.layers: Mapping[str, str] = {}
-        paths = {_DEFAULT: settings.python, **settings.environments}
-        self._environments = [Environment(name, path, settings.preimport) for name, path in paths.items()]
-        self._tier = open_tier(
-            "process",
-            self._environments,
-            total_memory_bytes=settings.total_memory_bytes,
-            allow_degraded=settings.allow_degraded,
-        )
-        self._defaults = settings.limits()
         self._admission = Admission(settings)
-        make_default = partial(self._tier.create, _DEFAULT, self._defaults)
-        self._pool = Pool(settings.pool_size, make_default, lambda: not self._admission.running)
-        self._sessions = Sessions(self._tier, self._pool, self._admission, SessionSpec("", _DEFAULT, self._defaults))
+        self._sandboxes = Sandboxes(settings, lambda: not self._admission.running)
+        self._sessions = Sessions(self._sandboxes, self._admission)
         self._kept = KeptExecutions()
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._tier)
-            stack.push_async_callback(self._end_all)
+            await stack.enter_async_context(self._sandboxes)
+            self.layers = await self._sandboxes.check_wall()
+            stack.push_async_callback(self._sessions.end_all, "the server stopped")
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._tasks.cancel_scope.cancel)
-            try:
-                self.layers = await check_wall(self._tier, self._defaults)
-            except InsituError as error:
-                failure = error  # raised outside of the task group, which would wrap it
-            else:
-                self._tasks.start_soon(self._pool.keep_full)
-                self._tasks.start_soon(self._end_expired)
-                self._stack = stack.pop_all()
-                self._admission.state = "open"
-                return self
-        raise failure
+            self._tasks.start_soon(self._sandboxes.keep_ready)
+            self._tasks.start_soon(self._end_expired)
+            self._stack = stack.pop_all()
+        self._admission.state = "open"
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,7 +65,7 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether the zygotes are up and the pool is warm."""
-        return self._admission.state == "open" and self._pool.warm
+        return self._admission.state == "open" and self._sandboxes.warm
 
     @property
     def load(self) -> Mapping[str, int]:
@@ -96,27 +74,21 @@ class Engine:
             **self._sessions.load,
             "executions": self._admission.executions,
             "paused": self._admission.paused.count,
-            "pool_ready": self._pool.ready,
-            "sandboxes": self._admission.sandboxes + self._pool.ready,
+            "pool_ready": self._sandboxes.ready,
+            "sandboxes": self._admission.sandboxes + self._sandboxes.ready,
         }
 
     def has_room(self, owner: str) -> bool:
         """Whether one more execution of an owner, in a session of its own, would be let in now."""
         return self._admission.has_room(owner) and self._sessions.has_room(owner)
 
-    @contextlib.contextmanager
-    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+    def telling(self, listener: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
         """Call something whenever there may be more room, for as long as the block."""
-        self._admission.listeners.append(listener)
-        try:
-            yield
-        finally:
-            self._admission.listeners.remove(listener)
+        return self._admission.telling(listener)
 
     def environments(self) -> list[EnvironmentInfo]:
         """What code can run in."""
-        about = [(environment, self._tier.describe(environment.name)) for environment in self._environments]
-        return [EnvironmentInfo(e.name, str(e.python), a["python"], tuple(a["preimported"])) for e, a in about]
+        return self._sandboxes.environments()
 
     async def create_session(
         self,
@@ -144,21 +116,21 @@ class Engine:
             ServerFull: if there are too many.
         """
         check_variables(env_vars)
-        spec = replace(
-            self._spec(owner, environment, tier, limits, held=held),
-            env_vars=env_vars,
-            metadata=metadata,
+        spec = SessionSpec(
+            owner,
+            environment or DEFAULT,
+            limits or self._sandboxes.defaults,
+            tier,
+            env_vars,
+            metadata,
             ttl_s=math.inf if held else ttl_s or self.settings.ttl_s,
             idle_timeout_s=math.inf if held else idle_timeout_s or self.settings.idle_timeout_s,
+            held=held,
         )
         return await self._sessions.create(spec)
 
     def session(self, session_id: str, *, owner: str = "") -> Session:
-        """Find a session that is not held.
-
-        Raises:
-            SessionNotFound: if it is gone, was never there, or is someone else's.
-        """
+        """Find a session; raises SessionNotFound if it is gone, was never there, is held, or is someone else's."""
         return self._sessions.find(session_id, owner)
 
     def sessions(self, *, owner: str = "") -> list[Session]:
@@ -166,11 +138,7 @@ class Engine:
         return self._sessions.of(owner)
 
     def execution(self, execution_id: str, *, owner: str = "") -> RunningExecution:
-        """Find an execution whose client has tools of its own, until some minutes after its end.
-
-        Raises:
-            NotFound: if it is gone, was never there, or is someone else's.
-        """
+        """Find an execution whose client has tools of its own, until some minutes after its end; raises NotFound."""
         return self._kept.find(execution_id, owner)
 
     async def end_session(self, session: Session, reason: str = "it was ended") -> None:
@@ -209,24 +177,18 @@ class Engine:
             InvalidRequest: if the code cannot be Python source, or a value is out of range.
             ServerFull: if the queue is full.
         """
-        default = session.limits if session else limits or self._defaults
-        timeout_s = default.timeout_s if timeout_s is None else timeout_s
-        settings = self.settings
+        owner, limits = (session.owner, session.limits) if session else (owner, limits or self._sandboxes.defaults)
+        timeout_s, settings = limits.timeout_s if timeout_s is None else timeout_s, self.settings
         task = Task(what, timeout_s, settings.grace_s, env_vars, files, return_files, tools, settings.tool_wait_s)
         self._admission.check(task)
-        owner = session.owner if session else owner
         slot = self._admission.slot(owner)
         running = RunningExecution(session.told_id if session else None, slot)
         if session is not None:
             place = in_session(self._sessions, session, session.turn, slot)
         else:
-            place = alone(self._sessions, self._spec(owner, environment, tier, limits, held=True), slot)
-
-        async def carry_out(where: Session, sandbox_ms: float) -> Execution:
-            return await where.execute(running, task, sandbox_ms)
-
-        undertaking = Undertaking(running, session, owner, place, carry_out)
-        with undertaking.under_way(self._admission, self._tasks, background):
+            place = alone(self._sessions, SessionSpec(owner, environment or DEFAULT, limits, tier, held=True), slot)
+        work = Undertaking(running, session, owner, place, lambda where, ms: where.execute(running, task, ms))
+        with work.under_way(self._admission, self._tasks, background):
             if any(tool.pauses for tool in tools):
                 self._kept.add(running, owner)
             yield running
@@ -265,12 +227,10 @@ class Engine:
         slot = self._admission.slot(session.owner)
         running = RunningExecution(session.told_id, slot)
         place = in_session(self._sessions, session, contextlib.nullcontext(), slot)
-
-        async def carry_out(where: Session, sandbox_ms: float) -> Execution:
-            return await where.execute_command(running, made)
-
-        undertaking = Undertaking(running, session, session.owner, place, carry_out)
-        with undertaking.under_way(self._admission, self._tasks, background):
+        work = Undertaking(
+            running, session, session.owner, place, lambda where, _: where.execute_command(running, made)
+        )
+        with work.under_way(self._admission, self._tasks, background):
             yield running
 
     async def run(self, session: Session | None, what: str | Call, **options: Any) -> Execution:
@@ -282,17 +242,8 @@ class Engine:
         """Admit nothing more, and wait for what runs, ``timeout_s`` seconds at the most."""
         await self._admission.drain(timeout_s)
 
-    def _spec(
-        self, owner: str, environment: str | None, tier: str | None, limits: Limits | None, *, held: bool
-    ) -> SessionSpec:
-        return SessionSpec(owner, environment or _DEFAULT, limits or self._defaults, tier, held=held)
-
     async def _end_expired(self) -> None:
         while True:
             await anyio.sleep(min(1.0, self.settings.idle_timeout_s / 4))
             self._kept.sweep()
             await self._sessions.end_expired()
-
-    async def _end_all(self) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._sessions.end_all("the server stopped")

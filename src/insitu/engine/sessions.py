@@ -8,23 +8,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import anyio
 
-from ..errors import InvalidRequest, QuotaExceeded, ServerFull, SessionNotFound
-from ..isolation.base import Sandbox, Tier
+from ..errors import QuotaExceeded, ServerFull, SessionNotFound
 from .admission import Admission
-from .pool import Pool
+from .sandboxes import Sandboxes
 from .session import Session, SessionSpec
 
 
 class Sessions:
-    """The sessions that are alive, those that clients were told of and those that are held.
+    """The sessions that are alive, those that clients were told of and those that are held."""
 
-    Args:
-        pool: ready sandboxes for sessions that are as ``usual``.
-    """
-
-    def __init__(self, tier: Tier, pool: Pool, admission: Admission, usual: SessionSpec) -> None:
-        self._tier, self._pool, self._admission = tier, pool, admission
-        self._usual = usual
+    def __init__(self, sandboxes: Sandboxes, admission: Admission) -> None:
+        self._sandboxes, self._admission = sandboxes, admission
         self._sessions: dict[str, Session] = {}
 
     @property
@@ -94,25 +88,21 @@ class Sessions:
                     tasks.start_soon(self.end, session, "its sandbox died")
 
     async def end_all(self, reason: str) -> None:
-        """End every session."""
-        async with anyio.create_task_group() as tasks:
-            for session in self._sessions.values():
-                tasks.start_soon(self.end, session, reason)
+        """End every session, whatever becomes of the caller."""
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                for session in self._sessions.values():
+                    tasks.start_soon(self.end, session, reason)
 
     async def _open(self, spec: SessionSpec) -> Session:
-        if spec.tier not in (None, self._tier.name):
-            raise InvalidRequest(f"there is no tier {spec.tier!r}; this server has: {self._tier.name}")
+        self._sandboxes.check_tier(spec.tier)
         await self._admit(self._admission.admit_sandbox, ServerFull, [spec.owner, None])
         try:
-            return Session(await self._sandbox(spec), spec, self._tier.name)
+            sandbox = await self._sandboxes.make(spec.environment, spec.limits)
+            return Session(sandbox, spec, self._sandboxes.tier)
         except BaseException:
             self._admission.dismiss_sandbox()
             raise
-
-    async def _sandbox(self, spec: SessionSpec) -> Sandbox:
-        usual = (spec.environment, spec.limits) == (self._usual.environment, self._usual.limits)
-        ready = self._pool.take() if usual else None
-        return ready or await self._tier.create(spec.environment, spec.limits)
 
     async def _close(self, session: Session, reason: str) -> None:
         try:
