@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from mcp.server import MCPServer
@@ -64,6 +65,14 @@ def die() -> str:
 @server.tool()
 def hang() -> str:
     """Never answers."""
+    time.sleep(60)
+    return "never"
+
+
+@server.tool()
+def hold(path: str) -> str:
+    """Leaves a file, and never answers."""
+    Path(path).touch()
     time.sleep(60)
     return "never"
 

@@ -90,6 +90,12 @@ def large(size: int) -> str:
     return "x" * size
 
 
+@insitu.tool(max_bytes=7 << 20)
+def bulk(size: int) -> str:
+    """Returns very many letters."""
+    return "x" * size
+
+
 @insitu.tool(rate="3/h")
 def rare() -> str:
     """May be called seldom."""

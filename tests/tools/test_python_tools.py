@@ -137,7 +137,7 @@ def test_the_events_tell_of_every_call(client: httpx2.Client) -> None:
 def test_the_tools_are_listed(client: httpx2.Client) -> None:
     listed = {tool["name"]: tool for tool in client.get("/v1/tools").json()["tools"]}
     assert sorted(listed) == [
-        "block", "find", "garbage", "hang", "large", "leak", "leave", "meet", "rare", "size_of",
+        "block", "bulk", "find", "garbage", "hang", "large", "leak", "leave", "meet", "rare", "size_of",
     ]  # fmt: skip
     assert listed["size_of"] == {
         "name": "size_of",
@@ -155,4 +155,6 @@ def test_the_tools_are_listed(client: httpx2.Client) -> None:
 def test_an_unknown_tool_is_refused(client: httpx2.Client) -> None:
     answer = client.post("/v1/execute", json={"code": "1", "tools": ["finder"]})
     assert answer.status_code == 422
-    assert answer.json()["error"]["message"].startswith("tools: there is no tool 'finder'; there are: block, find")
+    assert answer.json()["error"]["message"].startswith(
+        "tools: there is no tool 'finder'; there are: block, bulk, find"
+    )

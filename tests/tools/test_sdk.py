@@ -226,4 +226,4 @@ for call in (tools.sleep, tools.pause):
 
 
 def test_the_tools_of_a_server_are_listed(sdk: insitu.Client) -> None:
-    assert [tool["name"] for tool in sdk.tools()][:2] == ["block", "find"]
+    assert [tool["name"] for tool in sdk.tools()][:2] == ["block", "bulk"]

@@ -119,7 +119,7 @@ async def test_a_model_that_fails_when_the_code_is_over_costs_no_code(place: Pla
     assert await place.text("runs") == "x"
 
 
-async def test_time_stands_still_while_it_waits(place: Place, model: ScriptedModel) -> None:
+async def test_what_waits_is_held_and_is_no_turn_that_runs(place: Place, model: ScriptedModel) -> None:
     model.script(run(ONE), say("Rain."))
     first = await place.ask(tools=TOOLS)
     assert place.service.turns.running == 0
