@@ -141,6 +141,11 @@ BAD: dict[str, tuple[str, dict[str, Any], type[InsituError]]] = {
     "a file above": ("f", {"files": {"../x.py": b""}}, PathRefused),
     "a file elsewhere": ("f", {"files": {"/etc/passwd": b""}}, PathRefused),
     "a file that is a folder": ("f", {"files": {"a": b"", "a/b": b""}}, PathRefused),
+    "a file that is a folder of a folder": (
+        "f",
+        {"files": dict.fromkeys(["a/b/c/d", "a", "a-", "a.b"], b"")},
+        PathRefused,
+    ),
     "a path that is no text": ("f", {"files": {"\ud800": b""}}, PathRefused),
     "a path with a NUL": ("f", {"files": {"a\0b": b""}}, PathRefused),
     "too many files": ("f", {"files": {f"{n}.py": b"" for n in range(1001)}}, InvalidRequest),

@@ -6,7 +6,8 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..engine.admission import check_variables
@@ -94,16 +95,14 @@ def _check_files(spec: FunctionSpec, settings: Settings) -> None:
     _check_paths(spec.files)
 
 
-def _check_paths(paths: Iterable[str]) -> None:
-    folders: dict[str, str] = {}
+def _check_paths(paths: Collection[str]) -> None:
     for path in paths:
-        parts = path.split("/")
-        if (reason := _refusal(path, parts)) is not None:
+        if (reason := _refusal(path, path.split("/"))) is not None:
             raise PathRefused(path[:200], reason)
-        folders.update({"/".join(parts[:count]): path for count in range(1, len(parts))})
-    for path in paths:
-        if path in folders:
-            raise PathRefused(path[:200], f"it is a folder of {folders[path][:200]!r} as well")
+    # In this order a folder is followed by what is in it.
+    for path, following in pairwise(sorted(paths, key=lambda each: each.replace("/", "\0"))):
+        if following.startswith(f"{path}/"):
+            raise PathRefused(path[:200], f"it is a folder of {following[:200]!r} as well")
 
 
 def _refusal(path: str, parts: Sequence[str]) -> str | None:

@@ -95,10 +95,6 @@ def test_a_path_that_comes_twice_is_refused() -> None:
     assert refusal(package) == "the zip has 'a.py' twice"
 
 
-def test_a_path_that_is_a_file_and_a_folder_is_refused() -> None:
-    assert refusal(zipped(("a", b"1"), ("a/b.py", b"2"))) == "the zip has 'a' both as a file and as a folder"
-
-
 @pytest.mark.parametrize("package", [zipped(), zipped(("only/", b""))])
 def test_a_zip_without_files_is_refused(package: bytes) -> None:
     assert refusal(package) == "Uploaded file must be a non-empty zip."

@@ -77,6 +77,7 @@ def is_there(aws: Aws, name: str) -> bool:
         ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip uploaded file"),
         ({"Code": {"ZipFile": b""}}, "Could not unzip uploaded file"),
         ({"Code": {"ZipFile": package("", _insitu_lambda="")}}, "the name of a file that insitu puts there"),
+        ({"Code": {"ZipFile": package("", **{"main.py___x": ""})}}, "it is a folder of 'main.py/x.py' as well"),
     ],
     ids=lambda value: str(value)[:40],
 )

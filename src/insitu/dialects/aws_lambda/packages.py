@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Self
@@ -124,7 +124,6 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         if path in files:
             raise invalid(f"the zip has {path!r} twice")
         files[path] = archive.read(entry)  # never more than the size that it declares
-    _check_folders(files)
     if not files:
         raise invalid("Uploaded file must be a non-empty zip.")
     return files
@@ -149,13 +148,6 @@ def _path(entry: zipfile.ZipInfo) -> str:
     if control or outside or len(name) > _LONGEST_PATH:
         raise invalid(f"the zip has an entry {_shown(entry)}, which is no path in a folder")
     return str(path)
-
-
-def _check_folders(files: Mapping[str, bytes]) -> None:
-    for path in files:
-        for parent in PurePosixPath(path).parents:
-            if str(parent) in files:
-                raise invalid(f"the zip has {str(parent)!r} both as a file and as a folder")
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:
