@@ -16,7 +16,7 @@ def insitu(tmp_path: Path) -> Commands:
     return Commands(tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving(tmp_path_factory.mktemp("server")) as (address, _):
         yield address

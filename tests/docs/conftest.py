@@ -47,7 +47,7 @@ def _answer(body: dict[str, Any]) -> Step:
     return say(answer) if body["messages"][-1]["role"] == "tool" else call(("python", {"code": code}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ScriptedModel() as model:
         model.script(*[_answer] * 100)

@@ -21,7 +21,7 @@ from tests.support.footprint import Footprint
 from tests.support.guest import SMALL, Guest, chunks, content, eventually
 from tests.support.processes import await_ends, children, descendants, named
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 HOST = """
 import sys
