@@ -1,0 +1,114 @@
+"""Python as a tool of LangChain's agents; needs the extra ``langchain``."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+from collections.abc import Awaitable
+from typing import Any, Literal, Protocol
+
+from ..errors import InsituError
+from ..turn.report import clipped, output_of
+from ..types import Execution
+
+try:
+    from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+    from langchain_core.tools import BaseTool, ToolException
+    from pydantic import BaseModel, ConfigDict, Field
+except ModuleNotFoundError as error:
+    raise ImportError(f"{error.msg}: pip install 'insitu[langchain]'") from error
+
+_MOST_CHARS = 30_000
+_MOST_IMAGES = 8
+_MOST_FILES = 20
+
+
+class Runs(Protocol):
+    """What runs code: a session or a sandbox of insitu's, whose variables stay; or a client, with a fresh one each."""
+
+    def run(self, code: str, /) -> Execution | Awaitable[Execution]:
+        """Runs code."""
+
+
+class PythonInput(BaseModel):
+    """What the model writes."""
+
+    code: str = Field(description="Python, run as a notebook's cell: the value of the last expression is shown")
+
+
+class PythonTool(BaseTool):
+    """Runs the Python that a model writes.
+
+    The message for the model is what the code printed, showed and raised; its artifact is the
+    :class:`insitu.Execution`, with figures and the files that were made.
+
+    Args:
+        place: where code runs: a session, a sandbox or a client of insitu's, blocking or asynchronous. An asynchronous
+            one serves agents that are invoked asynchronously alone.
+        shows_figures: whether figures are part of the message, for models that see.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str = "python"
+    description: str = (
+        "Runs Python in a sandbox like a notebook: what is printed and the value of the last expression are shown. "
+        "Files are in /mnt/data, the working directory. There is no network."
+    )
+    args_schema: type[BaseModel] = PythonInput
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    handle_tool_error: bool = True
+    place: Any = Field(exclude=True)
+    shows_figures: bool = False
+
+    def _run(self, code: str, run_manager: CallbackManagerForToolRun | None = None) -> tuple[Any, Execution]:
+        place: Runs = self.place
+        if inspect.iscoroutinefunction(place.run):
+            raise TypeError("an asynchronous place runs code for agents that are invoked asynchronously (ainvoke)")
+        try:
+            execution = place.run(code)
+        except InsituError as error:
+            raise _as_tool_error(error) from error
+        assert isinstance(execution, Execution)
+        return self._content(execution), execution
+
+    async def _arun(
+        self, code: str, run_manager: AsyncCallbackManagerForToolRun | None = None
+    ) -> tuple[Any, Execution]:
+        place: Runs = self.place
+        if not inspect.iscoroutinefunction(place.run):
+            from anyio.to_thread import run_sync
+
+            return await run_sync(self._run, code, abandon_on_cancel=True)
+        try:
+            execution = await place.run(code)
+        except InsituError as error:
+            raise _as_tool_error(error) from error
+        return self._content(execution), execution
+
+    def _content(self, execution: Execution) -> Any:
+        text = _text(execution)
+        images = execution.images[:_MOST_IMAGES]
+        if not self.shows_figures or not images:
+            return text
+        shown = [
+            {"type": "image", "base64": base64.b64encode(png).decode(), "mime_type": "image/png"} for png in images
+        ]
+        return [{"type": "text", "text": text}, *shown]
+
+
+def _as_tool_error(error: InsituError) -> ToolException:
+    return ToolException(f"{error.message} ({error.hint})" if error.hint else error.message)
+
+
+def _text(execution: Execution) -> str:
+    """What a model reads of an execution."""
+    notes = []
+    if execution.images:
+        notes.append(f"[figures shown: {len(execution.images)}]")
+    if execution.files:
+        notes.append(f"[files written: {', '.join(info.path for info in execution.files[:_MOST_FILES])}]")
+    if not execution.state_kept and execution.session_id is not None:
+        notes.append("[variables are gone; files are still there]")
+    text = "\n".join(filter(None, (clipped(output_of(execution), _MOST_CHARS), *notes)))
+    return text or "[no output]"

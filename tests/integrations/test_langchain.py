@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+from langchain_core.messages import ToolMessage
+
+from insitu import AsyncClient, Client, Execution, Sandbox
+from insitu.integrations.langchain import PythonTool
+from insitu.settings import Settings
+from tests.support.serving import serving
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+SHOW = f"""
+import base64
+class Picture:
+    def _repr_png_(self): return base64.b64decode({PNG!r})
+Picture()
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(Settings(port=0, preimport=(), pool_size=2, data_dir=tmp_path_factory.mktemp("data"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as made:
+        yield made
+
+
+def called(tool: PythonTool, code: str) -> ToolMessage:
+    message = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": {"code": code}})
+    assert isinstance(message, ToolMessage)
+    return message
+
+
+def test_an_agent_reads_the_output_and_the_program_has_the_execution(client: Client) -> None:
+    with client.session() as session:
+        tool = PythonTool(place=session)
+        message = called(tool, "x = 6\nopen('a.txt', 'w').write('1')\nprint('out')\nx * 7")
+        assert message.content == "out\n42\n[files written: a.txt]"
+        assert isinstance(message.artifact, Execution) and message.artifact.outcome == "ok"
+        assert called(tool, "x").content == "6"
+
+
+def test_an_error_of_the_code_is_read_by_the_model(client: Client) -> None:
+    message = called(PythonTool(place=client), "1/0")
+    assert str(message.content).endswith("ZeroDivisionError: division by zero")
+    assert message.status == "success"
+
+
+def test_figures_are_shown_to_models_that_see(client: Client) -> None:
+    unseen = called(PythonTool(place=client), SHOW)
+    assert unseen.content == "[figures shown: 1]" and unseen.artifact.images == (base64.b64decode(PNG),)
+    seen = called(PythonTool(place=client, shows_figures=True), SHOW)
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
+    assert seen.content == [{"type": "text", "text": "[figures shown: 1]"}, image]
+
+
+def test_what_could_not_be_run_is_an_error_that_a_model_can_read(client: Client) -> None:
+    session = client.session()
+    session.close()
+    message = called(PythonTool(place=session), "1")
+    assert message.status == "error" and "is closed" in str(message.content)
+
+
+def test_it_works_in_this_process_too() -> None:
+    with Sandbox(preimport=[]) as sandbox:
+        assert called(PythonTool(place=sandbox), "6 * 7").content == "42"
+
+
+def test_the_tool_takes_code_and_nothing_else(client: Client) -> None:
+    tool = PythonTool(place=client, name="run_code")
+    assert (tool.name, list(tool.args)) == ("run_code", ["code"])
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_session_serves_asynchronous_agents(url: str, client: Client) -> None:
+    async with AsyncClient(url) as asynchronous, asynchronous.session() as session:
+        tool = PythonTool(place=session)
+        call = {"type": "tool_call", "id": "1", "name": "python", "args": {"code": "y = 1"}}
+        await tool.ainvoke(call)
+        message = await tool.ainvoke({**call, "args": {"code": "y + 1"}})
+        assert message.content == "2"
+        with pytest.raises(TypeError, match="asynchronous"):
+            tool.invoke(call)
+    blocking = await PythonTool(place=client).ainvoke({**call, "args": {"code": "3"}})
+    assert blocking.content == "3"
