@@ -12,6 +12,7 @@ import pytest
 
 import insitu
 from insitu.client import files as client_files
+from insitu.client import functions as client_functions
 from insitu.local import blocking, files
 
 from .conftest import KEY
@@ -27,6 +28,8 @@ Session = insitu.AsyncClientSession | insitu.AsyncSandbox
         (insitu.Sandbox, insitu.AsyncSandbox),
         (insitu.ClientSession, insitu.Sandbox),
         (insitu.ClientAnswer, insitu.AsyncClientAnswer),
+        (insitu.ClientInvocation, insitu.AsyncClientInvocation),
+        (client_functions.ClientFunctions, client_functions.AsyncClientFunctions),
         (client_files.SessionFiles, client_files.AsyncSessionFiles),
         (blocking.SandboxFiles, files.AsyncSandboxFiles),
         (client_files.SessionFiles, blocking.SandboxFiles),
@@ -34,8 +37,8 @@ Session = insitu.AsyncClientSession | insitu.AsyncSandbox
 )
 def test_twins_have_the_same_methods_with_the_same_parameters(sync: type, twin: type) -> None:
     def signatures(cls: type) -> dict[str, list[str]]:
-        methods = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
-        return {name: list(inspect.signature(value).parameters) for name, value in methods.items()}
+        methods = inspect.getmembers(cls, inspect.isfunction)
+        return {name: list(inspect.signature(value).parameters) for name, value in methods if name[0] != "_"}
 
     assert signatures(sync) == signatures(twin)
 

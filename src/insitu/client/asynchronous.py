@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from copy import copy
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from insitu.options import AsyncContent, Listeners, ResultListener, TextListener
 
-from . import answering, batches, calls, lambdas
+from . import batches, calls, lambdas, running
 from .ask import AskListeners, AskOptions, ask_async
 from .functions import AsyncClientFunctions
 from .sessions import Opening
@@ -74,13 +75,8 @@ class AsyncClient:
         Args:
             client_tools: functions of this program that the code may call; they may be async.
         """
-        listeners = Listeners(on_stdout, on_stderr, on_result)
-        if client_tools:
-            call = calls.run_fresh(code, {**self._options, **options}, stream=True)
-            return await answering.run_async(self._transport, call, client_tools, listeners)
-        if listeners:
-            return await listeners.follow_async(self.stream(code, **options))
-        return await self._transport.send(calls.run_fresh(code, {**self._options, **options}))
+        call = partial(calls.run_fresh, code, {**self._options, **options})
+        return await running.run_async(self._transport, call, Listeners(on_stdout, on_stderr, on_result), client_tools)
 
     def stream(self, code: str, **options: Unpack[FreshRunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""

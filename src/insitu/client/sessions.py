@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from copy import copy
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
 import anyio
 
 from insitu.errors import EngineClosed, SessionNotFound
 from insitu.options import CallOptions, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
 
-from . import answering, calls, lambdas
+from . import calls, lambdas, running
 from .files import AsyncSessionFiles, SessionFiles
 from .transport import AsyncTransport, Transport
 
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
     from .calls import Call
     from .tools import Functions
 
+AnyTransport = TypeVar("AnyTransport", Transport, AsyncTransport)
 _CLOSE_S = 5
 
 
-class ClientSession:
-    """A session on a server: Python state and files that live across executions."""
+class _Session(Generic[AnyTransport]):
+    """What sessions have in common, in both colours."""
 
-    def __init__(self, transport: Transport, session_id: str, *, ends_with_block: bool) -> None:
+    def __init__(self, transport: AnyTransport, session_id: str, ends_with_block: bool) -> None:
         self.id = session_id
-        self.files = SessionFiles(self.id, self._open)
-        self._transport = transport
+        self._transport: AnyTransport = transport
         self._ends_with_block = ends_with_block
         self._closed = False
         self._options: CallOptions = {}
@@ -42,6 +43,22 @@ class ClientSession:
         view = copy(self)
         view._options = {**self._options, **options}
         return view
+
+    def _open(self) -> AnyTransport:
+        if self._closed:
+            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
+        return self._transport
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} at {self._transport.url}>"
+
+
+class ClientSession(_Session[Transport]):
+    """A session on a server: Python state and files that live across executions."""
+
+    def __init__(self, transport: Transport, session_id: str, *, ends_with_block: bool) -> None:
+        super().__init__(transport, session_id, ends_with_block)
+        self.files = SessionFiles(self.id, self._open)
 
     def run(
         self,
@@ -58,13 +75,8 @@ class ClientSession:
         Args:
             client_tools: functions of this program that the code may call.
         """
-        listeners = Listeners(on_stdout, on_stderr, on_result)
-        if client_tools:
-            call = calls.run(self.id, code, {**self._options, **options}, stream=True)
-            return answering.run(self._open(), call, client_tools, listeners)
-        if listeners:
-            return listeners.follow(self.stream(code, **options))
-        return self._open().send(calls.run(self.id, code, {**self._options, **options}))
+        call = partial(calls.run, self.id, code, {**self._options, **options})
+        return running.run(self._open(), call, Listeners(on_stdout, on_stderr, on_result), client_tools)
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> Generator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
@@ -99,11 +111,6 @@ class ClientSession:
             pass
         self._closed = True
 
-    def _open(self) -> Transport:
-        if self._closed:
-            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
-        return self._transport
-
     def __enter__(self) -> Self:
         return self
 
@@ -113,26 +120,13 @@ class ClientSession:
         if self._ends_with_block:
             self.close()
 
-    def __repr__(self) -> str:
-        return f"<ClientSession {self.id} at {self._transport.url}>"
 
-
-class AsyncClientSession:
+class AsyncClientSession(_Session[AsyncTransport]):
     """A session on a server: Python state and files that live across executions."""
 
     def __init__(self, transport: AsyncTransport, session_id: str, *, ends_with_block: bool) -> None:
-        self.id = session_id
+        super().__init__(transport, session_id, ends_with_block)
         self.files = AsyncSessionFiles(self.id, self._open)
-        self._transport = transport
-        self._ends_with_block = ends_with_block
-        self._closed = False
-        self._options: CallOptions = {}
-
-    def with_options(self, **options: Unpack[CallOptions]) -> Self:
-        """The same session, whose ``run()``, ``stream()`` and ``call()`` take these options unless told otherwise."""
-        view = copy(self)
-        view._options = {**self._options, **options}
-        return view
 
     async def run(
         self,
@@ -149,13 +143,8 @@ class AsyncClientSession:
         Args:
             client_tools: functions of this program that the code may call; they may be async.
         """
-        listeners = Listeners(on_stdout, on_stderr, on_result)
-        if client_tools:
-            call = calls.run(self.id, code, {**self._options, **options}, stream=True)
-            return await answering.run_async(self._open(), call, client_tools, listeners)
-        if listeners:
-            return await listeners.follow_async(self.stream(code, **options))
-        return await self._open().send(calls.run(self.id, code, {**self._options, **options}))
+        call = partial(calls.run, self.id, code, {**self._options, **options})
+        return await running.run_async(self._open(), call, Listeners(on_stdout, on_stderr, on_result), client_tools)
 
     def stream(self, code: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Event]:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
@@ -190,11 +179,6 @@ class AsyncClientSession:
             pass
         self._closed = True
 
-    def _open(self) -> AsyncTransport:
-        if self._closed:
-            raise EngineClosed(f"the session {self.id} is closed", hint="make a new one with client.session()")
-        return self._transport
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -205,9 +189,6 @@ class AsyncClientSession:
             # A task that is being cancelled must still end its session, but not wait long for it.
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await self.close()
-
-    def __repr__(self) -> str:
-        return f"<AsyncClientSession {self.id} at {self._transport.url}>"
 
 
 class Opening:
