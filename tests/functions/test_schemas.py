@@ -49,7 +49,8 @@ def doubling(depth: int) -> dict[str, Any]:
         (doubling(14), "more than 10000 steps"),
         ({"allOf": [{"pattern": "a"}] * 65}, "more than 64 patterns"),
         ({"description": "x" * 65_536}, "65536 is the most"),
-        ({"enum": [float("nan")], "x": object()}, "not JSON serializable"),
+        ({"x": object()}, "not JSON serializable"),
+        ({"enum": [float("nan")]}, "JSON has no nan"),
     ],
 )
 def test_what_is_no_schema_that_can_be_used(schema: object, why: str) -> None:
@@ -213,6 +214,12 @@ def test_texts_that_are_parsed_count_for_more() -> None:
     Checker(schema).check("[1]")
     with pytest.raises(TooLarge):
         Checker(schema).check("[" + "1," * 3_500_000 + "1]")
+
+
+def test_what_is_no_number_in_json_is_refused() -> None:
+    for number in (float("inf"), float("nan")):
+        with pytest.raises(InvalidRequest, match="JSON has no (inf|nan)"):
+            Checker({"items": {"maximum": 5}}).check([number])
 
 
 @pytest.mark.parametrize("keyword", [{"minLength": 1}, {"contentEncoding": "base64"}, {"uniqueItems": True}])

@@ -8,3 +8,4 @@ from __future__ import annotations
 
 from .checking import Checker as Checker
 from .checking import check_schema as check_schema
+from .checking import place as place

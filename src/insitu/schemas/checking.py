@@ -82,7 +82,7 @@ class Checker:
             try:
                 self._validator.validate(value)
             except jsonschema_rs.ValidationError as error:
-                return InvalidRequest(f"{_place(error.instance_path)}: {clipped(error.message)}")
+                return InvalidRequest(f"{place(error.instance_path)}: {clipped(error.message)}")
         return InvalidRequest("the arguments are not what the schema says; they are too large to tell where")
 
 
@@ -94,6 +94,7 @@ def _refusing() -> Iterator[None]:
         raise no_schema(clipped(str(getattr(error, "message", error)))) from None
 
 
-def _place(path: Sequence[str | int]) -> str:
+def place(path: Sequence[str | int]) -> str:
+    """Where something is in arguments, for a message."""
     named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return clipped(named.lstrip(".")) or "the arguments"

@@ -58,6 +58,8 @@ class Size:
 
 # What comparing a number exactly takes: 1 is some 3 microseconds.
 def _of_fraction(number: float) -> int:
+    if not math.isfinite(number):  # it would be checked as null
+        raise InvalidRequest(f"JSON has no {number}", hint="pass None, or a string")
     return 1 + abs(math.frexp(number)[1]) // 32
 
 
@@ -72,7 +74,7 @@ def size_of(value: Any, deepest: int) -> Size:
     """How large a value is.
 
     Raises:
-        InvalidRequest: if it is nested deeper than so many levels, or a number in it has too many digits.
+        InvalidRequest: if it is nested deeper than so many levels, or a number in it has too many digits, or is none.
     """
     size = Size()
     level = [value]

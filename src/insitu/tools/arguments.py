@@ -8,13 +8,14 @@ from typing import Any
 
 from ..engine import ToolFailure
 from ..errors import InvalidRequest, TooLarge
-from ..schemas import Checker
+from ..guest.forms import FORMS
+from ..guest.places import TYPE
+from ..schemas import Checker, place
 
-# As guest/places.py has it.
-_TYPE = "$type"
 # Digits of a number, in bits: turning more into text takes long.
 _MOST_BITS = 4096
-_TEXTS = {"bytes": "base64", "datetime": "iso", "date": "iso", "time": "iso", "decimal": "value", "uuid": "value"}
+# Of the forms that a tool takes as plain JSON, those that are one text.
+_TEXTS = {"bytes", "datetime", "date", "time", "decimal", "uuid"}
 _WAYS = {
     "ndarray": "pass array.tolist()",
     "series": "pass series.tolist()",
@@ -44,60 +45,80 @@ class Arguments:
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any] | ToolFailure:
         """The arguments as plain JSON, or why they are none of the schema's."""
         try:
-            made = {name: _plain(value, name) for name, value in arguments.items()}
+            made = {name: _at(name, value) for name, value in arguments.items()}
             self._checker.check(made)
+        except _Unfit as unfit:
+            return ToolFailure("ValueError", f"{self._name}: {place(unfit.path[::-1])}: {unfit.why}")
         except (InvalidRequest, TooLarge) as error:
             return ToolFailure("ValueError", f"{self._name}: {error.message}")
         return made
 
 
-def _plain(value: Any, path: str) -> Any:
+class _Unfit(Exception):
+    """Raised for a value that has no form in plain JSON; its path is put together only then, from its end."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.path: list[str | int] = []
+
+
+def _at(part: str | int, value: Any) -> Any:
+    try:
+        return _plain(value)
+    except _Unfit as unfit:
+        unfit.path.append(part)
+        raise
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, float) and math.isinf(value):  # a number such as 1e999, which is checked as null
-        raise InvalidRequest(f"{path}: JSON has no {value}; pass None, or a string")
+        return [_at(index, item) for index, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):  # a number such as 1e999
+        raise _Unfit(f"JSON has no {value}; pass None, or a string")
     if not isinstance(value, dict):
         return value
-    if _TYPE not in value:
-        return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
-    kind = str(value[_TYPE])
+    if TYPE not in value:
+        return {name: _at(name, item) for name, item in value.items()}
+    kind = str(value[TYPE])
     if kind in _TEXTS:
-        return _part(value, _TEXTS[kind], str, path)
+        return _field(value, kind, str)
     if kind == "set":
-        return _plain(_part(value, "items", list, path), path)
+        return _plain(_field(value, kind, list))
     if kind == "int":
-        return _number(_part(value, "value", str, path), path)
+        return _number(_field(value, kind, str))
     if kind == "float":
-        return _infinity(_part(value, "value", str, path), path)
+        return _infinity(_field(value, kind, str))
     if kind == "timedelta":
-        return _duration(_part(value, "microseconds", int, path))
-    raise InvalidRequest(f"{path}: a tool takes no {kind[:40]}; {_WAYS.get(kind, 'it takes what JSON has')}")
+        return _duration(_field(value, kind, int))
+    raise _Unfit(f"a tool takes no {kind[:40]}; {_WAYS.get(kind, 'it takes what JSON has')}")
 
 
-def _part(value: Mapping[str, Any], name: str, kind: type, path: str) -> Any:
+def _field(value: Mapping[str, Any], kind: str, of: type) -> Any:
+    """What a form of one field has in it."""
+    [name] = FORMS[kind].fields
     part = value.get(name)
-    if type(part) is not kind:
-        raise InvalidRequest(f"{path}: its {_TYPE} has no {name}")
+    if type(part) is not of:
+        raise _Unfit(f"its {TYPE} has no {name}")
     return part
 
 
-def _number(text: str, path: str) -> int:
+def _number(text: str) -> int:
     if len(text) > _MOST_BITS // 4:
-        raise InvalidRequest(f"{path}: the number has more than {_MOST_BITS} bits")
+        raise _Unfit(f"the number has more than {_MOST_BITS} bits")
     try:
         return int(text, 16)
     except ValueError:
-        raise InvalidRequest(f"{path}: this is no number") from None
+        raise _Unfit("this is no number") from None
 
 
-def _infinity(text: str, path: str) -> float:
+def _infinity(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if math.isfinite(number):
         return number
-    raise InvalidRequest(f"{path}: JSON has no {text[:8]}; pass None, or a string")
+    raise _Unfit(f"JSON has no {text[:8]}; pass None, or a string")
 
 
 def _duration(microseconds: int) -> str:

@@ -13,7 +13,8 @@ from .events import CallEvent, CallPaused
 from .step import Emit, ModelCall
 from .undertaken import Run, Undertaken
 
-# Calls that code makes side by side come one after the other: the client is told of them together.
+# Calls that code makes side by side come one after the other: the client is told of them together. Nothing says that
+# no more will come, since a thread of the code's own may make one at any time; what comes later is told in turn.
 _SETTLED_S = 0.05
 
 
