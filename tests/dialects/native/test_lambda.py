@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import httpx2
 import pytest
+
+from tests.support.waiting import wait_until
 
 COUNTER = "n = 0\ndef count():\n    global n\n    n += 1\n    return n"
 
@@ -178,5 +179,4 @@ def test_a_client_that_leaves_ends_the_call(url: str, http: httpx2.Client) -> No
     with httpx2.Client(base_url=url, headers=http.headers, timeout=0.5) as client:
         with pytest.raises(httpx2.ReadTimeout):
             client.post("/v1/lambda", json=body)
-    while "\ninsitu_executions 0\n" not in http.get("/metrics").text:
-        threading.Event().wait(0.01)
+    wait_until(lambda: "\ninsitu_executions 0\n" in http.get("/metrics").text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 import pytest
+
+from tests.support.waiting import wait_until
 
 FATES = """
 def meet(x):
@@ -42,9 +44,15 @@ def results(answer: dict[str, Any]) -> list[Any]:
     return [item["result"] for item in answer["items"]]
 
 
-def events(http: httpx2.Client, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+@contextmanager
+def streamed(http: httpx2.Client, body: dict[str, Any]) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
     with http.stream("POST", "/v1/lambda", json={**body, "stream": True}) as response:
-        return [(sse.event, json.loads(sse.data)) for sse in httpx2.EventSource(response, max_event_size=None)]
+        yield ((sse.event, json.loads(sse.data)) for sse in httpx2.EventSource(response, max_event_size=None))
+
+
+def events(http: httpx2.Client, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    with streamed(http, body) as all_of_them:
+        return list(all_of_them)
 
 
 def gauge(http: httpx2.Client, name: str) -> int:
@@ -103,11 +111,9 @@ def test_inputs_spread_over_the_arguments_with_star(http: httpx2.Client) -> None
 
 
 def test_items_are_streamed_as_they_end(http: httpx2.Client) -> None:
-    source = "def f(x):\n    import time\n    time.sleep(x)\n    return x"
-    *items, last = events(http, {"lambda": source, "map": [0.6, 0.3, 0, 0]})
-    assert [kind for kind, _ in items] == ["item"] * 4
-    assert sorted((item["index"], item["result"]) for _, item in items) == [(0, 0.6), (1, 0.3), (2, 0), (3, 0)]
-    assert last == ("finished", {"outcomes": {"ok": 4}})
+    with streamed(http, {"lambda": "lambda x: __import__('time').sleep(x)", "map": [40, 0]}) as items:
+        kind, first = next(items)
+    assert (kind, first["index"], first["outcome"]) == ("item", 1, "ok")
 
 
 def test_the_sandboxes_of_a_map_end_with_it(http: httpx2.Client) -> None:
@@ -124,9 +130,7 @@ def test_a_map_in_a_session_runs_there_one_by_one(http: httpx2.Client) -> None:
     http.delete(f"/v1/sessions/{session}")
 
 
-def test_a_client_that_leaves_ends_all_calls(
-    url: str, http: httpx2.Client, eventually: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_a_client_that_leaves_ends_all_calls(url: str, http: httpx2.Client) -> None:
     before, others = held(http), sessions(http)  # those of other tests
     body = {"lambda": "lambda x: __import__('time').sleep(40)", "map": list(range(100))}
     with httpx2.Client(base_url=url, headers=http.headers, timeout=0.5) as client:
@@ -135,9 +139,9 @@ def test_a_client_that_leaves_ends_all_calls(
         with client.stream("POST", "/v1/lambda", json={**body, "stream": True}) as response:
             lines = response.iter_lines()  # which closes the connection when it is let go
             assert next(lines) == ": keep-alive"
-            eventually(lambda: held(http) > before)
+            wait_until(lambda: held(http) > before)
             assert sessions(http) <= others
-    eventually(lambda: gauge(http, "executions") == 0 and held(http) <= before)
+    wait_until(lambda: gauge(http, "executions") == 0 and held(http) <= before)
 
 
 def test_what_an_answer_has_no_room_for_says_so(http: httpx2.Client) -> None:
@@ -158,27 +162,26 @@ def test_a_map_makes_do_with_the_room_that_there_is(serve: Callable[..., str]) -
 def test_a_map_that_gets_no_sandbox_waits_for_one(serve: Callable[..., str]) -> None:
     with httpx2.Client(base_url=serve(max_sessions=1), headers={"authorization": "Bearer one"}, timeout=50) as http:
         session = http.post("/v1/sessions", json={}).json()["id"]
-        answers: list[Any] = []
-        thread = threading.Thread(target=lambda: answers.append(ask(http, "lambda x: x", [1, 2])))
-        thread.start()
-        http.delete(f"/v1/sessions/{session}")
-        thread.join()
-        assert results(answers[0]) == [1, 2]
+        body = {"lambda": "lambda x: x", "map": [1, 2], "stream": True}
+        with http.stream("POST", "/v1/lambda", json=body) as response:
+            lines = response.iter_lines()
+            assert next(lines) == ": keep-alive"
+            http.delete(f"/v1/sessions/{session}")
+            told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert sorted(item["result"] for item in told[:2]) == [1, 2]
+    assert told[2:] == [{"outcomes": {"ok": 2}}]
 
 
 def test_a_session_that_ends_during_its_map_costs_what_is_left(http: httpx2.Client) -> None:
-    session = http.post("/v1/sessions", json={}).json()["id"]
-    body = {"lambda": "lambda x: __import__('time').sleep(x)", "map": [0, 40, 0], "session_id": session}
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(events(http, body)))
-    thread.start()
-    while http.get(f"/v1/sessions/{session}").json()["executions"] == 0:
-        threading.Event().wait(0.01)
-    http.delete(f"/v1/sessions/{session}")
-    thread.join()
-    *items, last = answers[0]
-    assert [item["outcome"] for _, item in items] == ["ok", "cancelled", "crashed"]
-    assert items[2][1]["error"]["name"] == "SessionNotFound"
+    path = "/v1/sessions/" + http.post("/v1/sessions", json={}).json()["id"]
+    body = {"lambda": "lambda x: __import__('time').sleep(x)", "map": [0, 40, 0], "session_id": path.split("/")[-1]}
+    with streamed(http, body) as items:
+        _, first = next(items)
+        wait_until(lambda: http.get(path).json()["state"] == "busy")
+        http.delete(path)
+        (_, second), (_, third), last = items
+    assert [item["outcome"] for item in (first, second, third)] == ["ok", "cancelled", "crashed"]
+    assert third["error"]["name"] == "SessionNotFound"
     assert last == ("finished", {"outcomes": {"ok": 1, "cancelled": 1, "crashed": 1}})
 
 
