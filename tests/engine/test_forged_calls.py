@@ -186,7 +186,7 @@ async def test_a_forged_pause_is_bounded_by_the_tools_that_were_given(engine: En
     code = f"{FORGE}\nsend(call(1, 'ask'))\nwhile True: pass"
     execution = await perform(engine, guest.session, code, tools=[ECHO], timeout_s=0.3)
     assert execution.outcome == "timeout"
-    async with calling(engine, guest.session, code, tools=[ASK], timeout_s=0.3) as caller:
+    async with calling(engine, guest.session, code, tools=[ASK], timeout_s=0.6) as caller:
         call, _ = await caller.call()
         await caller.answer(call)
         assert (await caller.result()).outcome == "timeout"

@@ -57,7 +57,7 @@ async def test_a_wait_of_a_thread_outlives_an_interrupt_of_the_code(engine: Engi
 
 
 async def test_a_timeout_ends_the_wait(engine: Engine, guest: Guest) -> None:
-    async with calling(engine, guest.session, "kept = 5; tools.echo()", timeout_s=0.2) as caller:
+    async with calling(engine, guest.session, "kept = 5; tools.echo()", timeout_s=0.5) as caller:
         call, _ = await caller.call()
         execution = await caller.result()
         assert (execution.outcome, execution.state_kept) == ("timeout", True)
