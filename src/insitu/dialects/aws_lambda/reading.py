@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -47,7 +48,7 @@ class _Reading:
         if request.query_params.get("FunctionVersion", "ALL") != "ALL":
             raise invalid("FunctionVersion must be ALL, or be left out")
         every = "FunctionVersion" in request.query_params
-        infos, more = await _listed(self._service, request, every)
+        infos, more = await self._listed(request, every)
         entries = [(key, (info, key[1])) for info in infos for key in _keys(info, every)]
         shown, marker = page(entries, request.query_params, more=more)
         functions = [await self._entry(request, info, version) for info, version in shown]
@@ -87,6 +88,19 @@ class _Reading:
         versions = [await self._entry(request, info, version) for version in shown]
         return json_answer({"Versions": [each for each in versions if each], **marker})
 
+    async def _listed(self, request: Request, every: bool) -> tuple[Sequence[FunctionInfo], bool]:
+        """The functions that a page may have in it, and whether there are more behind them."""
+        query, owner = request.query_params, owner_of(request)
+        after = marker_of(query)
+        found = await self._service.functions.list(owner, Page(size_of(query), after[0] if after else None))
+        if not (after and every):
+            return found.data, found.has_more
+        try:
+            # Of the one that the page before broke off in, there may be more versions.
+            return [await self._service.functions.get(owner, after[0]), *found.data], found.has_more
+        except NotFound:
+            return found.data, found.has_more
+
     async def _entry(self, request: Request, info: FunctionInfo, version: int) -> dict[str, Any] | None:
         """A function or a version of it in a list; None if it has been deleted meanwhile."""
         place, shown = Named(info.name, None, region_of(request)), Shown.of(self._service)
@@ -104,20 +118,6 @@ class _Reading:
     def _configuration(self, place: Named, revision: FunctionRevision) -> dict[str, Any]:
         version = None if place.qualifier in (None, LATEST) else revision.version
         return Shown.of(self._service).configuration(place, revision, place.qualifier, version)
-
-
-async def _listed(service: Service, request: Request, every: bool) -> tuple[list[FunctionInfo], bool]:
-    """The functions that a page may have in it, and whether there are more behind them."""
-    query, owner = request.query_params, owner_of(request)
-    after = marker_of(query)
-    found = await service.functions.list(owner, Page(size_of(query), after[0] if after else None))
-    if not (after and every):
-        return found.data, found.has_more
-    try:
-        # Of the one that the page before broke off in, there may be more versions.
-        return [await service.functions.get(owner, after[0]), *found.data], found.has_more
-    except NotFound:
-        return found.data, found.has_more
 
 
 def _keys(info: FunctionInfo, every: bool) -> list[Key]:
