@@ -14,7 +14,8 @@ from insitu.engine import Engine
 from insitu.errors import InvalidRequest, OverCeiling, QuotaExceeded, ServerFull, TooLarge
 from insitu.types import MIB
 from tests.engine.commands import WAIT, run, until_output
-from tests.support.guest import SMALL, Guest, chunks, eventually
+from tests.support.guest import SMALL, Guest, chunks
+from tests.support.waiting import eventually
 
 # Command; outcome, exit code, and the error's name and value.
 ENDS: dict[str, tuple[str | list[str], str, int, str | None]] = {

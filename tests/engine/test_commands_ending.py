@@ -15,7 +15,8 @@ from insitu.errors import SandboxFailed
 from insitu.types import MIB
 from tests.engine.commands import WAIT, processes, run, until_alone, until_output
 from tests.support.footprint import Footprint
-from tests.support.guest import SMALL, Guest, chunks, content, eventually
+from tests.support.guest import SMALL, Guest, chunks, content
+from tests.support.waiting import eventually
 
 DAEMONS = """
 import os, subprocess

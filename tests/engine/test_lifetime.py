@@ -18,8 +18,9 @@ import pytest
 from insitu.engine import Engine
 from insitu.errors import SandboxFailed, SessionNotFound
 from tests.support.footprint import Footprint
-from tests.support.guest import SMALL, Guest, chunks, content, eventually
+from tests.support.guest import SMALL, Guest, chunks, content
 from tests.support.processes import await_ends, children, descendants, named
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
 

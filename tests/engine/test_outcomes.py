@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from insitu.engine import Engine
-from tests.support.guest import Guest, eventually
+from tests.support.guest import Guest
 from tests.support.processes import await_ends
+from tests.support.waiting import eventually
 
 # Code; outcome, exit code, whether the state is kept, and the error's name and value.
 ENDS: dict[str, tuple[str, str, int, bool, str | None]] = {

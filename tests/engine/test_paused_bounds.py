@@ -9,7 +9,8 @@ import pytest
 
 from insitu.engine import Engine
 from tests.support.calling import Caller, calling
-from tests.support.guest import SMALL, eventually
+from tests.support.guest import SMALL
+from tests.support.waiting import eventually
 
 BOUNDS = {
     "max_executions": 1,

@@ -13,7 +13,8 @@ from insitu.engine import Engine, Session
 from insitu.errors import EngineClosed, InsituError, NotFound, SandboxFailed
 from insitu.types import Execution
 from tests.support.calling import calling, perform
-from tests.support.guest import SMALL, Guest, eventually
+from tests.support.guest import SMALL, Guest
+from tests.support.waiting import eventually
 
 ONE = SMALL.model_copy(update={"max_executions": 1, "tool_wait_s": 60.0})
 IMPATIENT = ONE.model_copy(update={"tool_wait_s": 0.4})
@@ -205,7 +206,7 @@ async def test_the_death_of_the_sandbox_ends_the_pause(narrow: Engine) -> None:
     async with sessions(narrow, 1) as (session,), calling(narrow, session, "tools.ask()") as caller:
         call, _ = await caller.call()
         await session._sandbox.aclose()
-        with pytest.raises(SandboxFailed, match="has died"):
+        with pytest.raises(SandboxFailed):
             await caller.result()
         with pytest.raises(NotFound):
             await caller.answer(call)

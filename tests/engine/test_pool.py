@@ -10,7 +10,8 @@ import pytest
 
 from insitu.engine import Engine
 from insitu.errors import EngineClosed, InvalidRequest, QuotaExceeded, SandboxFailed, ServerFull
-from tests.support.guest import SMALL, chunks, eventually
+from tests.support.guest import SMALL, chunks
+from tests.support.waiting import eventually
 
 SIZE = 2
 SLEEP = "import time; time.sleep(1000)"

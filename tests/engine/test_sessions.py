@@ -14,7 +14,8 @@ from insitu.engine import Engine, FileUpload
 from insitu.errors import InvalidRequest, OverCeiling, PathRefused, QuotaExceeded, SessionNotFound, TooLarge
 from insitu.settings import Settings
 from insitu.types import MIB, Execution
-from tests.support.guest import SMALL, Guest, chunks, eventually
+from tests.support.guest import SMALL, Guest, chunks
+from tests.support.waiting import eventually
 
 
 async def test_state_and_files_live_from_execution_to_execution(guest: Guest) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from insitu.engine import Engine
 from insitu.types import MIB, Limits
-from tests.support.guest import SMALL, Guest, eventually
+from tests.support.guest import SMALL, Guest
+from tests.support.waiting import eventually
 
 LIMITS = Limits(memory_bytes=192 * MIB, processes=24, disk_bytes=16 * MIB)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from textwrap import dedent
 from typing import Any
-
-import anyio
 
 from insitu.engine import Engine, Session, Workspace
 from insitu.settings import Settings
@@ -74,9 +72,3 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
 async def content(files: Workspace, path: str, start: int = 0, end: int | None = None) -> bytes:
     """A file of the workspace, or a part of it."""
     return b"".join([chunk async for chunk in files.read(path, start, end)])
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Ask again until the answer is yes; the test's own time-out is the bound."""
-    while not condition():  # noqa: ASYNC110 - what the kernel or the guest does sets no event
-        await anyio.sleep(0.01)

@@ -21,9 +21,10 @@ from insitu.server.run import listen
 from insitu.settings import Settings
 from insitu.turn.container import Container
 from insitu.web.service import Service
-from tests.support.guest import content, eventually
+from tests.support.guest import content
 from tests.support.responses import ASKED
 from tests.support.serve_command import served
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)

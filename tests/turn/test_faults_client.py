@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from insitu.errors import FileMissing
-from tests.support.guest import eventually
 from tests.support.model import ScriptedModel, broken, call, hang, say
 from tests.support.responses import run, told
 from tests.support.turns import Place, begun, statuses
+from tests.support.waiting import eventually
 
 # Says that it is up, and notes how it ends.
 ENDLESS = """

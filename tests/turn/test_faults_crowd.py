@@ -10,11 +10,11 @@ import anyio
 import pytest
 
 from insitu.errors import FileMissing
-from tests.support.guest import eventually
 from tests.support.model import Json, ScriptedModel, say
 from tests.support.responses import ASKED, PYTHON, logs, run
 from tests.support.steps import Step
 from tests.support.turns import Place, begun
+from tests.support.waiting import eventually
 
 UNTIL_TOLD = "print('up', flush=True)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n'done'"
 

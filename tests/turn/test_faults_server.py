@@ -15,10 +15,10 @@ import httpx2
 import openai
 import pytest
 
-from tests.support.guest import eventually
 from tests.support.model import Json, Received, ScriptedModel, hang, say
 from tests.support.responses import ASKED, PYTHON, logs, run
 from tests.support.turns import begun, process, statuses
+from tests.support.waiting import eventually
 
 ENDLESS = "print('up', flush=True)\nwhile True: pass"
 # Ends by itself, once the test has seen what it wants to see.

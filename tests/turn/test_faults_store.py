@@ -10,10 +10,10 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.guest import eventually
 from tests.support.model import ScriptedModel, broken, hang, say
 from tests.support.responses import PYTHON, logs, run, told
 from tests.support.turns import Place, begun, statuses
+from tests.support.waiting import eventually
 from tests.turn.conftest import Served
 
 UNTIL_TOLD = "print('up', flush=True)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"

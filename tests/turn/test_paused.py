@@ -9,10 +9,11 @@ import anyio
 import pytest
 from openai.types.responses import Response
 
-from tests.support.guest import chunks, eventually
+from tests.support.guest import chunks
 from tests.support.model import Json, ScriptedModel, hang, say
 from tests.support.responses import PYTHON, WEATHER, logs, run, told
 from tests.support.turns import Place, begun, statuses
+from tests.support.waiting import eventually
 
 TOOLS: Any = [PYTHON, {**WEATHER, "allowed_callers": ["programmatic"]}]
 ONE = "print(tools.weather(city='Ulm'))"

@@ -7,10 +7,10 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.support.guest import eventually
 from tests.support.model import ScriptedModel, hang, say
 from tests.support.responses import PYTHON, run
 from tests.support.turns import process
+from tests.support.waiting import eventually
 from tests.turn.conftest import Served
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from insitu.turn import jobs
 from insitu.turn.jobs import Job, open_jobs
-from tests.support.guest import eventually
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import OUTPUTS, PYTHON, run
 from tests.support.turns import Place
+from tests.support.waiting import eventually
 
 FIGURES = """
 import os
