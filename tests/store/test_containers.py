@@ -72,6 +72,7 @@ async def test_a_file_needs_its_container(store: Store) -> None:
     await store.containers.put_file(container_file("f"))
     with pytest.raises(NotFound, match=r"^there is no container file 'f'$"):
         await store.containers.file("d", "f", "ann")
+    assert await store.containers.find_file("f", "ann") == container_file("f")
 
 
 async def test_what_is_kept_is_replaced_by_what_is_kept_later(store: Store, folder: Path) -> None:

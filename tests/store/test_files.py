@@ -52,6 +52,13 @@ async def test_what_is_said_of_a_file_may_come_behind_it(store: Store, folder: P
     assert [path.name for path in blobs(folder)] == [record.blob]
 
 
+async def test_some_files_are_found_at_once_the_latest_first(store: Store) -> None:
+    first, second = await add(store, "first", b"1"), await add(store, "second", b"2")
+    await add(store, "third", b"3")
+    asked = ["first", "none", "second", "first", *map(str, range(1000))]
+    assert await store.files.some(asked, "ann") == [second, first]
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/abs", "a\0b", "", "x" * 5000, "ü\n.csv"])
 async def test_names_are_kept_and_never_become_paths(store: Store, folder: Path, name: str) -> None:
     async def nothing() -> AsyncIterator[bytes]:

@@ -26,6 +26,7 @@ LOOKUPS: dict[str, Lookup] = {
     "item": lambda store, owner: store.conversations.item("conv", "i", owner),
     "container": lambda store, owner: store.containers.get("c", owner),
     "container's file": lambda store, owner: store.containers.file("c", "f", owner),
+    "file of any container": lambda store, owner: store.containers.find_file("f", owner),
     "container's files": lambda store, owner: store.containers.files("c", owner, PAGE),
     "files at paths": lambda store, owner: store.containers.files_at("c", owner, ["f"]),
     "put file": lambda store, owner: store.containers.put_file(container_file("g", owner=owner)),
@@ -62,6 +63,7 @@ async def test_only_the_owner_finds_it(full: Store, lookup: Lookup) -> None:
 
 async def test_listings_show_only_ones_own(full: Store) -> None:
     assert (await full.files.list("bob", PAGE)).data == []
+    assert await full.files.some(["file"], "bob") == []
     assert (await full.containers.list("bob", PAGE)).data == []
     assert await full.responses.items(["i"], "bob") == {}
 

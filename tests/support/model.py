@@ -9,7 +9,7 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -73,6 +73,7 @@ class ScriptedModel:
         whole_calls: as of `call`, for all steps.
         no_ids: as of `call`, for all steps.
         keeps_connections: whether a client can ask again on the same one.
+        models: the names of the models that it lists.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class ScriptedModel:
         whole_calls: bool = False,
         no_ids: bool = False,
         keeps_connections: bool = True,
+        models: Sequence[str] = ("scripted",),
     ) -> None:
         self.requests: list[Received] = []
         self._port = port
@@ -96,6 +98,7 @@ class ScriptedModel:
         self._whole_calls = whole_calls
         self._no_ids = no_ids
         self._keeps_connections = keeps_connections
+        self._models = models
         self._steps: deque[Step | Callable[[Json], Step]] = deque()
         self._given = 0
         self._completions = itertools.count(1)
@@ -194,8 +197,9 @@ class ScriptedModel:
             case "POST", "/v1/chat/completions":
                 await self._complete(connection, received.body)
             case "GET", "/v1/models":
-                model = {"id": "scripted", "object": "model", "created": CREATED, "owned_by": "tests"}
-                await connection.respond(200, _JSON, encode({"object": "list", "data": [model]}))
+                about = {"object": "model", "created": CREATED, "owned_by": "tests"}
+                listed = {"object": "list", "data": [{"id": name, **about} for name in self._models]}
+                await connection.respond(200, _JSON, encode(listed))
             case "POST", path if path.startswith("/v1/"):
                 kind = received.headers.get("content-type", "application/octet-stream")
                 await connection.respond(200, {"content-type": kind, "x-echo-path": received.path}, received.raw)

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
+from ..dialects.anthropic import ANTHROPIC
 from ..dialects.aws_lambda import AWS_LAMBDA
 from ..dialects.gemini import GEMINI
 from ..dialects.mcp import MCP
@@ -30,8 +31,8 @@ from ..web.service import Service
 from . import health
 from .auth import Gate, Keys
 
-# The order is that of the look-up: the busiest routes come first.
-DIALECTS: tuple[Dialect, ...] = (NATIVE, OPENAI, GEMINI, MCP, AWS_LAMBDA)
+# The order is that of the look-up: the busiest routes come first, and of a shared path the dialect that tells its own.
+DIALECTS: tuple[Dialect, ...] = (NATIVE, ANTHROPIC, OPENAI, GEMINI, MCP, AWS_LAMBDA)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 

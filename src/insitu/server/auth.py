@@ -88,9 +88,10 @@ class Gate:
             return
         request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
         # A route that speaks for another dialect puts its own there.
-        scope["insitu.error_answer"] = next(
-            (each.error_answer for each in self.dialects if each.owns(scope)), error_answer
-        )
+        dialect = next((each for each in self.dialects if each.owns(scope)), None)
+        scope["insitu.error_answer"] = dialect.error_answer if dialect else error_answer
+        names = {"x-request-id", dialect.request_id_header if dialect else "x-request-id"}
+        named = [(name.encode(), request_id.encode()) for name in names]
         body = scope["insitu.body"] = Body(self.bodies)
         started = False
 
@@ -98,7 +99,7 @@ class Gate:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], *named]
                 self.metrics.requests[scope["method"], message["status"]] += 1
             await send(message)
 

@@ -102,6 +102,11 @@ class Containers(Records):
         return _file(transaction, container_id, file_id, owner)
 
     @reads
+    def find_file(self, transaction: Transaction, file_id: str, owner: str) -> ContainerFile:
+        """One file's record, whichever container it is in."""
+        return _find_file(transaction, file_id, owner)
+
+    @reads
     def files_of(
         self, transaction: Transaction, container_id: str, owner: str, ids: Collection[str]
     ) -> dict[str, ContainerFile]:
@@ -197,10 +202,14 @@ def _of(container_id: str, owner: str) -> ColumnElement[bool]:
 
 
 def _file(transaction: Transaction, container_id: str, file_id: str, owner: str) -> ContainerFile:
-    file = read_one(transaction, container_files, ContainerFile, "container file", file_id, owner)
+    file = _find_file(transaction, file_id, owner)
     if file.container_id != container_id:
         raise missing("container file", file_id)
     return file
+
+
+def _find_file(transaction: Transaction, file_id: str, owner: str) -> ContainerFile:
+    return read_one(transaction, container_files, ContainerFile, "container file", file_id, owner)
 
 
 def _files_with(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Collection, Sequence
 
 from sqlalchemy import ColumnElement, delete, insert, or_, select
 
 from .blobs import StoredBytes, Upload
 from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .queries import owned, read_page
+from .queries import owned, pieces, read_page
 from .records import FileDetails, FileRecord, Listing, Page
 from .tables import columns, files, values
 from .uploads import Uploads
@@ -80,6 +80,13 @@ class Files(Records):
     def get(self, transaction: Transaction, id: str, owner: str) -> FileRecord:
         """One file's record."""
         return _get(transaction, id, owner)
+
+    @reads
+    def some(self, transaction: Transaction, ids: Collection[str], owner: str) -> Sequence[FileRecord]:
+        """What is there of some files, the latest first."""
+        query = select(*columns(files, FileRecord)).where(files.c.owner == owner, _lasting())
+        found = [row for part in pieces(ids) for row in transaction.execute(query.where(files.c.id.in_(part)))]
+        return sorted((FileRecord(*row) for row in found), key=lambda file: file.created, reverse=True)
 
     @reads
     def list(self, transaction: Transaction, owner: str, page: Page, purpose: str | None = None) -> Listing[FileRecord]:

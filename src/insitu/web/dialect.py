@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from .errors import error_answer
 from .service import Service
+
+Speaks = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +27,36 @@ class Dialect:
         routes: makes its routes.
         bodies: the models of the bodies that its routes read by hand, for the description.
         paths: the beginnings of the paths whose errors it answers, those of unknown keys too.
+        shared: such beginnings that another dialect has as well; its routes there are of a :func:`shared_route`.
+        speaks: whether a request to a shared path is meant for this one.
         error_answer: its own form of an error, for an exception and the request's id.
+        request_id_header: the header that its clients read the request's id from.
     """
 
     name: str
     routes: Callable[[Service], APIRouter]
     bodies: tuple[type[BaseModel], ...] = ()
     paths: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    speaks: Speaks = lambda scope: False
     error_answer: Callable[[Exception, str], Response] = error_answer
+    request_id_header: str = "x-request-id"
 
     def owns(self, scope: Mapping[str, Any]) -> bool:
         """Whether a request is spoken in this dialect."""
-        return any(scope["path"] == path or scope["path"].startswith(f"{path}/") for path in self.paths)
+        path = scope["path"]
+        return _is_under(path, self.paths) or (_is_under(path, self.shared) and self.speaks(scope))
+
+
+def shared_route(speaks: Speaks) -> type[APIRoute]:
+    """The class of routes that are there for one dialect alone, on paths that another has too."""
+
+    class SharedRoute(APIRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return super().matches(scope) if speaks(scope) else (Match.NONE, {})
+
+    return SharedRoute
+
+
+def _is_under(path: str, beginnings: tuple[str, ...]) -> bool:
+    return any(path == beginning or path.startswith(f"{beginning}/") for beginning in beginnings)

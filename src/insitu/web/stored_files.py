@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from ..settings import Settings
 from ..store import FileRecord
 from .attachments import Contents
 from .holding import Holding
@@ -11,6 +12,12 @@ from .parameters import BadParameter
 from .service import Service
 
 _INLINE_BYTES = 20 << 20
+
+
+def gone_at(file: FileRecord, settings: Settings) -> float:
+    """When a file will be gone, in seconds since the epoch."""
+    kept_until = file.created + settings.retention_s
+    return min(file.expires or kept_until, kept_until)
 
 
 class StoredFiles:

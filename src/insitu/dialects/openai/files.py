@@ -17,6 +17,7 @@ from ...web.openapi import takes_form
 from ...web.parameters import BadParameter
 from ...web.receiving import mime_of, receive_file, seconds_of
 from ...web.service import Service, owner_of
+from ...web.stored_files import gone_at
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
 from .description import answers, answers_bytes
@@ -115,13 +116,12 @@ def _expires(form: FileForm) -> float | None:
 
 
 def _shown(file: FileRecord, settings: Settings) -> dict[str, Any]:
-    kept_until = file.created + settings.retention_s
     return {
         "id": file.id,
         "object": "file",
         "bytes": file.size,
         "created_at": int(file.created),
-        "expires_at": int(min(file.expires or kept_until, kept_until)),
+        "expires_at": int(gone_at(file, settings)),
         "filename": file.filename,
         "purpose": file.purpose,
         "status": "processed",

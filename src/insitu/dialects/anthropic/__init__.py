@@ -1,0 +1,29 @@
+"""Anthropic's API: messages, and on the paths that it shares with OpenAI's its own files and models."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...web.dialect import Dialect
+from ...web.service import Service
+from . import files, models
+from .errors import anthropic_error
+from .speaking import speaks
+
+
+def _routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    for part in (files, models):
+        router.include_router(part.routes(service))
+    return router
+
+
+ANTHROPIC = Dialect(
+    "anthropic",
+    _routes,
+    paths=("/v1/messages",),
+    shared=("/v1/files", "/v1/models"),
+    speaks=speaks,
+    error_answer=anthropic_error,
+    request_id_header="request-id",
+)
