@@ -115,8 +115,8 @@ class Slot:
         refusal = self._paused.refusal(self._owner, kept, self._kept)
         if refusal is None:
             self.resume()
-            self._paused.add(self._owner, kept)
             self._kept = kept
+            self._paused.add(self._owner, kept)
             self.give()
         return refusal
 
