@@ -8,7 +8,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from ..errors import InsituError
+from ..errors import InsituError, ServiceError
 from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
@@ -30,7 +30,7 @@ class Teller(Protocol):
         """Send the end."""
 
 
-class CodeRan(InsituError):
+class CodeRan(ServiceError):
     """Raised when a turn failed after code had run: clients that send it again would have it run again."""
 
     code = "turn_failed"
