@@ -218,7 +218,7 @@ def test_texts_that_are_parsed_count_for_more() -> None:
 
 def test_what_is_no_number_in_json_is_refused() -> None:
     for number in (float("inf"), float("nan")):
-        with pytest.raises(InvalidRequest, match="JSON has no (inf|nan)"):
+        with pytest.raises(InvalidRequest, match=r"JSON has no (inf|nan)"):
             Checker({"items": {"maximum": 5}}).check([number])
 
 

@@ -58,7 +58,7 @@ def test_code_calls_what_the_request_was_granted(client: OpenAI, model: Scripted
     assert output(response)[0]["insitu"] == {
         "tools_called": [{"call_id": called.call_id, "name": "find", "arguments": '{"name": "Ulm"}'}]
     }
-    line = "\n- tools.find(name: str, since: str | None = None): Finds places by their names."
+    line = "\n- tools.find(name: str, since: str | None = None) -> list[dict]: Finds places by their names."
     assert description(model).endswith(f"There are:{line}")
 
 
