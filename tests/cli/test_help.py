@@ -37,6 +37,7 @@ def test_help_names_every_command(insitu: Commands) -> None:
     assert (shown.exit_code, shown.err) == (0, "")
     after = shown.out.split("Commands:\n")[1].split("\n\n")[0]
     assert tuple(line.split()[0] for line in after.splitlines()) == COMMANDS
+    assert "..." not in after  # what each does is short enough to be told
 
 
 def test_without_arguments_help_is_shown(insitu: Commands) -> None:

@@ -47,10 +47,10 @@ def bench(
     python: Python = None,
     json: AsJson = False,
 ) -> None:
-    """Measure sandboxes and executions in this process, one at a time.
+    """Measure sandboxes and executions in this process.
 
-    A sandbox is measured from the call to its first output; an execution in a live session, from the call to its end.
-    `make bench` in insitu's repository measures more, and beside its peers.
+    They are measured one at a time: a sandbox from the call to its first output; an execution in a live session from
+    the call to its end. `make bench` in insitu's repository measures more, and beside its peers.
     """
     require_linux("a sandbox")
     import anyio

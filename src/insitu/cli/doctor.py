@@ -22,10 +22,10 @@ _WIDTH = 18
 
 
 def doctor(python: Python = None, json: AsJson = False) -> int:
-    """Check what sandboxes need of this machine, and say how to mend what is missing.
+    """Check what sandboxes need of this machine.
 
-    Each layer is really tried, and in the end code is run. The exit code is 1 if something failed; a warning is no
-    failure.
+    Each layer is really tried, and in the end code is run; what is missing is told with what mends it. The exit code
+    is 1 if something failed; a warning is no failure.
     """
     checks = []
     for check in _checks(python):

@@ -31,7 +31,7 @@ EXAMPLES = (
 
 def files(
     session: Session,
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder of the workspace.", show_default=False)] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder of the workspace.", show_default=False)] = "",
     depth: Annotated[int, typer.Option("--depth", min=1, metavar="N", help="Levels of folders.")] = 1,
     url: Url = None,
     json: AsJson = False,

@@ -62,7 +62,10 @@ def deploy(
     url: Url = None,
     json: AsJson = False,
 ) -> None:
-    """Deploy a module as a function; what is there already is not deployed again."""
+    """Deploy a module as a function.
+
+    What is there already is not deployed again. Prints the function's name and version.
+    """
     if not source.is_file() or source.suffix != ".py":
         raise WrongUsage(f"{str(source)!r} is no file of Python", hint="name one, such as add.py")
     files = {source.name: source, **uploads(file)}
@@ -138,10 +141,13 @@ def logs(
 
 
 def rm(
-    name: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]...", help="Functions, or versions.")],
+    name: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]", help="Functions, or versions.")],
     url: Url = None,
 ) -> None:
-    """Delete functions, or versions of them; what runs goes on to its end."""
+    """Delete functions, or versions of them.
+
+    What runs goes on to its end.
+    """
     with connect(url) as client:
         for each in name:
             client.functions.delete(each)

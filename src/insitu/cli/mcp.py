@@ -18,10 +18,10 @@ EXAMPLES = (
 
 
 def mcp() -> None:
-    """Serve MCP over stdin and stdout, to a client that starts this command.
+    """Serve MCP over stdin and stdout.
 
-    The sandboxes are this process's own, and end with it. Settings come from the environment, as those of
-    `insitu serve`, which has the same tools for many clients at /mcp.
+    This is for clients that start the command themselves. The sandboxes are this process's own, and end with it.
+    Settings come from the environment, as those of `insitu serve`, which has the same tools for many clients at /mcp.
     """
     require_linux("a sandbox")
     if find_spec("mcp") is None:

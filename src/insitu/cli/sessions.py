@@ -66,7 +66,7 @@ def interrupt(session: Session, url: Url = None) -> int:
 
 
 def rm(
-    session: Annotated[list[str], typer.Argument(metavar="SESSION...", help="Ids of sessions, or starts of them.")],
+    session: Annotated[list[str], typer.Argument(metavar="SESSION", help="Ids of sessions, or starts of them.")],
     url: Url = None,
 ) -> None:
     """End sessions, with their state and files."""

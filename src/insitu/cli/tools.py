@@ -13,7 +13,10 @@ _MOST_SHOWN = 80
 
 
 def tools(url: Url = None, json: AsJson = False) -> None:
-    """List a server's tools: functions outside of the sandboxes that code may be granted."""
+    """List the tools that code may be granted.
+
+    They are functions outside of the sandboxes, of the server's operator.
+    """
     with connect(url) as client:
         found = client.tools()
     if json:
