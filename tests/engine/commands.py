@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import anyio
-
 from insitu.engine import RunningExecution
 from insitu.types import Execution
 from tests.support.guest import Guest
+from tests.support.waiting import eventually
 
 # Until a file is there.
 WAIT = "while [ ! -e go ]; do sleep 0.01; done"
@@ -37,5 +36,8 @@ async def processes(guest: Guest) -> int:
 
 async def until_alone(guest: Guest) -> None:
     """Wait until the interpreter is alone: what has been killed takes a moment to go."""
-    while await processes(guest):  # noqa: ASYNC110 - the guest sets no event
-        await anyio.sleep(0.01)
+
+    async def is_alone() -> bool:
+        return await processes(guest) == 0
+
+    await eventually(is_alone)

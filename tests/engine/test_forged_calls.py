@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anyio
 import pytest
 
 from insitu.engine import Engine, ToolFailure
@@ -13,7 +12,7 @@ from insitu.errors import NotFound
 from insitu.types import MIB
 from insitu.web.encoding import dumps
 from tests.support.calling import ASK, ECHO, TOOLS, calling, perform
-from tests.support.guest import Guest, chunks
+from tests.support.guest import Guest, appears, chunks
 
 # What code needs to call in the interpreter's name, and to read what it is answered.
 FORGE = """
@@ -131,8 +130,7 @@ if os.fork() == 0:
 """
     assert (await perform(engine, guest.session, code)).outcome == "ok"
     await guest.session.files.write("go", chunks())
-    while "sent" not in [info.path for info in await guest.session.files.list()]:  # noqa: ASYNC110 - sets no event
-        await anyio.sleep(0.01)
+    await appears(guest.session.files, "sent")
     heard: list[str] = []
 
     def answer(name: str, _: dict[str, Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anyio
 import pytest
 
 from insitu.engine import Engine
@@ -10,7 +9,7 @@ from insitu.errors import NotFound
 from insitu.types import MIB
 from tests.engine.calls import run, text, to_be_called, value
 from tests.support.calling import FIND, calling
-from tests.support.guest import Guest, chunks, content
+from tests.support.guest import Guest, appears, chunks, content
 
 
 @pytest.mark.parametrize("way", ["tools.echo(x=1)", "await tools.echo.aio(x=1)"])
@@ -137,8 +136,7 @@ async def test_what_a_thread_calls_between_two_cells_is_refused(guest: Guest) ->
     """
     assert (await run(guest, code)).outcome == "ok"
     await guest.session.files.write("go", chunks())
-    while "all" not in [info.path for info in await guest.session.files.list()]:  # noqa: ASYNC110 - sets no event
-        await anyio.sleep(0.01)
+    await appears(guest.session.files, "all")
     assert await content(guest.session.files, "all") == b"ToolError"
     assert await text(guest, "tools.echo(x=1)") == "1"
 

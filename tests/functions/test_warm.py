@@ -10,7 +10,8 @@ from insitu.errors import NotFound, QuotaExceeded, SessionNotFound
 from insitu.functions import Functions
 from tests.functions.conftest import Opened, held
 from tests.functions.sources import COUNT, OWNER, WAIT, deploy, spec
-from tests.support.guest import SMALL
+from tests.support.guest import SMALL, appears
+from tests.support.waiting import eventually
 
 
 async def test_a_sandbox_is_used_again_with_the_state_of_its_module(functions: Functions) -> None:
@@ -130,8 +131,7 @@ async def test_deleting_a_function_ends_its_sandboxes_once_their_invocations_hav
         tasks.start_soon(invoke)
         await _sessions(engine, 1)
         [session] = held(engine)
-        while not [info for info in await session.files.list() if info.path == "go"]:
-            await anyio.lowlevel.checkpoint()
+        await appears(session.files, "go")
         await functions.delete(OWNER, "f")
         with pytest.raises(NotFound):
             await functions.invoke(OWNER, "f")
@@ -142,5 +142,4 @@ async def test_deleting_a_function_ends_its_sandboxes_once_their_invocations_hav
 
 
 async def _sessions(engine: Engine, count: int) -> None:
-    while len(held(engine)) != count:
-        await anyio.lowlevel.checkpoint()
+    await eventually(lambda: len(held(engine)) == count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from insitu.guest import protocol
 from insitu.guest.inbox import Inbox, Waiter
 from insitu.guest.interrupts import Interrupts
+from tests.support.waiting import wait_until
 
 
 class Way:
@@ -72,8 +72,7 @@ def test_threads_and_loops_wait_side_by_side(way: Way) -> None:
     with ThreadPoolExecutor(12) as threads:
         loops = [threads.submit(anyio.run, await_all, n) for n in (100, 200)]
         waiting = [threads.submit(way.inbox.wait, waiter) for waiter in way.expect(*range(10))]
-        while len(way.inbox._waiting) < 30:
-            threading.Event().wait(0.001)
+        wait_until(lambda: len(way.inbox._waiting) == 30)
         for number in range(10):
             way.answer(number, 100 + number, 200 + number)
         assert [each.result() for each in waiting] == [str(n).encode() for n in range(10)]
@@ -117,8 +116,7 @@ def test_a_request_is_received_whoever_takes_it_in(way: Way) -> None:
     (waiter,) = way.expect(1)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(way.inbox.wait, waiter)
-        while way.inbox._watcher is None:
-            threading.Event().wait(0.001)
+        wait_until(lambda: way.inbox._watcher is not None)
         way.send(request * 2)
         assert [kind for kind, _ in [*way.inbox.receive(), *receive_rest(way)]] == [protocol.EXECUTE] * 2
         way.answer(1)

@@ -11,6 +11,7 @@ from insitu.engine import Engine, Session, Workspace
 from insitu.settings import Settings
 from insitu.types import Execution
 from tests.support.processes import find
+from tests.support.waiting import eventually
 
 # Importing pandas ahead would only make the tests slower.
 SMALL = Settings(preimport=(), pool_size=0)
@@ -72,3 +73,12 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
 async def content(files: Workspace, path: str, start: int = 0, end: int | None = None) -> bytes:
     """A file of the workspace, or a part of it."""
     return b"".join([chunk async for chunk in files.read(path, start, end)])
+
+
+async def appears(files: Workspace, path: str) -> None:
+    """Return once there is a file."""
+
+    async def is_there() -> bool:
+        return path in [info.path for info in await files.list()]
+
+    await eventually(is_there)

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from insitu.errors import FileMissing
+from tests.support.guest import appears
 from tests.support.model import ScriptedModel, broken, call, hang, say
 from tests.support.responses import run, told
 from tests.support.turns import Place, begun, statuses
@@ -78,7 +79,7 @@ async def test_a_client_that_gives_up_a_plain_request_interrupts_all_its_code(
     model.script(run(ENDLESS, "open('second', 'w').close()"))
     async with anyio.create_task_group() as leaving:
         leaving.start_soon(lambda: place.ask(conversation=conversation.id))
-        await appears(place, "up")
+        await file_is_there(place, "up")
         leaving.cancel_scope.cancel()
     await place.idle()
     assert await place.text("interrupted") == ""
@@ -129,13 +130,7 @@ async def test_a_response_that_is_cancelled_as_it_begins_is_stored_so(place: Pla
     model.forget()
 
 
-async def appears(place: Place, path: str) -> None:
+async def file_is_there(place: Place, path: str) -> None:
     """Return once a file of the one session is there."""
     await eventually(lambda: place.service.engine.load["executions"] > 0)
-    while True:
-        try:
-            await place.session.files.stat(path)
-        except FileMissing:
-            await anyio.sleep(0.01)
-        else:
-            return
+    await appears(place.session.files, path)

@@ -46,14 +46,20 @@ class Running:
         """Send a signal, and return once it is known."""
         self.process.send_signal(number)
         async with httpx2.AsyncClient() as client:
-            while (await client.get(f"{self.url}/readyz")).status_code != 503:  # noqa: ASYNC110 - it tells nobody
-                await anyio.sleep(0.01)
+
+            async def is_known() -> bool:
+                return (await client.get(f"{self.url}/readyz")).status_code == 503
+
+            await eventually(is_known)
 
     async def completed(self, response_id: str) -> Any:
         """A response of the background, once it is there."""
-        while (response := await self.client.responses.retrieve(response_id)).status == "in_progress":  # noqa: ASYNC110
-            await anyio.sleep(0.01)
-        return response
+
+        async def is_there() -> bool:
+            return (await self.client.responses.retrieve(response_id)).status != "in_progress"
+
+        await eventually(is_there)
+        return await self.client.responses.retrieve(response_id)
 
     def assert_ended_well(self) -> None:
         """Wait for its end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import pytest
 from openai.types.responses import Response
 
@@ -12,6 +11,7 @@ from insitu.types import MIB
 from tests.support.model import Json, ScriptedModel, fail, hang, say
 from tests.support.responses import ASKED, cited, run
 from tests.support.turns import Place, begun
+from tests.support.waiting import eventually
 
 MANY = 130
 
@@ -67,8 +67,11 @@ async def test_a_file_is_kept_while_the_model_goes_on(place: Place, model: Scrip
     await begun(stream, "response.code_interpreter_call.completed")
     [container] = (await place.client.containers.list(limit=1)).data
     await model.wait_received(1)
-    while (await kept(place, container.id)) != {"/mnt/data/f": b"mine"}:  # noqa: ASYNC110 - nobody says when
-        await anyio.sleep(0.01)
+
+    async def is_kept() -> bool:
+        return await kept(place, container.id) == {"/mnt/data/f": b"mine"}
+
+    await eventually(is_kept)
     await stream.close()
 
 
