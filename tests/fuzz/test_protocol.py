@@ -26,7 +26,7 @@ from insitu.engine.slots import Slot, Slots
 from insitu.engine.task import FileUpload, Task
 from insitu.errors import InsituError, SandboxFailed
 from insitu.guest import protocol
-from insitu.isolation.process import packets, sandbox
+from insitu.isolation.process import conversation, packets, sandbox
 from insitu.settings import Settings
 from insitu.turn.report import notes_on, output_of
 from insitu.types import MIB, Execution, FileInfo
@@ -145,7 +145,8 @@ REPLIES: SearchStrategy[Reply] = st.one_of(
 def impatient() -> Iterator[None]:
     """A silent guest is given up soon."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox, "_AGENT_TIMEOUT_S", SILENCE_S)
+        patch.setattr(conversation, "_TIMEOUT_S", SILENCE_S)
+        patch.setattr(sandbox, "_START_TIMEOUT_S", SILENCE_S)
         yield
 
 
