@@ -75,7 +75,12 @@ class Threads:
                 self._alive -= 1
             ended()
 
-        Thread(target=run, name="insitu-tool", daemon=True).start()
+        try:
+            Thread(target=run, name="insitu-tool", daemon=True).start()
+        except RuntimeError:  # the system gives no more
+            with self._lock:
+                self._alive -= 1
+            raise
         return call
 
     async def run(self, function: Callable[[], Value], ended: Callable[[], None] | None = None) -> Value:

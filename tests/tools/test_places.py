@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from insitu.engine import ToolFailure
 from insitu.tools import Registry, tool, tool_of
+from insitu.tools.rates import Gauge, Rate
 from tests.support.waiting import eventually
 
 
@@ -116,3 +117,10 @@ async def test_a_thread_that_hangs_keeps_its_place_and_no_key_can_fill_a_tool_wi
     with anyio.fail_after(20):
         while await call("a", False) != "done":
             pass  # a place is free again as soon as a thread has ended
+
+
+async def test_a_rate_counts_for_each_of_many_keys() -> None:
+    gauge = Gauge(Rate.read("1/h"))
+    keys = [f"key{number}" for number in range(2500)]
+    assert {gauge.take(key) for key in keys} == {0}
+    assert all(3500 < gauge.take(key) <= 3600 for key in keys)

@@ -11,7 +11,7 @@ from ..errors import InvalidRequest
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _FORM = re.compile(r"([1-9][0-9]{0,8})/([smh])")
-_MOST_KEYS = 1000
+_FEW_KEYS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Gauge:
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._forget_at = _FEW_KEYS
 
     def take(self, key: str) -> float:
         """Count a call of this key; returns 0, or the seconds after which it may be made."""
@@ -47,7 +48,7 @@ class Gauge:
         left = self._left(key, now)
         if left < 1:
             return (1 - left) * self._rate.seconds / self._rate.calls
-        if len(self._buckets) >= _MOST_KEYS:
+        if len(self._buckets) >= self._forget_at:
             self._forget(now)
         self._buckets[key] = left - 1, now
         return 0.0
@@ -61,3 +62,5 @@ class Gauge:
         full = [key for key in self._buckets if self._left(key, now) >= self._rate.calls]
         for key in full:
             del self._buckets[key]
+        # Those that are left are not looked through again for each call.
+        self._forget_at = max(_FEW_KEYS, 2 * len(self._buckets))
