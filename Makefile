@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NODE := tests/node/node_modules
+VERCEL := clients/vercel-ai/node_modules
 
 .DEFAULT_GOAL := help
 
@@ -35,9 +36,9 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 	@$(PIP) install --editable '.[bench]'
 	@touch $@
 
-$(NODE)/.ready: tests/node/package.json tests/node/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix tests/node --silent --no-audit --no-fund && touch $@; fi || true
-	@test -e $@ || echo "The tests with the JavaScript SDK are skipped: npm is missing, or could not install tests/node"
+%/node_modules/.ready: %/package.json %/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $* --silent --no-audit --no-fund && touch $@; fi || true
+	@test -e $@ || echo "The tests on Node are skipped: npm is missing, or could not install $*"
 
 .PHONY: demo
 demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one session; leaves demo-output/
@@ -45,7 +46,7 @@ demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one ses
 
 .PHONY: test
 # Neighbours stay together, so that they share servers; one worker more than CPUs, because tests wait, too.
-test: $(VENV)/.ready $(NODE)/.ready ## Run the tests: three at a time, then those that need the machine to themselves
+test: $(VENV)/.ready $(NODE)/.ready $(VERCEL)/.ready ## Run the tests: three at a time, then those that need the machine to themselves
 	$(BIN)/pytest -n 3 --dist worksteal -m 'not serial and not model'
 	$(BIN)/pytest -m serial
 
@@ -85,5 +86,5 @@ format: $(VENV)/.ready ## Format the code and mend what the linter can
 
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too
-	rm -rf $(VENV) $(NODE) .cache build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NODE) $(VERCEL) clients/vercel-ai/build clients/vercel-ai/dist .cache build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

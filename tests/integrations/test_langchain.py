@@ -8,8 +8,6 @@ from langchain_core.messages import ToolMessage
 
 from insitu import AsyncClient, Client, Execution, Sandbox
 from insitu.integrations.langchain import PythonTool
-from insitu.settings import Settings
-from tests.support.serving import serving
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SHOW = f"""
@@ -18,12 +16,6 @@ class Picture:
     def _repr_png_(self): return base64.b64decode({PNG!r})
 Picture()
 """
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(Settings(port=0, preimport=(), pool_size=2, data_dir=tmp_path_factory.mktemp("data"))) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+import { tool } from "ai";
+import { z } from "zod";
+
+import type { Transport } from "./transport.js";
+import { nothingYet, type PythonResult, resultOf, textOf } from "./types.js";
+
+const MOST_CHARS = 30_000;
+const MOST_LIVE_CHARS = 200_000;
+
+/** How code runs. */
+export interface PythonOptions {
+  /** Wall time of each call, in seconds; by default the server's. */
+  timeoutS?: number;
+  /** Names of the server's tools that code may call; `["*"]` for all. */
+  tools?: string[];
+  /** Whether the model sees figures; for models that read images. */
+  showFigures?: boolean;
+  /** What the model is told of it. */
+  description?: string;
+}
+
+const DESCRIPTION =
+  "Runs Python in a sandbox like a notebook: what is printed and the value of the last expression are shown. " +
+  "Files are in /mnt/data, the working directory. There is no network.";
+
+export const pythonInput = z.object({
+  code: z.string().describe("Python, run as a notebook's cell: the value of the last expression is shown"),
+});
+
+/** A tool that runs Python in a session, or in a fresh sandbox each time; its output is streamed while it runs. */
+export function pythonTool(transport: Transport, sessionId: string | null, options: PythonOptions = {}) {
+  return tool({
+    description: options.description ?? DESCRIPTION,
+    inputSchema: pythonInput,
+    async *execute({ code }, { abortSignal }): AsyncGenerator<PythonResult> {
+      yield* run(transport, sessionId, code, options, abortSignal);
+    },
+    toModelOutput({ output }) {
+      const text = { type: "text" as const, text: clipped(textOf(output)) };
+      if (!options.showFigures || !output.images.length) return { type: "text" as const, value: text.text };
+      const images = output.images.map(({ data, mediaType }) => ({
+        type: "file" as const,
+        mediaType,
+        data: { type: "data" as const, data },
+      }));
+      return { type: "content" as const, value: [text, ...images] };
+    },
+  });
+}
+
+/** Runs code, and yields what there is of its result whenever there is more; the last is the whole. */
+export async function* run(
+  transport: Transport,
+  sessionId: string | null,
+  code: string,
+  options: PythonOptions = {},
+  signal?: AbortSignal,
+): AsyncGenerator<PythonResult> {
+  const { timeoutS, tools } = options;
+  const path = sessionId === null ? "/v1/execute" : `/v1/sessions/${encodeURIComponent(sessionId)}/execute`;
+  const asked = { code, stream: true, ...(timeoutS ? { timeout_s: timeoutS } : {}), ...(tools ? { tools } : {}) };
+  let soFar = nothingYet(sessionId);
+  for await (const event of transport.events(path, asked, signal)) {
+    if (event.kind === "finished") {
+      yield resultOf(event.data);
+    } else if (event.kind === "stdout" || event.kind === "stderr") {
+      soFar = { ...soFar, [event.kind]: (soFar[event.kind] + event.data.text).slice(0, MOST_LIVE_CHARS) };
+      yield soFar;
+    }
+  }
+}
+
+function clipped(text: string): string {
+  if (text.length <= MOST_CHARS) return text;
+  const [head, tail] = [(MOST_CHARS * 3) / 4, MOST_CHARS / 4];
+  return `${text.slice(0, head)}\n[… ${text.length - MOST_CHARS} characters left out …]\n${text.slice(-tail)}`;
+}

@@ -1,0 +1,84 @@
+import { errorOf, InsituError } from "./errors.js";
+import type { Execution } from "./types.js";
+
+/** Where the server is, and how it is asked. */
+export interface InsituOptions {
+  /** By default `INSITU_URL`, else `http://127.0.0.1:8700`. */
+  baseURL?: string;
+  /** By default `INSITU_API_KEY`; a server on loopback without keys needs none. */
+  apiKey?: string;
+  headers?: Record<string, string>;
+  fetch?: typeof fetch;
+}
+
+/** What happens while code runs. */
+export type ServerEvent =
+  | { kind: "stdout" | "stderr"; data: { text: string } }
+  | { kind: "finished"; data: Execution }
+  | { kind: "started" | "result" | "tool_call" | "tool_result"; data: unknown };
+
+/** Asks the server. */
+export class Transport {
+  private readonly base: string;
+  private readonly headers: Record<string, string>;
+  private readonly fetch: typeof fetch;
+
+  constructor(options: InsituOptions) {
+    const variables = typeof process === "undefined" ? {} : process.env;
+    const key = options.apiKey ?? variables["INSITU_API_KEY"];
+    this.base = (options.baseURL ?? variables["INSITU_URL"] ?? "http://127.0.0.1:8700").replace(/\/+$/, "");
+    this.headers = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...options.headers };
+    this.fetch = options.fetch ?? globalThis.fetch;
+  }
+
+  /** Asks, and throws what the server refuses. */
+  async send(method: string, path: string, init: Omit<RequestInit, "method" | "headers"> = {}): Promise<Response> {
+    const json = typeof init.body === "string" ? { "content-type": "application/json" } : {};
+    const headers = { ...json, ...this.headers };
+    const response = await this.fetch(`${this.base}${path}`, { ...init, method, headers });
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  /** Asks, and yields the events of the answer as they come; whoever stops reading ends what runs. */
+  async *events(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<ServerEvent> {
+    const init = { body: JSON.stringify(body), ...(signal ? { signal } : {}) };
+    const response = await this.send("POST", path, init);
+    for await (const event of eventsOf(response)) {
+      if (event.kind === "error") {
+        const { code, message } = (event.data as { error: { code: string; message: string } }).error;
+        throw new InsituError(message, code, response.status, response.headers.get("x-request-id"));
+      }
+      yield event as ServerEvent;
+      if (event.kind === "finished") return;
+    }
+    throw new InsituError("the stream broke off before its end; the code may have run", "stream_broken", response.status);
+  }
+}
+
+async function* eventsOf(response: Response): AsyncGenerator<{ kind: string; data: unknown }> {
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const blocks = (held + value).split("\n\n");
+      held = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const event = parsed(block);
+        if (event) yield event;
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function parsed(block: string): { kind: string; data: unknown } | null {
+  const lines = block.split("\n");
+  const kind = lines.find((line) => line.startsWith("event: "))?.slice(7);
+  const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
+  return kind && data ? { kind, data: JSON.parse(data) } : null;
+}

@@ -1,0 +1,87 @@
+/** How code ended. */
+export type Outcome = "ok" | "error" | "timeout" | "out_of_memory" | "crashed" | "cancelled";
+
+/** A figure that code has shown. */
+export interface PythonImage {
+  mediaType: "image/png" | "image/jpeg";
+  /** In base64. */
+  data: string;
+}
+
+/** A file that code has made or changed; `session.files.read(path)` gives its content. */
+export interface PythonFile {
+  /** Relative to the working directory. */
+  path: string;
+  /** In bytes. */
+  size: number;
+}
+
+/** One piece of code that has run, or still runs: then `outcome` is null and only the output so far is there. */
+export interface PythonResult {
+  outcome: Outcome | null;
+  stdout: string;
+  stderr: string;
+  /** The value of the last expression, as text. */
+  value: string | null;
+  images: PythonImage[];
+  files: PythonFile[];
+  error: { name: string; value: string; traceback: string } | null;
+  exitCode: number | null;
+  /** Whether variables are still there; only a session keeps them. */
+  stateKept: boolean;
+  sessionId: string | null;
+}
+
+/** A result as the server sends it. */
+export interface Execution {
+  session_id: string | null;
+  outcome: Outcome;
+  state_kept: boolean;
+  exit_code: number;
+  stdout: string;
+  stderr: string;
+  results: { data: Record<string, unknown>; main: boolean }[];
+  error: { name: string; value: string; traceback: string } | null;
+  files: { path: string; size: number; kind: string }[];
+}
+
+const IMAGES = ["image/png", "image/jpeg"] as const;
+
+/** What is there before code has written anything. */
+export function nothingYet(sessionId: string | null): PythonResult {
+  const empty = { stdout: "", stderr: "", value: null, images: [], files: [], error: null, exitCode: null };
+  return { outcome: null, ...empty, stateKept: sessionId !== null, sessionId };
+}
+
+/** A result of the server's in the form of this package. */
+export function resultOf(execution: Execution): PythonResult {
+  const main = execution.results.find((result) => result.main)?.data["text/plain"];
+  return {
+    outcome: execution.outcome,
+    stdout: execution.stdout,
+    stderr: execution.stderr,
+    value: typeof main === "string" ? main : null,
+    images: execution.results.flatMap(({ data }) => imageOf(data)),
+    files: execution.files.filter(({ kind }) => kind === "file").map(({ path, size }) => ({ path, size })),
+    error: execution.error,
+    exitCode: execution.exit_code,
+    stateKept: execution.state_kept && execution.session_id !== null,
+    sessionId: execution.session_id,
+  };
+}
+
+function imageOf(data: Record<string, unknown>): PythonImage[] {
+  const mediaType = IMAGES.find((type) => typeof data[type] === "string");
+  return mediaType ? [{ mediaType, data: data[mediaType] as string }] : [];
+}
+
+/** What a model reads of a result. */
+export function textOf(result: PythonResult): string {
+  const shown = result.images.length ? null : result.value;
+  const parts = [result.stdout, result.stderr, shown ?? ""];
+  if (result.error) parts.push(result.error.traceback || `${result.error.name}: ${result.error.value}`);
+  if (result.images.length) parts.push(`[figures shown: ${result.images.length}]`);
+  if (result.files.length) parts.push(`[files written: ${result.files.map(({ path }) => path).join(", ")}]`);
+  const text = parts.map((part) => part.replace(/\n+$/, "")).filter((part) => part.trim());
+  return text.join("\n") || "[no output]";
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import { generateText, isStepCount, streamText } from "ai";
+import { MockLanguageModelV4, simulateReadableStream } from "ai/test";
+
+import { createInsitu, InsituError, type PythonResult } from "../src/index.js";
+
+const insitu = createInsitu();
+const session = await insitu.session({ idleTimeoutS: 300 });
+after(() => session.close());
+
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const SHOW = `
+import base64
+class Picture:
+    def _repr_png_(self): return base64.b64decode("${PNG}")
+Picture()
+`;
+
+const usage = {
+  inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
+  outputTokens: { total: 1, text: 1, reasoning: undefined },
+};
+
+function finish(unified: "tool-calls" | "stop"): LanguageModelV4StreamPart {
+  return { type: "finish", finishReason: { unified, raw: undefined }, usage };
+}
+
+/** A model that writes this code, and then answers. */
+function writing(...codes: string[]) {
+  const prompts: unknown[] = [];
+  const left = [...codes];
+  const model = new MockLanguageModelV4({
+    doGenerate: async ({ prompt }) => {
+      prompts.push(prompt);
+      const code = left.shift();
+      const finishReason = { unified: code ? "tool-calls" : "stop", raw: undefined } as const;
+      const call = { type: "tool-call", toolCallId: `c${codes.length - left.length}`, toolName: "python" } as const;
+      const content = code ? [{ ...call, input: JSON.stringify({ code }) }] : [{ type: "text", text: "Done." } as const];
+      return { content, finishReason, usage, warnings: [] };
+    },
+  });
+  return { model, prompts };
+}
+
+test("a model's code runs, and it reads what came of it", async () => {
+  const { model, prompts } = writing("x = 6\nopen('a.txt', 'w').write('1')\nprint('out')\nx * 7", "x");
+  const tools = { python: session.python() };
+  const { text, steps } = await generateText({ model, tools, prompt: "How much?", stopWhen: isStepCount(5) });
+  assert.equal(text, "Done.");
+  const results = steps.flatMap((step) => step.toolResults);
+  assert.deepEqual(results.map(({ output }) => (output as PythonResult).value), ["42", "6"]);
+  const first = results[0]?.output as PythonResult;
+  assert.deepEqual(first, {
+    outcome: "ok",
+    stdout: "out\n",
+    stderr: "",
+    value: "42",
+    images: [],
+    files: [{ path: "a.txt", size: 1 }],
+    error: null,
+    exitCode: 0,
+    stateKept: true,
+    sessionId: session.id,
+  });
+  const told = JSON.stringify(prompts[1]);
+  assert.ok(told.includes(JSON.stringify("out\n42\n[files written: a.txt]")), told);
+});
+
+test("output is streamed while code runs", async () => {
+  const code = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.2)";
+  const call: LanguageModelV4StreamPart = {
+    type: "tool-call",
+    toolCallId: "c",
+    toolName: "python",
+    input: JSON.stringify({ code }),
+  };
+  const answers: LanguageModelV4StreamPart[][] = [[call, finish("tool-calls")], [finish("stop")]];
+  const model = new MockLanguageModelV4({
+    doStream: async () => ({ stream: simulateReadableStream({ chunks: answers.shift() ?? [] }) }),
+  });
+  const tools = { python: insitu.python() };
+  const seen: string[] = [];
+  let last: PythonResult | undefined;
+  for await (const part of streamText({ model, tools, prompt: "Count.", stopWhen: isStepCount(3) }).fullStream) {
+    if (part.type !== "tool-result") continue;
+    const output = part.output as PythonResult;
+    if (part.preliminary) seen.push(output.stdout);
+    else last = output;
+  }
+  assert.ok(seen.length > 1 && "0\n1\n2\n".startsWith(seen[0] ?? "?"), JSON.stringify(seen));
+  assert.deepEqual([last?.outcome, last?.stdout, last?.sessionId], ["ok", "0\n1\n2\n", null]);
+});
+
+test("a model that sees gets figures, another one words", async () => {
+  for (const showFigures of [true, false]) {
+    const { model, prompts } = writing(SHOW);
+    const tools = { python: insitu.python({ showFigures }) };
+    await generateText({ model, tools, prompt: "Draw.", stopWhen: isStepCount(3) });
+    const told = JSON.stringify(prompts[1]);
+    assert.equal(told.includes(`"data":"${PNG}"`), showFigures);
+    assert.ok(told.includes("[figures shown: 1]"));
+  }
+  assert.deepEqual((await insitu.run(SHOW)).images, [{ mediaType: "image/png", data: PNG }]);
+});
+
+test("code that fails is a result, with its traceback", async () => {
+  const failed = await insitu.run("1/0");
+  assert.equal(failed.outcome, "error");
+  assert.equal(failed.error?.name, "ZeroDivisionError");
+  const slow = await insitu.run("while True: pass", { timeoutS: 0.3 });
+  assert.deepEqual([slow.outcome, slow.exitCode], ["timeout", 124]);
+});
+
+test("files go in and out, whatever their names", async () => {
+  await session.files.write("in/ä b#.txt", "é");
+  await session.files.write("b.bin", new Uint8Array([0, 255]));
+  const ran = await session.run("open('in/ä b#.txt').read(), open('b.bin', 'rb').read()");
+  assert.equal(ran.value, "('é', b'\\x00\\xff')");
+  assert.deepEqual([...(await session.files.read("b.bin"))], [0, 255]);
+  const paths = (await session.files.list()).map(({ path }) => path);
+  assert.ok(paths.includes("in/ä b#.txt") && paths.includes("b.bin"), paths.join());
+});
+
+test("who stops waiting ends the code", async () => {
+  const stop = new AbortController();
+  const ran = session.python().execute?.(
+    { code: "slept = False\nimport time\nprint('begun', flush=True)\ntime.sleep(50)\nslept = True" },
+    { toolCallId: "c", messages: [], abortSignal: stop.signal, context: {} },
+  );
+  await assert.rejects(async () => {
+    for await (const _ of ran as AsyncIterable<PythonResult>) stop.abort();
+  });
+  assert.equal((await session.run("slept")).value, "False");
+});
+
+test("what the server refuses is an error that says what to do", async () => {
+  const gone = insitu.connect("sess_none");
+  await assert.rejects(gone.run("1"), (error: unknown) => {
+    assert.ok(error instanceof InsituError);
+    assert.deepEqual([error.code, error.status], ["session_not_found", 404]);
+    return error.requestId !== null;
+  });
+  await assert.rejects(createInsitu({ baseURL: "http://127.0.0.1:1" }).run("1"), TypeError);
+});
