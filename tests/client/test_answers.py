@@ -131,6 +131,12 @@ def test_an_error_that_is_not_insitus_is_quoted(impostor: Impostor, body: bytes)
     assert f"{impostor.url}/v1/execute answered 502 Bad Gateway, not as an insitu server does" in str(exc)
 
 
+def test_a_stranger_says_nothing_of_what_was_asked_for_and_a_proxy_does(impostor: Impostor) -> None:
+    for status, cls in (("404 No", insitu.ServiceError), ("405 No", insitu.ServiceError), ("413 No", insitu.TooLarge)):
+        exc = raised(impostor, http(status, b"<h1>No</h1>"))
+        assert (type(exc), exc.hint) == (cls, "is this the address of an insitu server?")
+
+
 @pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b"[]", b"{}", b""])
 def test_success_that_is_not_insitus_is_no_execution(impostor: Impostor, body: bytes) -> None:
     exc = raised(impostor, http("200 OK", body))
@@ -255,7 +261,7 @@ def test_a_proxy_does_not_come_between_client_and_loopback(impostor: Impostor, m
     ],
 )
 def test_a_path_reaches_the_server_as_it_is(impostor: Impostor, path: str, sent: str) -> None:
-    impostor.answer = http("404 No", b"")
+    impostor.answer = error("404 No", "file_not_found")
     with insitu.Client(impostor.url) as client:
         with pytest.raises(insitu.NotFound):
             client_session(client).files.read(path)

@@ -41,6 +41,8 @@ _BY_STATUS: Mapping[int, type[InsituError]] = {
     429: QuotaExceeded,
     503: ServerFull,
 }
+# What stands before a server says these for it. Whatever else is not of insitu's making says nothing of what was asked.
+_OF_PROXIES = {401, 403, 413, 429, 503}
 
 
 def failure(response: httpx2.Response) -> InsituError:
@@ -49,7 +51,7 @@ def failure(response: httpx2.Response) -> InsituError:
         details = response.json()["error"]
         error = rebuilt(details, response.status_code)
     except UNREADABLE:
-        error = _by_status(response.status_code)(unlike_insitu(response))
+        error = foreign(response)
     if error.retry_after_s is not None:
         error.retry_after_s = _seconds(response.headers.get("retry-after"))
     return error
@@ -126,8 +128,13 @@ def _by_status(status: int) -> type[InsituError]:
     return _BY_STATUS.get(status) or (CallerError if status < 500 else ServiceError)
 
 
-def unlike_insitu(response: httpx2.Response) -> str:
-    """What to say of an answer that no insitu server gives."""
+def foreign(response: httpx2.Response) -> InsituError:
+    """The exception for an answer that no insitu server gives."""
+    cls = _by_status(response.status_code) if response.status_code in _OF_PROXIES else ServiceError
+    return cls(_unlike_insitu(response), hint="is this the address of an insitu server?")
+
+
+def _unlike_insitu(response: httpx2.Response) -> str:
     start = " ".join(response.text.split())[:200]
     status = f"{response.status_code} {response.reason_phrase}"
     return f"{response.url} answered {status}, not as an insitu server does: {start!r}"

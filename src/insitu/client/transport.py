@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from insitu import __version__
-from insitu.errors import EngineClosed, InvalidRequest, ServiceError
+from insitu.errors import EngineClosed, InvalidRequest
 
-from .answers import UNREADABLE, broken_off, event, failure, reaching, unlike_insitu
+from .answers import UNREADABLE, broken_off, event, failure, foreign, reaching
 
 if TYPE_CHECKING:
     from insitu.types import Event
@@ -241,7 +241,7 @@ def _answer(call: Call[T], response: httpx2.Response) -> T:
     try:
         return call.read(response.json() if response.content else None)
     except UNREADABLE as error:
-        raise ServiceError(unlike_insitu(response), hint="is this the address of an insitu server?") from error
+        raise foreign(response) from error
 
 
 def _closed() -> EngineClosed:
