@@ -114,7 +114,7 @@ class Execution:
     """One piece of code that has run.
 
     Args:
-        session_id: None if its sandbox was made for it and is gone.
+        session_id: None if its sandbox is no session that a client could use, such as one that was made for it.
         state_kept: whether the session's variables are still there.
         exit_code: what a shell would say: 0, 1 after an error, n after ``sys.exit(n)``, 124 after a time-out,
             137 when killed or out of memory, 139 after a segmentation fault, 130 when cancelled.
