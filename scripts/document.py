@@ -18,6 +18,7 @@ from insitu.server.app import DIALECTS as DIALECTS  # so that every error is kno
 from insitu.settings import Settings
 from insitu.web.errors import INVALID, SERVER, STATUSES
 from scripts.attacks import attacks, layers
+from scripts.conformance import conformance
 from scripts.container_profile import container_profile
 from scripts.encodings import encodings
 from scripts.syscalls import syscalls
@@ -59,6 +60,7 @@ def pages() -> dict[Path, str]:
         "errors": error_codes(),
         "limits": limits(),
         "attacks": attacks(),
+        "conformance": conformance(),
         "layers": layers(),
         "syscalls": syscalls(),
     }

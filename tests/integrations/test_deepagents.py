@@ -7,6 +7,8 @@ import pytest
 from insitu import Sandbox
 from insitu.integrations.deepagents import InsituBackend
 
+pytestmark = pytest.mark.client("deepagents")
+
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[InsituBackend]:
@@ -14,6 +16,7 @@ def backend() -> Iterator[InsituBackend]:
         yield InsituBackend(sandbox)
 
 
+@pytest.mark.shows("answer")
 def test_commands_run_with_bash_where_the_files_are(backend: InsituBackend) -> None:
     done = backend.execute("echo out; echo err >&2; pwd; exit 3")
     assert (done.output, done.exit_code, done.truncated) == ("out\nerr\n/mnt/data\n", 3, False)
@@ -30,6 +33,7 @@ def test_long_output_is_cut(backend: InsituBackend) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/mnt/data", "/tmp"])
+@pytest.mark.shows("files in", "files out")
 def test_files_go_in_and_out_anywhere(backend: InsituBackend, folder: str) -> None:
     path = f"{folder}/sub/a.bin"
     assert [each.error for each in backend.upload_files([(path, b"\x00\xff"), ("relative", b"")])] == [
@@ -45,6 +49,7 @@ def test_files_go_in_and_out_anywhere(backend: InsituBackend, folder: str) -> No
     ]
 
 
+@pytest.mark.shows("errors")
 def test_what_nobody_may_write_is_refused(backend: InsituBackend) -> None:
     assert backend.upload_files([("/usr/a", b"1")])[0].error == "permission_denied"
 

@@ -9,6 +9,8 @@ from langchain_core.messages import ToolMessage
 from insitu import AsyncClient, Client, Execution, Sandbox
 from insitu.integrations.langchain import PythonTool
 
+pytestmark = pytest.mark.client("langchain-core")
+
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SHOW = f"""
 import base64
@@ -30,6 +32,7 @@ def called(tool: PythonTool, code: str) -> ToolMessage:
     return message
 
 
+@pytest.mark.shows("answer", "state", "files out")
 def test_an_agent_reads_the_output_and_the_program_has_the_execution(client: Client) -> None:
     with client.session() as session:
         tool = PythonTool(place=session)
@@ -45,6 +48,7 @@ def test_an_error_of_the_code_is_read_by_the_model(client: Client) -> None:
     assert message.status == "success"
 
 
+@pytest.mark.shows("images")
 def test_figures_are_shown_to_models_that_see(client: Client) -> None:
     unseen = called(PythonTool(place=client), SHOW)
     assert unseen.content == "[figures shown: 1]" and unseen.artifact.images == (base64.b64decode(PNG),)
@@ -53,6 +57,7 @@ def test_figures_are_shown_to_models_that_see(client: Client) -> None:
     assert seen.content == [{"type": "text", "text": "[figures shown: 1]"}, image]
 
 
+@pytest.mark.shows("errors")
 def test_what_could_not_be_run_is_an_error_that_a_model_can_read(client: Client) -> None:
     session = client.session()
     session.close()

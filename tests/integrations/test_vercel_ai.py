@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.client("ai")
+
 PACKAGE = Path(__file__).parents[2] / "clients" / "vercel-ai"
 _REQUIRED = any(os.environ.get(name) for name in ("CI", "INSITU_TESTS_REQUIRE_NODE"))
 _THERE = (PACKAGE / "node_modules" / ".ready").exists() and bool(shutil.which("npm"))
 
 
 @pytest.mark.skipif(not _REQUIRED and not _THERE, reason="needs Node and `make clients/vercel-ai/node_modules/.ready`")
+@pytest.mark.shows("answer", "stream", "state", "files in", "files out", "images", "errors", "leaving")
 def test_the_package_builds_and_passes_its_own_tests(url: str) -> None:
     environment = {**os.environ, "INSITU_URL": url}
     done = subprocess.run(

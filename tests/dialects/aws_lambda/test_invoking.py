@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from tests.dialects.conftest import HEADERS
 from tests.support.lambdas import ADD, Aws, connected, create, ensure, invoke, log_of, package, result, said
 
+pytestmark = pytest.mark.client("boto3")
+
 CONTEXT = """
 import os
 
@@ -28,6 +30,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.shows("answer")
 def test_a_result_comes_back_as_json(aws: Aws, name: str) -> None:
     create(aws, name)
     answer = invoke(aws, name, {"a": 1, "b": 2})
@@ -122,6 +125,7 @@ def test_a_short_log_comes_whole(aws: Aws, name: str) -> None:
     assert log.splitlines()[0].endswith(" Version: 1")
 
 
+@pytest.mark.shows("state")
 def test_state_of_a_module_stays_between_invocations(aws: Aws, name: str) -> None:
     source = "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count\n"
     create(aws, name, source)
@@ -259,6 +263,7 @@ def test_an_event_is_accepted_and_runs(aws: Aws, url: str, name: str, eventually
         ({"FunctionName": "nowhere"}, "ResourceNotFoundException", 404),
     ],
 )
+@pytest.mark.shows("errors")
 def test_an_impossible_invocation_is_refused(aws: Aws, asked: dict[str, object], kind: str, status: int) -> None:
     ensure(aws, "refuser")
     with pytest.raises(ClientError) as caught:

@@ -16,6 +16,8 @@ from tests.support.responses import run
 
 from .conftest import Connect
 
+pytestmark = pytest.mark.client("google-genai")
+
 Serve = Callable[..., str]
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -27,6 +29,7 @@ Picture()
 """
 
 
+@pytest.mark.shows("answer")
 def test_an_answer_has_its_code_and_what_came_of_it(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(6 * 7)\n6 * 8", text="Let me see."), say("It is 42."))
     response = ask(gemini)
@@ -61,6 +64,7 @@ def test_what_takes_too_long_exceeds_its_deadline(serve: Serve, connect_genai: C
     assert result.outcome is types.Outcome.OUTCOME_DEADLINE_EXCEEDED
 
 
+@pytest.mark.shows("files out", "images")
 def test_figures_and_files_come_with_the_answer(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(f"n = open('a.csv', 'w').write('x,y')\n{SHOW}"), say("Here."))
     made = parts(ask(gemini))
@@ -70,6 +74,7 @@ def test_figures_and_files_come_with_the_answer(gemini: genai.Client, model: Scr
     assert (file.mime_type, file.data, file.display_name) == ("text/csv", b"x,y", "a.csv")
 
 
+@pytest.mark.shows("state")
 def test_a_chat_goes_on_in_the_same_sandbox(gemini: genai.Client, model: ScriptedModel) -> None:
     chat = gemini.chats.create(model="m", config=config())
     model.script(run("x = 6\nprint(x)"), say("Six."), run("x * 7"), say("Forty-two."))
@@ -115,6 +120,7 @@ def test_a_history_without_ids_and_signatures_is_read_by_its_order(gemini: genai
     assert [one["tool_call_id"], two["tool_call_id"]] == [each["id"] for each in asked["tool_calls"]]
 
 
+@pytest.mark.shows("files in")
 def test_files_of_the_user_are_where_code_runs(gemini: genai.Client, model: ScriptedModel) -> None:
     table = types.Part(inline_data=types.Blob(mime_type="text/csv", data=b"1\n2\n", display_name="t.csv"))
     picture = types.Part.from_bytes(data=base64.b64decode(PNG), mime_type="image/png")
@@ -127,6 +133,7 @@ def test_files_of_the_user_are_where_code_runs(gemini: genai.Client, model: Scri
     assert said[2]["image_url"]["url"] == f"data:image/png;base64,{PNG}"
 
 
+@pytest.mark.shows("functions")
 def test_functions_of_the_client_are_called_between_code(gemini: genai.Client, model: ScriptedModel) -> None:
     schema = types.Schema(type=types.Type.OBJECT, properties={"city": types.Schema(type=types.Type.STRING)})
     weather = types.Tool(function_declarations=[types.FunctionDeclaration(name="weather", parameters=schema)])
@@ -198,6 +205,7 @@ def test_guards_end_a_turn_and_say_so(serve: Serve, connect_genai: Connect, mode
     assert response.candidates and response.candidates[0].finish_reason is types.FinishReason.TOO_MANY_TOOL_CALLS
 
 
+@pytest.mark.shows("errors")
 def test_a_model_server_that_fails_is_told_of_and_code_does_not_run_twice(
     gemini: genai.Client, model: ScriptedModel
 ) -> None:

@@ -18,9 +18,12 @@ from tests.support.responses import run
 
 from .conftest import Connect
 
+pytestmark = pytest.mark.client("google-genai")
+
 SLOW = "import time; time.sleep(0.5)\nprint(42)"
 
 
+@pytest.mark.shows("stream")
 def test_the_parts_come_as_they_are_made(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(42)\nopen('a.txt', 'w').write('1')", text="Let me see."), say("It is 42."))
     pieces = stream(gemini)

@@ -13,7 +13,7 @@ from tests.dialects.conftest import KEYS
 
 from .conftest import Connect
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.client("mcp")]
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -67,6 +67,7 @@ async def test_the_tools_say_what_they_do_and_take(connect_mcp: Connect) -> None
     assert all(hint is not None and hint.open_world_hint is False for hint in hints.values())
 
 
+@pytest.mark.shows("answer")
 async def test_code_runs_and_tells_its_output_as_text_and_as_structure(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         result = await call(
@@ -101,6 +102,7 @@ async def test_code_that_takes_too_long_says_so(connect_mcp: Connect) -> None:
     assert (answer["outcome"], answer["exit_code"], answer["error"]["name"]) == ("timeout", 124, "Timeout")
 
 
+@pytest.mark.shows("state", "files out")
 async def test_a_session_keeps_variables_and_files(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         session = await new_session(client)
@@ -116,6 +118,7 @@ async def test_a_session_keeps_variables_and_files(connect_mcp: Connect) -> None
         assert gone.is_error and "there is no session" in text(gone)
 
 
+@pytest.mark.shows("images")
 async def test_figures_are_images(connect_mcp: Connect) -> None:
     code = f"""
 import base64
@@ -129,6 +132,7 @@ Picture()
     assert (image.mime_type, image.data) == ("image/png", PNG)
 
 
+@pytest.mark.shows("files in")
 async def test_files_come_with_the_code(connect_mcp: Connect) -> None:
     files = [{"path": "in/a.txt", "text": "one"}, {"path": "b.bin", "base64": "AP8="}]
     async with connect_mcp() as client:
@@ -220,6 +224,7 @@ async def test_sessions_of_others_are_not_there(connect_mcp: Connect) -> None:
         await call(client, "close_session", session_id=session)
 
 
+@pytest.mark.shows("errors")
 async def test_wrong_arguments_are_told_by_their_names(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         result = await call(client, "execute_python", cod="1")
@@ -231,6 +236,7 @@ async def test_wrong_arguments_are_told_by_their_names(connect_mcp: Connect) -> 
             await client.call_tool("rm", {})
 
 
+@pytest.mark.shows("stream")
 async def test_progress_is_told_while_code_runs(connect_mcp: Connect) -> None:
     told: list[tuple[float, float | None, str | None]] = []
     heard = anyio.Event()
@@ -255,6 +261,7 @@ async def test_progress_is_told_while_code_runs(connect_mcp: Connect) -> None:
     assert (told[0][1], told[0][2]) == (50, "second") and told[0][0] > 0
 
 
+@pytest.mark.shows("leaving")
 async def test_a_call_that_is_cancelled_interrupts_its_code_and_keeps_the_session(connect_mcp: Connect) -> None:
     begun = anyio.Event()
 

@@ -11,7 +11,7 @@ from tests.support.model import ScriptedModel, call, reason, say
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run, told
 
-pytestmark = needs_node
+pytestmark = [needs_node, pytest.mark.client("@ai-sdk/openai")]
 
 STEPS = (
     run("n = open('a.csv', 'w').write('1')\nprint(6 * 7)", text="Let me see."),
@@ -41,12 +41,14 @@ def check_answer(client: OpenAI, turn: dict[str, Any]) -> None:
     assert (turn["finish_reason"], turn["usage"]["totalTokens"], step["warnings"]) == ("stop", 30, [])
 
 
+@pytest.mark.shows("answer", "files out")
 async def test_what_is_generated_has_its_code_in_it(url: str, client: OpenAI, model: ScriptedModel) -> None:
     model.script(*STEPS)
     report = await converse("responses_generate", url, "How much is it?")
     check_answer(client, report["turns"][0])
 
 
+@pytest.mark.shows("stream")
 async def test_what_is_streamed_comes_in_parts(url: str, client: OpenAI, model: ScriptedModel) -> None:
     model.script(*STEPS)
     report = await converse("responses_stream", url, "How much is it?")
@@ -75,6 +77,7 @@ async def test_thoughts_are_shown_to_those_who_ask_for_a_summary(url: str, model
 
 
 @pytest.mark.parametrize("script", ["responses_generate", "responses_stream"])
+@pytest.mark.shows("state")
 async def test_a_second_turn_refers_to_what_is_stored(url: str, model: ScriptedModel, script: str) -> None:
     model.script(run("x = 41", text="First:"), say("Set."), run("print(x + 1)"), say("42."))
     report = await converse(script, url, "Remember 41.", "One more?")
@@ -111,6 +114,7 @@ async def test_without_the_store_a_container_of_the_clients_own_stays(
 
 
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.shows("functions")
 async def test_a_tool_that_the_client_runs_itself(url: str, model: ScriptedModel, stream: bool) -> None:
     model.script(
         call(("python", {"code": "x = 20"}), ("weather", {"city": "Ulm"})),
@@ -131,6 +135,7 @@ async def test_a_tool_that_the_client_runs_itself(url: str, model: ScriptedModel
 
 
 @pytest.mark.parametrize("script", ["responses_generate", "responses_stream"])
+@pytest.mark.shows("errors")
 async def test_what_is_refused_says_why(url: str, model: ScriptedModel, script: str) -> None:
     report = await converse(script, url, "How much is it?", container="cntr_none")
     [turn] = report["turns"]

@@ -17,6 +17,8 @@ from tests.support.model import ScriptedModel, broken, call, fail, hang, reason,
 from tests.support.responses import run
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.client("openai")
+
 FINAL = {"x-should-retry": "false"}
 
 
@@ -185,6 +187,7 @@ def test_a_server_that_stops_says_so(
         list(chunks)
 
 
+@pytest.mark.shows("leaving")
 async def test_a_client_that_leaves_ends_turn_and_upstream(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7", text="See."), hang(say("It is 42 indeed."), after=3))
     chunks = await async_client.chat.completions.create(**ASKED, stream=True)

@@ -15,6 +15,8 @@ from langchain_openai import ChatOpenAI
 from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import OUTPUTS, PYTHON, WEATHER, run, told
 
+pytestmark = pytest.mark.client("langchain-openai")
+
 Chat = Callable[..., Runnable[Any, AIMessage]]
 
 
@@ -33,6 +35,7 @@ def kinds(message: AIMessage) -> list[str]:
     return [block["type"] for block in message.content_blocks]
 
 
+@pytest.mark.shows("answer", "files out")
 def test_an_answer_has_its_code_in_it(chat: Chat, model: ScriptedModel) -> None:
     model.script(
         run("n = open('a.csv', 'w').write('1')\nprint(6 * 7)", text="Let me see."), say("42: sandbox:/mnt/data/a.csv")
@@ -55,6 +58,7 @@ def test_an_answer_has_its_code_in_it(chat: Chat, model: ScriptedModel) -> None:
     assert answer.usage_metadata is not None and answer.usage_metadata["total_tokens"] == 30
 
 
+@pytest.mark.shows("stream")
 def test_a_stream_adds_up_to_the_same(chat: Chat, model: ScriptedModel) -> None:
     steps = [run("print(6 * 7)", text="Let me see."), say("There you are.")]
     model.script(*steps, *steps)
@@ -80,6 +84,7 @@ async def test_the_asynchronous_stream(chat: Chat, model: ScriptedModel) -> None
 @pytest.mark.parametrize(
     "options", [{}, {"use_previous_response_id": True}, {"store": False}, {"output_version": "v1"}]
 )
+@pytest.mark.shows("state")
 def test_a_second_turn_goes_on_in_the_same_session(chat: Chat, model: ScriptedModel, options: dict[str, Any]) -> None:
     model.script(run("x = 41", text="First:"), say("Set."), run("print(x + 1)"), say("42."))
     llm = chat(**options)
@@ -97,6 +102,7 @@ def test_a_second_turn_goes_on_in_the_same_session(chat: Chat, model: ScriptedMo
     assert [message["content"] for message in after if message["role"] == "user"] == ["Remember 41.", "One more?"]
 
 
+@pytest.mark.shows("functions")
 def test_a_tool_of_the_clients_beside_it(chat: Chat, model: ScriptedModel) -> None:
     model.script(
         call(("python", {"code": "x = 20"}), ("weather", {"city": "Ulm"})), run("print(x + 1)"), say("21 degrees.")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from tests.support.model import ScriptedModel, call, reason, say
 from tests.support.responses import ASKED, PYTHON, ask, calls, kinds, logs, run, told
 
+pytestmark = pytest.mark.client("openai")
 
+
+@pytest.mark.shows("answer")
 def test_code_is_run_on_the_way_to_one_answer(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7", text="Let me see."), say("It is 42."))
     response = ask(client)

@@ -17,6 +17,8 @@ from tests.support.responses import PYTHON, WEATHER, ask, calls, kinds, logs, or
 from tests.support.serving import serving
 from tests.support.turns import output, statuses
 
+pytestmark = pytest.mark.client("openai")
+
 BY_CODE = {**WEATHER, "allowed_callers": ["programmatic"]}
 TOOLS = [PYTHON, BY_CODE]
 
@@ -40,6 +42,7 @@ def go_on(client: OpenAI, response: Any, given: list[Any], **asked: Any) -> Any:
     return ask(client, **{"tools": TOOLS, "input": given, "previous_response_id": response.id, **asked})
 
 
+@pytest.mark.shows("code calls")
 def test_code_pauses_and_the_same_execution_goes_on(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run(ONE), run("x + 3"), say("Rain."))
     first = ask(client, tools=TOOLS)

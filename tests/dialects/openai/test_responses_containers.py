@@ -12,6 +12,8 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from tests.support.model import ScriptedModel, say
 from tests.support.responses import ask, calls, logs, run, told
 
+pytestmark = pytest.mark.client("openai")
+
 CSV = b"a,b\n1,2\n"
 IMAGE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -136,6 +138,7 @@ def test_files_that_are_not_there(client: OpenAI, stranger: OpenAI, model: Scrip
     assert model.requests == []
 
 
+@pytest.mark.shows("files in")
 def test_an_attached_file_is_put_into_the_sandbox(client: OpenAI, model: ScriptedModel) -> None:
     by_id = {"type": "input_file", "file_id": upload(client, "stored.csv", CSV)}
     message = attached("folder/sent.csv", b"x\n")

@@ -11,6 +11,8 @@ from openai import BadRequestError, OpenAI
 from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import PYTHON, WEATHER, ask, calls, deltas, kinds, logs, order, run, stream, told
 
+pytestmark = pytest.mark.client("openai")
+
 TOOLS = [PYTHON, WEATHER]
 CITY = ("weather", {"city": "Ulm"})
 
@@ -25,6 +27,7 @@ def answer(response: Any, output: Any = "rain") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": function(response).call_id, "output": output}
 
 
+@pytest.mark.shows("functions")
 def test_a_function_is_described_to_the_model_and_called_by_the_client(client: OpenAI, model: ScriptedModel) -> None:
     model.script(call(CITY, text="Let me look."))
     events = stream(client, tools=TOOLS)

@@ -26,6 +26,8 @@ from tests.support.responses import (
     told,
 )
 
+pytestmark = pytest.mark.client("openai")
+
 PNG = b"\x89PNG\r\n\x1a\n"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 
@@ -84,6 +86,7 @@ def test_long_output_is_whole_for_the_client_and_clipped_for_the_model(client: O
     assert cited(response) == []
 
 
+@pytest.mark.shows("images")
 def test_a_figure_is_an_image_and_a_file(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run(PLOT), run(f"open('figure-2.png', 'w').write('mine')\n{PLOT}"), say("There."))
     response = ask(client)
@@ -113,6 +116,7 @@ def test_a_model_that_sees_is_shown_the_figure(client: OpenAI, model: ScriptedMo
 LINKED = "Grüße 🎉 an 世界: [hier](sandbox:/mnt/data/a.csv), und [dort](sandbox:/mnt/data/out/b%20c.csv). Fertig 👍"
 
 
+@pytest.mark.shows("files out")
 def test_links_to_files_are_cited_where_they_stand(client: OpenAI, model: ScriptedModel) -> None:
     code = "import os; os.mkdir('out'); open('a.csv', 'w').write('1,2'); open('out/b c.csv', 'w').write('3')"
     model.script(run(code), say(LINKED))

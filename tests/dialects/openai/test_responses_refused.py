@@ -12,6 +12,8 @@ from tests.support.model import ScriptedModel
 from tests.support.responses import ask
 from tests.support.steps import Json
 
+pytestmark = pytest.mark.client("openai")
+
 PTC = "programmatic tool calling runs JavaScript, and this server runs Python"
 
 
@@ -44,6 +46,7 @@ def unheard(model: ScriptedModel) -> Any:
         ({"extra_body": {"insitu": {"max_steps": 0}}}, "insitu.max_steps", "greater than or equal to 1"),
     ],
 )
+@pytest.mark.shows("errors")
 def test_fields_that_are_wrong(client: OpenAI, asked: Json, param: str, message: str) -> None:
     with pytest.raises(BadRequestError, match=message) as caught:
         ask(client, **asked)

@@ -10,12 +10,15 @@ from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import PYTHON, WEATHER, ask, calls, kinds, logs, run, told
 
+pytestmark = pytest.mark.client("openai")
+
 
 def history(model: ScriptedModel) -> list[tuple[str, Any]]:
     """Roles and contents of what the model was asked last."""
     return [(message["role"], message["content"]) for message in model.requests[-1].body["messages"]]
 
 
+@pytest.mark.shows("state")
 def test_a_response_goes_on_from_another(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("x = 20\nx", text="First:"), say("x is 20."), run("x + 1"), say("21."), say("You are welcome."))
     first = ask(client, instructions="Be brief.")

@@ -10,6 +10,8 @@ from openai import AsyncOpenAI, OpenAI
 from tests.support.model import ScriptedModel, call, reason, say
 from tests.support.responses import ASKED, WEATHER, deltas, kinds, logs, of_type, order, run, stream
 
+pytestmark = pytest.mark.client("openai")
+
 BEGIN: list[tuple[object, ...]] = [("created",), ("in_progress",)]
 END: list[tuple[object, ...]] = [("completed",)]
 
@@ -59,6 +61,7 @@ def test_the_events_of_an_answer_without_code(client: OpenAI, model: ScriptedMod
     assert deltas(events, "output_text.delta") == "It is forty-two."
 
 
+@pytest.mark.shows("stream")
 def test_the_events_of_code_and_answer(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("6 * 7"), say("It is 42."))
     events = stream(client)
