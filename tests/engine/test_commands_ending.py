@@ -194,7 +194,6 @@ async def test_floods_on_both_streams_are_stopped_by_the_time_out(guest: Guest) 
     await until_alone(guest)
 
 
-@pytest.mark.serial
 @pytest.mark.timeout(120)
 async def test_every_way_to_end_leaves_nothing(engine: Engine) -> None:
     await engine.run(None, "1")
