@@ -51,6 +51,7 @@ class Container:
 
     def __init__(self, shared: Shared, record: ContainerRecord, *, stored: bool) -> None:
         self.record = record
+        self.editing = anyio.Lock(fast_acquire=True)  # who changes a file reads it, and writes it anew
         self._shared = shared
         self._stored = stored
         self._session: Session | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..types import Execution
+from .editing import Edit
 
 Message = dict[str, Any]
 """One message of a transcript, in the shape of chat completions."""
@@ -146,6 +147,8 @@ class CallDone:
         files: what it made or changed; figures among them.
         figures: the images it showed, PNG in base64.
         failure: why it was not run, or not to its end.
+        failure_code: the same as the code of an error, or ``invalid_arguments``.
+        edit: what an editor has shown or changed.
         tools_called: what its code has called, the first hundred.
     """
 
@@ -156,6 +159,8 @@ class CallDone:
     files: tuple[MadeFile, ...] = ()
     figures: tuple[str, ...] = ()
     failure: str | None = None
+    failure_code: str | None = None
+    edit: Edit | None = None
     tools_called: tuple[ToolCalled, ...] = ()
 
 

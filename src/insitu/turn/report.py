@@ -13,10 +13,16 @@ _MOST_FILES = 20
 
 def output_of(execution: Execution) -> str:
     """What code wrote and showed, as a notebook would have it: stdout, stderr, results, traceback."""
-    parts = [execution.stdout, execution.stderr, *_shown(execution)]
-    if execution.error:
-        parts.append(_error(execution))
+    parts = [execution.stdout, execution.stderr, *_shown(execution), _error(execution)]
     return "\n".join(part.rstrip("\n") for part in parts if part.strip())
+
+
+def streams_of(execution: Execution) -> tuple[str, str]:
+    """The same as a terminal would have it: stdout with the results behind it, and stderr with the traceback."""
+    error = execution.error
+    # Of a command that fails, the exit code says it, and what it has written.
+    said = _error(execution) if error and (error.traceback or execution.outcome != "error") else ""
+    return _lines([execution.stdout, *_shown(execution)]), _lines([execution.stderr, said])
 
 
 def notes_on(
@@ -53,8 +59,14 @@ def _shown(execution: Execution) -> list[str]:
     return [r.text for r in execution.results if r.text and "image/png" not in r.data]
 
 
+def _lines(parts: Sequence[str]) -> str:
+    *earlier, last = [part for part in parts if part] or [""]
+    return "".join(part if part.endswith("\n") else f"{part}\n" for part in earlier) + last
+
+
 def _error(execution: Execution) -> str:
-    assert execution.error is not None
+    if execution.error is None:
+        return ""
     said = f"{execution.error.name}: {execution.error.value}"
     trace = execution.error.traceback.rstrip("\n")
     return (

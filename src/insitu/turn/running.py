@@ -17,9 +17,10 @@ from ..tools import Registry
 from ..types import MIB, Event, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
 from .container import Container
+from .editing import EditRefused, edit, unshown
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
-from .showing import Showing
+from .showing import NO_MORE, Showing
 from .step import ModelCall
 from .steprun import StepRun
 from .tools import ServerTool
@@ -58,7 +59,7 @@ class CallRunner:
             arguments = parse_arguments(call.arguments)
             parts = call.tool.parts(arguments)
         except ValueError as exc:
-            return self._refuse(call, {}, str(exc))
+            return self._refuse(call, {}, str(exc), "invalid_arguments")
         if call.reader:
             call.reader.show(arguments[call.tool.code_field])
         undertaken.arguments = arguments
@@ -67,13 +68,17 @@ class CallRunner:
         try:
             if call.tool.kind == "python":
                 return await self._python(undertaken, call.tool, arguments, parts[0])
+            if call.tool.kind == "editor":
+                return await self._edit(call, call.tool.container, arguments)
             return await self._shell(call, call.tool.container, arguments, parts)
+        except EditRefused as exc:
+            return self._refuse(call, arguments, exc.message, exc.code)
         except InsituError as exc:
             await self._renew(call.tool.container)
             # Of several calls that lose it, the first renews it, and all are told.
             lost = call.tool.container.id != container_id
             more = ". The sandbox is gone, with its variables and files; the next call gets a new one" if lost else ""
-            return self._refuse(call, arguments, exc.message + more)
+            return self._refuse(call, arguments, exc.message + more, exc.code)
 
     async def _renew(self, container: Container) -> None:
         try:
@@ -81,8 +86,9 @@ class CallRunner:
         except InsituError:
             pass  # the next call fails as this one did, and says why
 
-    def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str) -> Run:
-        done = CallDone(call.id, arguments, f"[{why}]" if call.ran else f"[not run: {why}]", failure=why)
+    def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str, code: str) -> Run:
+        told = f"[{why}]" if call.ran else f"[not run: {why}]"
+        done = CallDone(call.id, arguments, told, failure=why, failure_code=code)
         self._emit(done)
         return Run(done, ("not run", why), call.ran)
 
@@ -121,6 +127,18 @@ class CallRunner:
         done = CallDone(call.id, arguments, told, tuple(map(self._showing.ended, executions)), tuple(files))
         # Many a command fails as a matter of course: it is the same error only if it is the same command.
         return self._done(call, done, "\n".join(commands))
+
+    async def _edit(self, call: ModelCall, container: Container, arguments: Mapping[str, Any]) -> Run:
+        session = await container.session()
+        self._emit(CallRunning(call.id, container.id))
+        call.ran = True
+        async with container.editing:
+            done = await edit(session.files, arguments)
+        told = clipped(done.told, self._shown_chars)
+        shown = done if self._showing.admits(len(done.told)) else unshown(done, NO_MORE)
+        files = tuple(await container.made([done.file] if done.file else []))
+        self._emit(event := CallDone(call.id, arguments, told, files=files, edit=shown))
+        return Run(event, ran=True)
 
     async def _side_by_side(
         self, call: ModelCall, session: Session, arguments: Mapping[str, Any], commands: Sequence[str]

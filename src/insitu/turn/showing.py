@@ -35,7 +35,10 @@ class Showing:
     def ended(self, execution: Execution) -> Execution:
         """An execution as it is shown in the end."""
         chars = sum(map(len, (execution.stdout, execution.stderr, *(r.text or "" for r in execution.results))))
-        if chars <= self._output_left:
-            self._output_left -= chars
-            return execution
-        return replace(execution, stdout=NO_MORE, stderr="", results=())
+        return execution if self.admits(chars) else replace(execution, stdout=NO_MORE, stderr="", results=())
+
+    def admits(self, chars: int) -> bool:
+        """Count characters that are shown in the end; whether they may be."""
+        fits = chars <= self._output_left
+        self._output_left -= chars if fits else 0
+        return fits

@@ -223,9 +223,10 @@ class StepReader:
         one_too_many = self._one_call and any(other.admitted for other in self.step.calls)
         if call.tool and not one_too_many and self._admits():
             self._begin(call, call.tool)
-            call.reader = CodeReader(
-                call.tool.code_field, lambda text, index: self._tell(CodeDelta(call.id, text, index)), MOST_PARTS
-            )
+            call.reader = self._reader(call, call.tool.code_field)
+
+    def _reader(self, call: ModelCall, field: str) -> CodeReader | None:
+        return CodeReader(field, lambda text, i: self._tell(CodeDelta(call.id, text, i)), MOST_PARTS) if field else None
 
     def _begin(self, call: ModelCall, tool: ServerTool) -> None:
         call.admitted = True

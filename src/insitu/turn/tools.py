@@ -12,12 +12,13 @@ from ..tools import NOTHING, Grant
 from ..types import MIB, EnvironmentInfo, Limits
 from .container import Container
 from .described import describe
+from .editing import COMMANDS
 
-Kind = Literal["python", "shell"]
+Kind = Literal["python", "shell", "editor"]
 
 # Commands of one call, which run side by side.
 MOST_PARTS = 16
-_CODE_FIELDS: Mapping[Kind, str] = {"python": "code", "shell": "commands"}
+_COMMANDS = "commands"
 
 
 def new_call_id() -> str:
@@ -33,6 +34,7 @@ class ServerTool:
         name: as the model knows it.
         definition: its description for the model, in the shape of chat completions.
         container: where it runs.
+        code_field: the argument that holds its code, a string or the list of a shell's commands; "" if it has none.
         granted: what its code may call.
     """
 
@@ -40,23 +42,22 @@ class ServerTool:
     name: str
     definition: Mapping[str, Any]
     container: Container
+    code_field: str
     granted: Grant = NOTHING
 
-    @property
-    def code_field(self) -> str:
-        """The argument that holds its code."""
-        return _CODE_FIELDS[self.kind]
-
     def parts(self, arguments: Mapping[str, Any]) -> list[str]:
-        """The pieces of code of a call: one, or the commands of a shell.
+        """The pieces of code of a call: one, or the commands of a shell; of an editor none.
 
         Raises:
-            ValueError: if there are none; the message is for the model.
+            ValueError: if there are none where there must be some; the message is for the model.
         """
+        if not self.code_field:
+            return []
         found = arguments.get(self.code_field)
-        if self.kind == "python":
+        if self.code_field != _COMMANDS:
             if not isinstance(found, str):
-                raise ValueError('the argument "code" is missing; send {"code": "…"} with the Python to run')
+                field, what = self.code_field, "Python" if self.kind == "python" else "command"
+                raise ValueError(f'the argument "{field}" is missing; send {{"{field}": "…"}} with the {what} to run')
             return [found]
         if not isinstance(found, list) or not found or not all(isinstance(part, str) for part in found):
             raise ValueError('the argument "commands" must be a list of at least one string')
@@ -71,13 +72,25 @@ def python_tool(
     """The tool that runs Python; it takes another name where the client has one of the same."""
     name = _free_name("python", taken)
     about = _describe_python(environment, container.limits) + describe(granted)
-    return ServerTool("python", name, _definition(name, about, _PYTHON), container, granted)
+    return ServerTool("python", name, _definition(name, about, _PYTHON), container, "code", granted)
 
 
 def shell_tool(container: Container, taken: Iterable[str]) -> ServerTool:
-    """The tool that runs shell commands."""
+    """The tool that runs shell commands, several at once."""
     name = _free_name("shell", taken)
-    return ServerTool("shell", name, _definition(name, _describe_shell(container.limits), _SHELL), container)
+    return ServerTool("shell", name, _definition(name, _describe_shell(container.limits), _SHELL), container, _COMMANDS)
+
+
+def bash_tool(container: Container, taken: Iterable[str]) -> ServerTool:
+    """The tool that runs one shell command."""
+    name = _free_name("bash", taken)
+    return ServerTool("shell", name, _definition(name, _describe_shell(container.limits), _BASH), container, "command")
+
+
+def editor_tool(container: Container, taken: Iterable[str]) -> ServerTool:
+    """The tool that shows and changes files."""
+    name = _free_name("edit", taken)
+    return ServerTool("editor", name, _definition(name, _ABOUT_EDITOR, _EDITOR), container, "")
 
 
 def describe_fenced(environment: EnvironmentInfo, tool: ServerTool) -> str:
@@ -109,6 +122,35 @@ _SHELL: Mapping[str, Any] = {
     "required": ["commands"],
     "additionalProperties": False,
 }
+
+_BASH: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"command": {"type": "string", "description": "a command for bash, or several lines of them"}},
+    "required": ["command"],
+    "additionalProperties": False,
+}
+_EDITOR: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "command": {"type": "string", "enum": list(COMMANDS)},
+        "path": {"type": "string", "description": f"of a file or a folder, in {WORKSPACE}"},
+        "view_range": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "view: the first and the last line to show, counted from 1; -1 is the end",
+        },
+        "file_text": {"type": "string", "description": "create: all that is to be in the file"},
+        "old_str": {"type": "string", "description": "str_replace: what is there once, to the letter"},
+        "new_str": {"type": "string", "description": "str_replace: what is to be there instead"},
+    },
+    "required": ["command", "path"],
+    "additionalProperties": False,
+}
+_ABOUT_EDITOR = (
+    f"Shows and changes text files of the sandbox; they are in {WORKSPACE}. The command view shows a file with its "
+    "lines numbered, or what is in a folder; create writes a file, over what was there; str_replace replaces a text "
+    "that the file has once."
+)
 
 
 def _definition(name: str, about: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

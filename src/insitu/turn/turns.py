@@ -23,10 +23,10 @@ from .events import TurnEvent, TurnResult
 from .held import StepRuns
 from .jobs import Jobs, open_jobs
 from .keeping import keeping
-from .loop import Loop
+from .loop import Loop, matches
 from .request import TurnRequest
 from .step import Emit
-from .tools import ServerTool, describe_fenced, python_tool, shell_tool
+from .tools import ServerTool, bash_tool, describe_fenced, editor_tool, python_tool, shell_tool
 from .upstream import Upstream, open_upstream
 
 _log = logging.getLogger("insitu.turn")
@@ -93,6 +93,18 @@ class Turns:
     def shell(self, container: Container, taken: Iterable[str]) -> ServerTool:
         """The tool that runs shell commands in a container."""
         return shell_tool(container, taken)
+
+    def bash(self, container: Container, taken: Iterable[str]) -> ServerTool:
+        """The tool that runs one shell command in a container."""
+        return bash_tool(container, taken)
+
+    def editor(self, container: Container, taken: Iterable[str]) -> ServerTool:
+        """The tool that shows and changes a container's files."""
+        return editor_tool(container, taken)
+
+    def is_fenced(self, model: str) -> bool:
+        """Whether a model calls no tools: it may be offered Python, and nothing else."""
+        return matches(model, self.settings.fenced_models)
 
     async def run(self, request: TurnRequest, emit: Emit) -> TurnResult:
         """Run a turn to its end.

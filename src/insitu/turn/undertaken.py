@@ -99,7 +99,8 @@ class Undertaken:
         container_id = call.tool.container.id
         yield CallStarted(call.id, call.tool.kind, 0, container_id, resumed=True)
         if self.arguments is not None:
-            yield CodeDelta(call.id, str(self.arguments[call.tool.code_field]))
+            for index, part in enumerate(call.tool.parts(self.arguments)):
+                yield CodeDelta(call.id, part, index)
             yield CallWritten(call.id, self.arguments)
             yield CallRunning(call.id, container_id)
 
