@@ -1,33 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from functools import partial
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 import insitu
-from insitu.engine import Engine
-from insitu.server.app import create_app
-from insitu.server.run import Server, listen
+from tests.support.serving import serving
 
 KEY = "the-key-of-the-tests"
 # Importing pandas ahead would only make the tests slower.
 SMALL = insitu.Settings(port=0, preimport=(), pool_size=2, api_keys=(KEY, "another-key"), keepalive_s=0.05)
-
-
-@contextmanager
-def serving(settings: insitu.Settings) -> Iterator[str]:
-    """A real server in a thread; its address."""
-    with listen(settings) as sock, start_blocking_portal(backend_options={"use_uvloop": True}) as portal:
-        with portal.wrap_async_context_manager(Engine(settings)) as engine:
-            server = Server(create_app(settings, engine), settings)
-            served = portal.start_task_soon(partial(server.serve, sockets=[sock]))
-            # The socket listens already: whoever connects now waits until the server is up.
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
-            server.should_exit = True
-            served.result()
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import insitu
-from tests.client.conftest import KEY, SMALL, serving
+from tests.client.conftest import KEY, SMALL
 from tests.support.model import ScriptedModel, broken, call, fail, hang, say
 from tests.support.responses import run
+from tests.support.serving import serving
 
 PNG = b"\x89PNG\r\n\x1a\n-"
 SHOW_PNG = f"""

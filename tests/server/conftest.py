@@ -2,21 +2,14 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
-import anyio
 import httpx2
 import pytest
 
-from insitu.engine import Engine
-from insitu.server.app import create_app
-from insitu.server.run import Server, listen
 from insitu.settings import Settings
+from tests.support.serving import serving
 
 Session = dict[str, Any]
 Event = tuple[int, str, dict[str, Any]]
@@ -26,33 +19,6 @@ Event = tuple[int, str, dict[str, Any]]
 def settings() -> Settings:
     """What the module's server is started with; importing pandas ahead would only make the tests slower."""
     return Settings(port=0, preimport=(), pool_size=2, keepalive_s=0.1, max_timeout_s=60)
-
-
-@contextmanager
-def serving(settings: Settings, unread_s: float) -> Iterator[str]:
-    """A real server in a thread; its address."""
-    with listen(settings, unread_s) as sock:
-        made: list[Server] = []
-        started = threading.Event()
-
-        async def serve() -> None:
-            try:
-                async with Engine(settings) as engine:
-                    made.append(Server(create_app(settings, engine), settings))
-                    started.set()
-                    await made[0].serve(sockets=[sock])
-            finally:
-                started.set()
-
-        options = {"use_uvloop": find_spec("uvloop") is not None}
-        thread = threading.Thread(target=partial(anyio.run, serve, backend_options=options))
-        thread.start()
-        started.wait()
-        try:
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
-        finally:
-            made[0].should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="module")

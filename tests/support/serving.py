@@ -13,14 +13,14 @@ import anyio
 import httpx2
 
 from insitu.server.app import create_app
-from insitu.server.run import Server, listen
+from insitu.server.run import UNREAD_S, Server, listen
 from insitu.settings import Settings
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings, unread_s: float = UNREAD_S) -> Iterator[str]:
     """A server for as long as the block; its address. The same folder of data can be served again afterwards."""
-    with listen(settings) as sock:
+    with listen(settings, unread_s) as sock:
         started = threading.Event()
         failures: list[BaseException] = []
         server = Server(create_app(settings), settings, lambda url, service: started.set())
