@@ -24,6 +24,7 @@ def request(query: str = "", authorization: str = "") -> Request:
         ("my-function_2", "my-function_2", None),
         ("with.dots", "with.dots", None),
         ("adder:3", "adder", "3"),
+        ("adder-1:3", "adder-1", "3"),
         ("adder:live", "adder", "live"),
         ("adder:$LATEST", "adder", "$LATEST"),
         ("123456789012:function:adder", "adder", None),

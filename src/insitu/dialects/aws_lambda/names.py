@@ -17,7 +17,7 @@ _REGION = "us-east-1"
 _LONGEST_SCOPE = 1024
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=[^,]*/\d{8}/([a-z0-9-]{1,40})/lambda/aws4_request(?![^,])")
 _FUNCTION = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:[a-z]{2}[a-z-]*-\d:)?(?:\d{12}:)?(?:function:)?"
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:[a-z]{2}(?:-[a-z]+)+-\d:)?(?:\d{12}:)?(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
 )
 _NEW = re.compile(r"[a-zA-Z0-9-_]{1,64}")
