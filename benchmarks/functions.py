@@ -33,7 +33,7 @@ _NO_CONTAINERS = (
 
 
 @dataclass(slots=True)
-class Called:
+class CallResult:
     """Calls of one kind: what the client saw, and what the answers tell of it."""
 
     ms: list[float] = field(default_factory=list)
@@ -82,7 +82,7 @@ def functions(bench: Bench) -> Row:
 
 
 def _measure(bench: Bench, row: Row, name: str, code: str) -> None:
-    cold, warm, python_ms, kernel_ms = Called(), Called(), [], []
+    cold, warm, python_ms, kernel_ms = CallResult(), CallResult(), [], []
     with Connection(bench.server.port) as connection:
         for number in repeat(bench.effort.n(150)):
             _round(bench.server, connection, code, cold, warm)
@@ -100,7 +100,7 @@ def _measure(bench: Bench, row: Row, name: str, code: str) -> None:
         row.add(f"Jupyter kernel, by ZeroMQ, {name}", kernel_ms)
 
 
-def _round(server: Server, connection: Connection, code: str, cold: Called, warm: Called) -> None:
+def _round(server: Server, connection: Connection, code: str, cold: CallResult, warm: CallResult) -> None:
     connection.request("PUT", _PATH, json.dumps({"code": code}).encode())
     for called in (cold, warm):
         server.wait_for(connection, {"pool_ready": str(Settings().pool_size)})

@@ -10,9 +10,9 @@ from .errors import InvalidRequest
 from .guest.encoder import Encoder
 from .guest.places import NotDecodable, NotEncodable
 from .guest.values import decode
-from .types import MIB, Called, CodeError, Invocation
+from .types import MIB, CallResult, CodeError, Invocation
 
-Returned = TypeVar("Returned", Called, Invocation)
+Returned = TypeVar("Returned", CallResult, Invocation)
 
 # More than any server takes.
 _MOST_BYTES = 1024 * MIB

@@ -18,7 +18,7 @@ from .transport import AsyncTransport, Server
 
 if TYPE_CHECKING:
     from insitu.sources import Function
-    from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, BatchItem, CallResult, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .batches import Batch, BatchItems, BatchOptions
     from .calls import FreshCallOptions, FreshRunOptions, SessionOptions
@@ -82,7 +82,7 @@ class AsyncClient:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, {**self._options, **options}, stream=True))
 
-    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function on the server, in a fresh sandbox.
 
         Args:
@@ -94,7 +94,9 @@ class AsyncClient:
         """
         return await self._transport.send(lambdas.one(function, args, kwargs, self._options))
 
-    async def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
+    async def map(
+        self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
+    ) -> list[CallResult]:
         """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
 
         Raises:
@@ -104,7 +106,7 @@ class AsyncClient:
 
     def map_stream(
         self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
-    ) -> AsyncGenerator[Called]:
+    ) -> AsyncGenerator[CallResult]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
         call = lambdas.many(function, inputs, {**self._options, **options}, stream=True)
         return self._transport.follow(call, lambdas.item, "the map's end")

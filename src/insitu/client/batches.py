@@ -11,7 +11,7 @@ import httpx2
 
 from insitu.crossing import body_of, value_of
 from insitu.sources import Function
-from insitu.types import BatchItem, Called, Execution, Invocation
+from insitu.types import BatchItem, CallResult, Execution, Invocation
 
 from . import calls, function_calls, lambdas
 from .answers import rebuilt, told
@@ -75,7 +75,7 @@ class Batch:
         body = calls.run_fresh(code, {**self._options, **options}).body or {}
         return self._add("execute", {**body, "session_id": self._session_id} if self._session_id else body)
 
-    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> BatchCall[Called]:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> BatchCall[CallResult]:
         """Adds a call of a function that comes with it."""
         return self._add("lambda", lambdas.one(function, args, kwargs, self._options, self._session_id).body or {})
 

@@ -18,7 +18,7 @@ from .transport import Server, Transport
 
 if TYPE_CHECKING:
     from insitu.sources import Function
-    from insitu.types import AnswerEvent, BatchItem, Called, EnvironmentInfo, Event, Execution, SessionInfo
+    from insitu.types import AnswerEvent, BatchItem, CallResult, EnvironmentInfo, Event, Execution, SessionInfo
 
     from .batches import Batch, BatchItems, BatchOptions
     from .calls import FreshCallOptions, FreshRunOptions, SessionOptions
@@ -82,7 +82,7 @@ class Client:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._transport.events(calls.run_fresh(code, {**self._options, **options}, stream=True))
 
-    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function on the server, in a fresh sandbox.
 
         Args:
@@ -94,7 +94,7 @@ class Client:
         """
         return self._transport.send(lambdas.one(function, args, kwargs, self._options))
 
-    def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[Called]:
+    def map(self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]) -> list[CallResult]:
         """Calls a function for many inputs side by side; each has its own outcome, and their order is kept.
 
         Raises:
@@ -104,7 +104,7 @@ class Client:
 
     def map_stream(
         self, function: Function, inputs: Iterable[Any], /, **options: Unpack[MapOptions]
-    ) -> Generator[Called]:
+    ) -> Generator[CallResult]:
         """The calls of :meth:`map` as they end, each with its ``index``; closing this early cancels the others."""
         call = lambdas.many(function, inputs, {**self._options, **options}, stream=True)
         return self._transport.follow(call, lambdas.item, "the map's end")

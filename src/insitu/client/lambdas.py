@@ -10,7 +10,7 @@ import httpx2
 from insitu.crossing import arguments, inputs, returned
 from insitu.options import CallOptions, given
 from insitu.sources import Function, source_of
-from insitu.types import Called
+from insitu.types import CallResult
 
 from .answers import told
 from .calls import Call, FreshCallOptions, with_limits
@@ -36,7 +36,7 @@ def one(
     kwargs: Mapping[str, Any],
     options: FreshCallOptions | CallOptions,
     session_id: str | None = None,
-) -> Call[Called]:
+) -> Call[CallResult]:
     """Call a function once; its result is a Python value."""
     body = {
         **with_limits(options, without=("timeout_s",)),
@@ -47,7 +47,9 @@ def one(
     return Call("POST", "/v1/lambda", called, given(body))
 
 
-def many(function: Function, items: Iterable[Any], options: MapOptions, *, stream: bool = False) -> Call[list[Called]]:
+def many(
+    function: Function, items: Iterable[Any], options: MapOptions, *, stream: bool = False
+) -> Call[list[CallResult]]:
     """Call a function for many inputs; the answer has their order."""
     body = {
         **with_limits(options, without=("timeout_s",)),
@@ -59,16 +61,16 @@ def many(function: Function, items: Iterable[Any], options: MapOptions, *, strea
     return Call("POST", "/v1/lambda", _all_called, body)
 
 
-def item(sse: httpx2.ServerSentEvent) -> Called | None:
+def item(sse: httpx2.ServerSentEvent) -> CallResult | None:
     """A call of a map, by the event that tells of its end."""
     body = told(sse)
     return called(body) if sse.event == "item" else None
 
 
-def called(body: Mapping[str, Any]) -> Called:
+def called(body: Mapping[str, Any]) -> CallResult:
     """A call, whose result is a Python value."""
-    return returned(Called.from_dict(body))
+    return returned(CallResult.from_dict(body))
 
 
-def _all_called(body: Mapping[str, Any]) -> list[Called]:
+def _all_called(body: Mapping[str, Any]) -> list[CallResult]:
     return [called(each) for each in body["items"]]

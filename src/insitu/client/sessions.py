@@ -19,7 +19,7 @@ from .transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from insitu.sources import Function
-    from insitu.types import Called, Event, Execution, SessionInfo
+    from insitu.types import CallResult, Event, Execution, SessionInfo
 
     from .calls import Call
     from .tools import Functions
@@ -82,7 +82,7 @@ class ClientSession(_Session[Transport]):
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._open().events(calls.run(self.id, code, {**self._options, **options}, stream=True))
 
-    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
 
         Its options are those of :meth:`with_options`, since all that is named here is the function's.
@@ -150,7 +150,7 @@ class AsyncClientSession(_Session[AsyncTransport]):
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._open().events(calls.run(self.id, code, {**self._options, **options}, stream=True))
 
-    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
 
         Its options are those of :meth:`with_options`, since all that is named here is the function's.

@@ -13,7 +13,7 @@ from ..engine import Call, Engine, RunningExecution
 from ..errors import InvalidRequest, NotFound, SandboxFailed, SessionNotFound
 from ..guest.values import MIME
 from ..schemas import Checker
-from ..types import Called, CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
+from ..types import CallResult, CodeError, Execution, FunctionRevision, Invocation, Outcome, Timings
 from .keeping import FunctionStore
 from .warm import Warm, WarmSandbox
 
@@ -134,7 +134,7 @@ def _broken_off(invocation: Invocation, outcome: Outcome, error: CodeError) -> I
 
 
 def _ended(invocation: Invocation, execution: Execution, made_ms: float) -> Invocation:
-    called, timings = Called.of(execution, MIME), execution.timings
+    called, timings = CallResult.of(execution, MIME), execution.timings
     sandbox_ms, total_ms = round(timings.sandbox_ms + made_ms, 3), round(timings.total_ms + made_ms, 3)
     return replace(
         invocation,

@@ -14,14 +14,14 @@ import anyio
 from ..engine import Call, Engine, Session
 from ..errors import InsituError, QuotaExceeded, SandboxFailed, ServerFull, SessionNotFound
 from ..guest.values import MIME
-from ..types import Called, CodeError, Limits
+from ..types import CallResult, CodeError, Limits
 from .arguments import Inputs
 
 # Where others take up the room, an input waits for it so long.
 _PATIENCE_S = 60.0
 _CLOSE_S = 10.0
 
-Tell = Callable[[Called], Awaitable[None]]
+Tell = Callable[[CallResult], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Lambda:
     tier: str | None = None
     limits: Limits | None = None
 
-    async def call(self, engine: Engine, given: bytes) -> Called:
+    async def call(self, engine: Engine, given: bytes) -> CallResult:
         """Call it; cancelling this interrupts it.
 
         Args:
@@ -55,17 +55,17 @@ class Lambda:
         place: dict[str, Any] = {"environment": self.environment, "tier": self.tier, "limits": self.limits}
         return await self._run(engine, self.session, given, None, {} if self.session else place)
 
-    async def call_in(self, engine: Engine, session: Session, given: bytes, index: int) -> Called:
+    async def call_in(self, engine: Engine, session: Session, given: bytes, index: int) -> CallResult:
         """Call it for one input of a map."""
         return await self._run(engine, session, given, index, {})
 
     async def _run(
         self, engine: Engine, session: Session | None, given: bytes, index: int | None, place: dict[str, Any]
-    ) -> Called:
+    ) -> CallResult:
         call = Call(self.source, None, given)
         options = {"owner": self.owner, "timeout_s": self.timeout_s, "env_vars": self.env_vars, **place}
         async with engine.start(session, call, **options) as running:
-            return Called.of(await running.result(), MIME, index)
+            return CallResult.of(await running.result(), MIME, index)
 
     @asynccontextmanager
     async def sandbox(self, engine: Engine) -> AsyncIterator[Session]:
@@ -173,5 +173,7 @@ class Map:
         await anyio.sleep(wait_s)
 
 
-def _lost(error: InsituError, index: int) -> Called:
-    return Called(None, "crashed", state_kept=False, error=CodeError(type(error).__name__, error.message), index=index)
+def _lost(error: InsituError, index: int) -> CallResult:
+    return CallResult(
+        None, "crashed", state_kept=False, error=CodeError(type(error).__name__, error.message), index=index
+    )

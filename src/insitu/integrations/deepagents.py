@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..client import ClientSession
 from ..errors import FileMissing, InsituError
 from ..local import Sandbox
-from ..types import Called
+from ..types import CallResult
 
 try:
     from deepagents.backends.protocol import ExecuteResponse, FileDownloadResponse, FileUploadResponse
@@ -99,7 +99,7 @@ def _refusal(error: InsituError) -> str:
     return "is_directory" if "is a folder" in error.message else error.message
 
 
-def _fault(called: Called) -> str:
+def _fault(called: CallResult) -> str:
     error = called.error
     return _FAULTS.get(error.name, error.value) if error else called.outcome
 

@@ -14,7 +14,7 @@ from insitu.crossing import returned
 from insitu.errors import EngineClosed
 from insitu.guest.values import MIME
 from insitu.options import CallOptions, Listeners, ResultListener, RunOptions, SessionChanges, TextListener
-from insitu.types import Called
+from insitu.types import CallResult
 
 from .files import AsyncSandboxFiles
 from .setup import (
@@ -98,7 +98,7 @@ class AsyncSandbox:
                     await execution.result()
                 yield event
 
-    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    async def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
 
         Its options are those of :meth:`with_options`, since all that is named here is the function's.
@@ -107,7 +107,7 @@ class AsyncSandbox:
             InvalidRequest: if the function has no source, or an argument no form in JSON.
         """
         async with self._started(call_arguments(function, args, kwargs, self._options)) as execution:
-            return returned(Called.of(await execution.result(), MIME))
+            return returned(CallResult.of(await execution.result(), MIME))
 
     async def interrupt(self) -> bool:
         """Stops what runs now, as Ctrl-C would, and keeps its state; False if nothing ran."""

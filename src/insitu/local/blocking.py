@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from insitu.options import Content
     from insitu.sources import Function
-    from insitu.types import Called, Event, Execution, SessionInfo
+    from insitu.types import CallResult, Event, Execution, SessionInfo
 
     from .files import AsyncSandboxFiles
     from .shared import SharedEngine
@@ -86,7 +86,7 @@ class Sandbox:
         """The events of :meth:`run` as they happen; closing this early cancels the execution."""
         return self._engine.iterate(partial(self._box.stream, code, **options))
 
-    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Called:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> CallResult:
         """Calls a function, or its source; what it leaves in its variables is there in the next call of the same.
 
         Its options are those of :meth:`with_options`, since all that is named here is the function's.

@@ -15,7 +15,7 @@ from .answer import TokenUsage as TokenUsage
 from .batch import BatchItem as BatchItem
 from .batch import BatchKind as BatchKind
 from .batch import BatchStatus as BatchStatus
-from .called import Called as Called
+from .call_result import CallResult as CallResult
 from .execution import CodeError as CodeError
 from .execution import Event as Event
 from .execution import EventKind as EventKind

@@ -19,7 +19,7 @@ class BatchItem:
         id: the one that it was given.
         status: ``failed`` if what was called did not end well, ``refused`` if it could not be called, and ``skipped``
             if one that it waited for did not end well.
-        answer: an ``Execution``, a ``Called``, an ``Invocation``, or a tool's value.
+        answer: an ``Execution``, a ``CallResult``, an ``Invocation``, or a tool's value.
         error: why there is no answer: type, code and message.
     """
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ...functions.arguments import Inputs
 from ...functions.inline import Lambda, Map
 from ...heavy import heavy
-from ...types import Called, CodeError
+from ...types import CallResult, CodeError
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
@@ -76,7 +76,7 @@ def function_of(service: Service, asked: LambdaRequest, owner: str) -> Lambda:
 
 
 async def _map(service: Service, function: Lambda, inputs: Inputs, tell: Tell) -> None:
-    async def take(called: Called) -> None:
+    async def take(called: CallResult) -> None:
         service.metrics.executions[called.outcome] += 1
         await tell(dumps(called.to_dict()), called.outcome)
 
@@ -84,7 +84,7 @@ async def _map(service: Service, function: Lambda, inputs: Inputs, tell: Tell) -
 
 
 async def _gather(service: Service, function: Lambda, inputs: Inputs, gathered: Gathered) -> None:
-    async def take(called: Called) -> None:
+    async def take(called: CallResult) -> None:
         part = dumps(called.to_dict())
         if not gathered.has_room(len(part)):
             part = dumps((called := _left_out(called)).to_dict())
@@ -95,6 +95,6 @@ async def _gather(service: Service, function: Lambda, inputs: Inputs, gathered: 
     await Map(service.engine, function, inputs, take).run()
 
 
-def _left_out(called: Called) -> Called:
+def _left_out(called: CallResult) -> CallResult:
     why = f"the answer has no room for it: all of a map together has {MOST_BYTES} bytes; with stream it has no end"
     return replace(called, result=None, outcome="error", error=CodeError("TooLarge", why), stdout="", stderr="")

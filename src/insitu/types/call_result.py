@@ -11,7 +11,7 @@ from .mapping import known, shallow
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """One call of a function.
 
     Args:
@@ -39,7 +39,7 @@ class Called:
         return self.outcome == "ok"
 
     @classmethod
-    def of(cls, execution: Execution, value_type: str, index: int | None = None) -> Called:
+    def of(cls, execution: Execution, value_type: str, index: int | None = None) -> CallResult:
         """What an execution of a call amounts to.
 
         Args:
@@ -78,7 +78,7 @@ class Called:
         return body
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> Called:
+    def from_dict(cls, body: Mapping[str, Any]) -> CallResult:
         """The inverse of :meth:`to_dict`."""
         typed = {
             "error": known(CodeError, body["error"]) if body.get("error") else None,
@@ -86,5 +86,5 @@ class Called:
             "usage": known(Usage, body.get("usage") or {}),
             "timings": known(Timings, body.get("timings") or {}),
         }
-        called: Called = known(cls, {**body, **typed})
+        called: CallResult = known(cls, {**body, **typed})
         return called
