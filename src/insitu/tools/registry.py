@@ -17,7 +17,7 @@ from .base import Tool
 from .config import McpServer, read_config
 from .grant import Grant
 from .python import tools_in
-from .serving import Desk, redacting, serve
+from .serving import BoundedTool, redacting, serve
 
 ALL = "*"
 
@@ -40,7 +40,7 @@ class Registry:
         servers: Mapping[str, McpServer] = MappingProxyType({}),
         secrets: Sequence[str] = (),
     ) -> None:
-        self._desks: dict[str, Desk] = {}
+        self._bounded: dict[str, BoundedTool] = {}
         self._redact = redacting([*secrets, *(secret for server in servers.values() for secret in server.secrets())])
         self._servers = servers
         self._tasks: TaskGroup | None = None
@@ -69,29 +69,29 @@ class Registry:
         Raises:
             InvalidRequest: if another source has a tool of the same name.
         """
-        before = {name: desk for name, desk in self._desks.items() if desk.tool.source == source}
+        before = {name: bounded for name, bounded in self._bounded.items() if bounded.tool.source == source}
         for name in before:
-            del self._desks[name]
+            del self._bounded[name]
         try:
             self._add(tools)
         except InvalidRequest:
-            self._desks.update(before)
+            self._bounded.update(before)
             raise
-        for name, desk in before.items():
-            if name in self._desks:  # what was counted of its calls still counts
-                desk.tool = self._desks[name].tool
-                self._desks[name] = desk
+        for name, bounded in before.items():
+            if name in self._bounded:  # what was counted of its calls still counts
+                bounded.tool = self._bounded[name].tool
+                self._bounded[name] = bounded
 
     def _add(self, tools: Sequence[Tool]) -> None:
-        made: dict[str, Desk] = {}
+        made: dict[str, BoundedTool] = {}
         for tool in tools:
-            if known := self._desks.get(tool.name) or made.get(tool.name):
+            if known := self._bounded.get(tool.name) or made.get(tool.name):
                 raise InvalidRequest(
                     f"two tools are called {tool.name!r}: one of {known.tool.source}, one of {tool.source}",
                     hint="give one of them another name, as in @insitu.tool(name=…)",
                 )
-            made[tool.name] = Desk(tool, self._redact)
-        self._desks.update(made)
+            made[tool.name] = BoundedTool(tool, self._redact)
+        self._bounded.update(made)
 
     async def _connect(self, tasks: TaskGroup) -> list[str]:
         """Connect all servers; returns what is wrong with those that are required."""
@@ -115,7 +115,7 @@ class Registry:
 
     def tools(self) -> list[Tool]:
         """All of them, by name."""
-        return [self._desks[name].tool for name in sorted(self._desks)]
+        return [self._bounded[name].tool for name in sorted(self._bounded)]
 
     def grant(self, names: Sequence[str], own: Sequence[Tool | ToolSpec] = ()) -> Grant:
         """The tools of these names, ``*`` being all of them, and the caller's own; of two of one name the caller's.
@@ -123,10 +123,12 @@ class Registry:
         Raises:
             InvalidRequest: if there is no such tool, or two of the caller's own have the same name.
         """
-        if ALL not in names and (missing := [name for name in names if name not in self._desks]):
+        if ALL not in names and (missing := [name for name in names if name not in self._bounded]):
             raise self._missing(missing[0])
-        desks = [self._desks[name] for name in (sorted(self._desks) if ALL in names else dict.fromkeys(names))]
-        return Grant.of(desks, [each if isinstance(each, ToolSpec) else Desk(each, self._redact) for each in own])
+        tools = [self._bounded[name] for name in (sorted(self._bounded) if ALL in names else dict.fromkeys(names))]
+        return Grant.of(
+            tools, [each if isinstance(each, ToolSpec) else BoundedTool(each, self._redact) for each in own]
+        )
 
     async def call(self, name: str, arguments: Mapping[str, Any], owner: str) -> Any:
         """What a tool answers to one call, in JSON's types, or a ``ToolFailure``.
@@ -134,14 +136,14 @@ class Registry:
         Raises:
             InvalidRequest: if there is no such tool.
         """
-        desk = self._desks.get(name)
-        if desk is None:
+        bounded = self._bounded.get(name)
+        if bounded is None:
             raise self._missing(name)
-        made = desk.tool.arguments(dict(arguments))
-        return made if isinstance(made, ToolFailure) else await desk.answer(made, owner)
+        made = bounded.tool.arguments(dict(arguments))
+        return made if isinstance(made, ToolFailure) else await bounded.answer(made, owner)
 
     def _missing(self, name: str) -> InvalidRequest:
-        known = ", ".join(sorted(self._desks)) or "none"
+        known = ", ".join(sorted(self._bounded)) or "none"
         return InvalidRequest(f"tools: there is no tool {name!r}; there are: {known[:2000]}")
 
     @asynccontextmanager
@@ -162,11 +164,11 @@ class Registry:
             grant: what went to ``Engine.start``.
             owner: whose calls they are.
         """
-        if not grant.desks:
+        if not grant.tools:
             return
         if self._tasks is None:
             raise EngineClosed("the registry of tools is not open", hint="use it within its `async with` block")
-        self._tasks.start_soon(serve, running, grant.desks, owner)
+        self._tasks.start_soon(serve, running, grant.tools, owner)
 
 
 def make_registry(settings: Settings) -> Registry:

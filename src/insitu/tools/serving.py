@@ -24,8 +24,8 @@ _WAITS = 2
 Redact = Callable[[str], str]
 
 
-class Desk:
-    """Where calls of one tool are let in, within its bounds, and carried out."""
+class BoundedTool:
+    """A tool whose calls are let in within its bounds."""
 
     def __init__(self, tool: Tool, redact: Redact) -> None:
         self.tool = tool
@@ -69,9 +69,9 @@ class Desk:
         return ToolFailure(name, self._redact(message)[:_LONGEST_MESSAGE])
 
 
-async def serve(running: RunningExecution, desks: Sequence[Desk], owner: str) -> None:
-    """Answer the calls for these desks until the execution ends; then what is still under way is cancelled."""
-    by_name = {desk.name: desk for desk in desks}
+async def serve(running: RunningExecution, tools: Sequence[BoundedTool], owner: str) -> None:
+    """Answer the calls of these tools until the execution ends; then what is still under way is cancelled."""
+    by_name = {bounded.name: bounded for bounded in tools}
     async with anyio.create_task_group() as tasks:
         async for event in running.log.read():
             if event.kind == "tool_call" and event.data["name"] in by_name:
@@ -79,14 +79,14 @@ async def serve(running: RunningExecution, desks: Sequence[Desk], owner: str) ->
         tasks.cancel_scope.cancel()
 
 
-async def _serve_one(running: RunningExecution, desk: Desk, call: Mapping[str, Any], owner: str) -> None:
+async def _serve_one(running: RunningExecution, bounded: BoundedTool, call: Mapping[str, Any], owner: str) -> None:
     try:
-        await running.answer(call["call_id"], await desk.answer(call["arguments"], owner))
+        await running.answer(call["call_id"], await bounded.answer(call["arguments"], owner))
     except NotFound:
         pass  # the execution has ended
     except Exception:
         # A defect of ours: it must not end the calls of all others with this one.
-        _log.exception("a call of %s failed", desk.tool.name)
+        _log.exception("a call of %s failed", bounded.tool.name)
 
 
 def _message(error: Exception) -> str:
