@@ -42,7 +42,8 @@ async def refusal(files: Workspace, **arguments: Any) -> tuple[str, str]:
 async def test_a_file_is_viewed_with_its_lines_numbered(files: Workspace) -> None:
     await files.write("view.txt", chunks("a\r\n\nß\x0b\n".encode()))
     viewed = await edit(files, {"command": "view", "path": f"{WORKSPACE}/view.txt"})
-    assert viewed == Viewed("a\r\n\nß\x0b", 1, 3, 3, "     1\ta\r\n     2\t\n     3\tß\x0b")
+    assert viewed == Viewed("a\r\n\nß\x0b", 1, 3, 3)
+    assert viewed.told == "     1\ta\r\n     2\t\n     3\tß\x0b"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,8 @@ async def test_a_range_that_is_none_is_refused(files: Workspace, wished: object)
 
 async def test_an_empty_file_has_no_lines(files: Workspace) -> None:
     await files.write("empty.txt", chunks(b""))
-    assert await edit(files, {"command": "view", "path": "empty.txt"}) == Viewed("", 1, 0, 0, "[the file is empty]")
+    viewed = await edit(files, {"command": "view", "path": "empty.txt"})
+    assert (viewed, viewed.told) == (Viewed("", 1, 0, 0), "[the file is empty]")
 
 
 async def test_a_folder_is_viewed_two_deep_without_what_is_hidden(files: Workspace) -> None:

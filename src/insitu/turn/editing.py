@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..engine import Workspace
@@ -34,7 +34,6 @@ class Viewed:
     Args:
         start_line: the number of the first line, counted from 1.
         total_lines: how many there are, shown or not.
-        told: what the model reads.
         file: what has changed; nothing here.
     """
 
@@ -42,8 +41,20 @@ class Viewed:
     start_line: int
     num_lines: int
     total_lines: int
-    told: str
+    is_folder: bool = False
     file: FileInfo | None = None
+
+    @property
+    def chars(self) -> int:
+        """About how much it tells."""
+        return len(self.content)
+
+    @property
+    def told(self) -> str:
+        """What the model reads: of a file the lines with their numbers."""
+        if not self.num_lines:
+            return "[the folder is empty]" if self.is_folder else "[the file is empty]"
+        return self.content if self.is_folder else numbered(self.content, self.start_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Created:
 
     is_update: bool
     file: FileInfo
+    chars: int = 0
 
     @property
     def told(self) -> str:
@@ -79,6 +91,11 @@ class Replaced:
     new_start: int
     new_lines: int
     file: FileInfo
+
+    @property
+    def chars(self) -> int:
+        """About how much it tells."""
+        return sum(map(len, self.lines))
 
     @property
     def told(self) -> str:
@@ -139,19 +156,9 @@ COMMANDS: Mapping[str, Callable[[Workspace, str, Mapping[str, Any]], Awaitable[E
 """What an editor can be asked to do."""
 
 
-def unshown(edit: Edit, instead: str) -> Edit:
-    """The same for clients that are shown no more."""
-    match edit:
-        case Viewed():
-            return replace(edit, content=instead)
-        case Replaced():
-            return replace(edit, lines=[instead])
-    return edit
-
-
-def numbered(lines: Sequence[str], start: int) -> str:
+def numbered(text: str, start: int) -> str:
     """Lines as a model reads them, with their numbers."""
-    return "\n".join(f"{start + index:6}\t{line}" for index, line in enumerate(lines))
+    return "\n".join(f"{number:6}\t{line}" for number, line in enumerate(text.split("\n"), start))
 
 
 def _text(arguments: Mapping[str, Any], name: str, default: str | None = None) -> str:
@@ -189,16 +196,14 @@ async def _write(files: Workspace, path: str, text: str) -> FileInfo:
 def _folder(entries: Sequence[FileInfo]) -> Viewed:
     seen = [entry for entry in entries if not any(part.startswith(".") for part in entry.path.split("/"))]
     lines = sorted(f"{WORKSPACE}/{entry.path}{'/' if entry.kind == 'directory' else ''}" for entry in seen)
-    content = "\n".join(lines)
-    return Viewed(content, 1, len(lines), len(lines), content or "[the folder is empty]")
+    return Viewed("\n".join(lines), 1, len(lines), len(lines), is_folder=True)
 
 
 def _lines_of(text: str, wished: object) -> Viewed:
     lines = _split(text)
     start, end = _range(wished, len(lines))
     shown = lines[start - 1 : end]
-    told = numbered(shown, start) or "[the file is empty]"
-    return Viewed("\n".join(shown), start, len(shown), len(lines), told)
+    return Viewed("\n".join(shown), start, len(shown), len(lines))
 
 
 def _range(wished: object, total: int) -> tuple[int, int]:

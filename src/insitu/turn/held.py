@@ -118,5 +118,5 @@ class StepRuns:
 def _size(done: CallDone) -> int:
     shown = sum(len(each.stdout) + len(each.stderr) for each in done.executions)
     results = sum(len(text) for each in done.executions for result in each.results for text in result.data.values())
-    edited = 2 * len(done.edit.told) if done.edit else 0
+    edited = done.edit.chars if done.edit else 0
     return len(done.told) + edited + shown + results + sum(map(len, done.figures))

@@ -13,14 +13,15 @@ import anyio
 from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
 from ..guest.lockdown import WORKSPACE
+from ..heavy import heavy
 from ..tools import Registry
 from ..types import MIB, Event, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
 from .container import Container
-from .editing import EditRefused, edit, unshown
+from .editing import EditRefused, edit
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
 from .report import clipped, notes_on, output_of
-from .showing import NO_MORE, Showing
+from .showing import Showing
 from .step import ModelCall
 from .steprun import StepRun
 from .tools import ServerTool
@@ -134,10 +135,9 @@ class CallRunner:
         call.ran = True
         async with container.editing:
             done = await edit(session.files, arguments)
-        told = clipped(done.told, self._shown_chars)
-        shown = done if self._showing.admits(len(done.told)) else unshown(done, NO_MORE)
+        told = await heavy(done.chars, lambda: clipped(done.told, self._shown_chars))
         files = tuple(await container.made([done.file] if done.file else []))
-        self._emit(event := CallDone(call.id, arguments, told, files=files, edit=shown))
+        self._emit(event := CallDone(call.id, arguments, told, files=files, edit=self._showing.edited(done)))
         return Run(event, ran=True)
 
     async def _side_by_side(

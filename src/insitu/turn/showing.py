@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..types import MIB, Execution
+from .editing import Created, Edit, Viewed
 
 _FIGURES_BYTES = 32 * MIB
 _OUTPUT_CHARS = 32 * MIB
@@ -35,10 +36,15 @@ class Showing:
     def ended(self, execution: Execution) -> Execution:
         """An execution as it is shown in the end."""
         chars = sum(map(len, (execution.stdout, execution.stderr, *(r.text or "" for r in execution.results))))
-        return execution if self.admits(chars) else replace(execution, stdout=NO_MORE, stderr="", results=())
+        return execution if self._admits(chars) else replace(execution, stdout=NO_MORE, stderr="", results=())
 
-    def admits(self, chars: int) -> bool:
-        """Count characters that are shown in the end; whether they may be."""
+    def edited(self, edit: Edit) -> Edit:
+        """What an editor has shown or changed, as it is shown in the end."""
+        if isinstance(edit, Created) or self._admits(edit.chars):
+            return edit
+        return replace(edit, content=NO_MORE) if isinstance(edit, Viewed) else replace(edit, lines=[NO_MORE])
+
+    def _admits(self, chars: int) -> bool:
         fits = chars <= self._output_left
         self._output_left -= chars if fits else 0
         return fits

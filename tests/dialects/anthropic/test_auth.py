@@ -9,6 +9,8 @@ from anthropic import Anthropic, AuthenticationError
 from tests.dialects.conftest import KEYS
 from tests.support.anthropic_errors import error_of, refused
 
+pytestmark = pytest.mark.client("anthropic")
+
 VERSION = {"anthropic-version": "2023-06-01"}
 
 
@@ -43,6 +45,7 @@ def test_without_one_known_key_nothing_is_answered(url: str, path: str, headers:
     assert error["message"].startswith(words)
 
 
+@pytest.mark.shows("errors")
 def test_the_client_tells_an_unknown_key_apart(url: str) -> None:
     for client in (Anthropic(base_url=url, api_key="x", max_retries=0), Anthropic(base_url=url, auth_token="x")):
         with client:

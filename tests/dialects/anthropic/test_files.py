@@ -15,6 +15,8 @@ from openai import OpenAI
 from tests.support import forms
 from tests.support.anthropic_errors import error_of, refused
 
+pytestmark = pytest.mark.client("anthropic")
+
 DAYS_30 = timedelta(days=30)
 VERSION = {"anthropic-version": "2023-06-01"}
 
