@@ -53,7 +53,9 @@ def shared_route(speaks: Speaks) -> type[APIRoute]:
 
     class SharedRoute(APIRoute):
         def matches(self, scope: Scope) -> tuple[Match, Scope]:
-            return super().matches(scope) if speaks(scope) else (Match.NONE, {})
+            found = super().matches(scope)
+            # The path is asked first: it sorts out nearly all requests, and costs less.
+            return found if found[0] is Match.NONE or speaks(scope) else (Match.NONE, {})
 
     return SharedRoute
 

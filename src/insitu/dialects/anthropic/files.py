@@ -7,7 +7,7 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,8 +34,6 @@ _MADE = "cfile_"
 
 class FilesQuery(BaseModel):
     """Which of the uploaded files are asked for: a part of all, or those of some ids."""
-
-    model_config = ConfigDict(populate_by_name=True)
 
     limit: int = Field(20, ge=1, le=1000)
     page: str | None = Field(None, max_length=256, pattern=f"^{_PAGE}")
