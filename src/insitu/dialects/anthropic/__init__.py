@@ -22,7 +22,7 @@ ANTHROPIC = Dialect(
     "anthropic",
     _routes,
     paths=("/v1/messages",),
-    shared=("/v1/files", "/v1/models"),
+    shared=("/v1/files", "/v1/models", "/v1/skills"),
     speaks=speaks,
     error_answer=anthropic_error,
     request_id_header="request-id",
