@@ -117,6 +117,10 @@ class Registry:
         """All of them, by name."""
         return [self._bounded[name].tool for name in sorted(self._bounded)]
 
+    def there(self, names: Iterable[str]) -> list[str]:
+        """Those of an operator's names that there are: one server of tools that is down must not make all else fail."""
+        return [name for name in names if name == ALL or name in self._bounded]
+
     def grant(self, names: Sequence[str], own: Sequence[Tool | ToolSpec] = ()) -> Grant:
         """The tools of these names, ``*`` being all of them, and the caller's own; of two of one name the caller's.
 

@@ -15,7 +15,6 @@ from ..errors import QuotaExceeded, ServerFull, UpstreamFailed
 from ..settings import Settings
 from ..store import Store
 from ..tools import NOTHING, Grant, Registry
-from ..tools.registry import ALL
 from ..types import EnvironmentInfo
 from .container import Container
 from .containers import Containers
@@ -85,9 +84,7 @@ class Turns:
             InvalidRequest: if there is no tool of a name.
         """
         if names is None:
-            # An operator's default must not make every turn fail when one server of tools is down.
-            there = {tool.name for tool in self._registry.tools()}
-            names = [name for name in self.settings.turn_tools if name == ALL or name in there]
+            names = self._registry.there(self.settings.turn_tools)
         return self._registry.grant(names, functions)
 
     def shell(self, container: Container, taken: Iterable[str]) -> ServerTool:

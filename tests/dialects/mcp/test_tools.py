@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -283,3 +284,11 @@ async def test_a_call_that_is_cancelled_interrupts_its_code_and_keeps_the_sessio
             group.cancel_scope.cancel()
         assert (await ask(client, "execute_python", code="kept", session_id=session))["value"] == "1"
         await call(client, "close_session", session_id=session)
+
+
+async def test_code_calls_the_tools_that_the_operator_gives_it(serve: Callable[..., str], connect_mcp: Connect) -> None:
+    url = serve(tools=("tests.tools.operators",), turn_tools=("*",))
+    async with connect_mcp(at=url) as client:
+        (python, *_) = (await client.list_tools()).tools
+        assert python.description is not None and "tools.meet(" in python.description
+        assert (await ask(client, "execute_python", code="tools.meet('mcp', 1)"))["outcome"] == "ok"

@@ -66,7 +66,7 @@ class Endpoint:
             module = await anyio.to_thread.run_sync(import_module, f"{__package__}.server")
         except ModuleNotFoundError as exc:
             raise ExtraMissing("MCP", "mcp") from exc
-        sandboxes = Sandboxes(self._service.engine, self._service.settings, owner)
+        sandboxes = Sandboxes(self._service.engine, self._service.settings, self._service.tools, owner)
         made: StreamableHTTPSessionManager = module.make_manager(
             sandboxes, max_bytes=self._cap, max_sessions=_MOST_CONNECTIONS, idle_s=_IDLE_S
         )

@@ -29,15 +29,17 @@ async def run(sandboxes: Sandboxes, asked: ExecutePython, progress: Progress | N
         InsituError: if it could not be run.
     """
     session = sandboxes.session(asked.session_id) if asked.session_id is not None else None
+    grant = sandboxes.grant()
     start = sandboxes.engine.start(
         session,
         asked.code,
         owner=sandboxes.owner,
         timeout_s=asked.timeout_s,
         files=[file.upload() for file in asked.files],
+        tools=grant.specs,
     )
     timeout_s = asked.timeout_s or (session.limits if session else sandboxes.settings.limits()).timeout_s
-    async with start as running:
+    async with sandboxes.answering(start, grant) as running:
         if progress is None:
             return await running.result()
         async with anyio.create_task_group() as group:

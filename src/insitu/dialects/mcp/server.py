@@ -15,6 +15,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from ...engine import Engine
 from ...errors import InsituError, NotFound
 from ...settings import Settings
+from ...tools import make_registry
 from . import answers, resources
 from .running import Progress
 from .sandboxes import Sandboxes
@@ -37,8 +38,7 @@ class Handlers:
 
     async def list_tools(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """The tools, which are always the same."""
-        environment = self._sandboxes.engine.environments()[0]
-        return types.ListToolsResult(tools=[tool.described(environment) for tool in self._tools.values()])
+        return types.ListToolsResult(tools=[tool.described(self._sandboxes) for tool in self._tools.values()])
 
     async def call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """Call a tool; what could not be done is an answer with ``is_error``, which a model can read."""
@@ -119,5 +119,6 @@ async def serve_stdio(settings: Settings) -> None:
     """Answer the client at stdin and stdout until it leaves, with sandboxes of this process."""
     # What the engine starts finds the streams taken: nothing of it gets into the protocol.
     async with stdio_server() as (incoming, outgoing), Engine(settings) as engine:
-        server = make_server(Sandboxes(engine, settings))
-        await server.run(incoming, outgoing, server.create_initialization_options())
+        async with make_registry(settings) as registry:
+            server = make_server(Sandboxes(engine, settings, registry))
+            await server.run(incoming, outgoing, server.create_initialization_options())

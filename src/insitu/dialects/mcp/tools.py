@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ...engine import Session
 from ...errors import InvalidRequest
 from ...guest.lockdown import WORKSPACE
-from ...types import EnvironmentInfo
+from ...turn.described import describe
 from . import answers
 from .models import (
     CreateSession,
@@ -49,22 +49,18 @@ class Tool(Generic[Asked]):
 
     name: str
     title: str
-    about: str
+    about: str | Callable[[Sandboxes], str]
     arguments: type[Asked]
     answer: type[BaseModel]
     hints: types.ToolAnnotations
     work: Callable[[Sandboxes, Asked, Progress | None], Awaitable[types.CallToolResult]]
 
-    def described(self, environment: EnvironmentInfo) -> types.Tool:
-        """The tool as clients list it.
-
-        Args:
-            environment: what code has here.
-        """
+    def described(self, sandboxes: Sandboxes) -> types.Tool:
+        """The tool as clients list it."""
         return types.Tool(
             name=self.name,
             title=self.title,
-            description=self.about.format(_versions(environment)),
+            description=self.about if isinstance(self.about, str) else self.about(sandboxes),
             input_schema=self.arguments.model_json_schema(),
             output_schema=self.answer.model_json_schema(mode="serialization"),
             annotations=self.hints,
@@ -83,11 +79,6 @@ class Tool(Generic[Asked]):
         except ValidationError as exc:
             raise InvalidRequest(_faults(exc), hint=f"see the schema of the arguments of {self.name}") from None
         return await self.work(sandboxes, asked, progress)
-
-
-def _versions(environment: EnvironmentInfo) -> str:
-    ahead = f" with {', '.join(environment.preimported)}, among others" if environment.preimported else ""
-    return f" {environment.version}{ahead}"
 
 
 def _faults(exc: ValidationError) -> str:
@@ -153,14 +144,21 @@ _CHANGES = types.ToolAnnotations(
 )
 _RUNS = types.ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
 
-_PYTHON = (
-    "Runs Python{} in a sandbox, as a notebook's cell: what is printed and the value of the last expression come back, "
-    f"figures of matplotlib as images. Files are in {WORKSPACE}, the working directory. There is no network. "
-    "With a session_id variables, imports and files stay from call to call; without one nothing is kept."
-)
+
+def _about_python(sandboxes: Sandboxes) -> str:
+    environment = sandboxes.engine.environments()[0]
+    ahead = f" with {', '.join(environment.preimported)}, among others," if environment.preimported else ""
+    return (
+        f"Runs Python {environment.version}{ahead} in a sandbox, as a notebook's cell: what is printed and the value "
+        "of the last expression come back, figures of matplotlib as images. "
+        f"Files are in {WORKSPACE}, the working directory. There is no network. "
+        "With a session_id variables, imports and files stay from call to call; without one nothing is kept."
+        f"{describe(sandboxes.grant())}"
+    )
+
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool("execute_python", "Run Python", _PYTHON, ExecutePython, ExecutionAnswer, _RUNS, _execute),
+    Tool("execute_python", "Run Python", _about_python, ExecutePython, ExecutionAnswer, _RUNS, _execute),
     Tool(
         "create_session",
         "Make a session",
