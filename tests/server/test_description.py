@@ -74,6 +74,8 @@ ROUTES = {
     "GET /v1/conversations/{conversation_id}/items": "list_conversation_items",
     "GET /v1/conversations/{conversation_id}/items/{item_id}": "retrieve_conversation_item",
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "delete_conversation_item",
+    "POST /v1/messages": "create_message",
+    "POST /v1/messages/count_tokens": "count_message_tokens",
     "GET /v1beta/models": "list_gemini_models",
     "GET /v1beta/models/{model}": "get_gemini_model",
     "POST /v1beta/models/{model}:countTokens": "count_tokens",
@@ -84,6 +86,8 @@ ROUTES = {
     "GET /readyz": "readiness",
     "GET /metrics": "metrics",
 }
+
+_BODIES = {"openai": "OpenAIErrorBody", "anthropic": "AnthropicErrorBody"}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +132,7 @@ def test_bodies_and_answers_are_described(description: dict[str, Any]) -> None:
 def test_errors_are_described_in_the_shape_of_the_dialect(description: dict[str, Any]) -> None:
     for route, operation in operations(description).items():
         errors = {status: answer for status, answer in operation["responses"].items() if "400" <= status < "600"}
-        body = "OpenAIErrorBody" if "openai" in operation["tags"] else "ErrorBody"
+        body = next((_BODIES[tag] for tag in operation["tags"] if tag in _BODIES), "ErrorBody")
         for answer in errors.values():
             assert answer["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{body}"}, route
     assert {"401", "404", "413", "422", "429", "503"} <= set(operations(description)["POST /v1/execute"]["responses"])

@@ -6,14 +6,15 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import files, models
+from . import files, models, routes
+from .asked import CountTokens, CreateMessage
 from .errors import anthropic_error
 from .speaking import speaks
 
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (files, models):
+    for part in (routes, files, models):
         router.include_router(part.routes(service))
     return router
 
@@ -21,6 +22,7 @@ def _routes(service: Service) -> APIRouter:
 ANTHROPIC = Dialect(
     "anthropic",
     _routes,
+    bodies=(CreateMessage, CountTokens),
     paths=("/v1/messages",),
     shared=("/v1/files", "/v1/models", "/v1/skills"),
     speaks=speaks,

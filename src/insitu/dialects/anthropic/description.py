@@ -33,6 +33,12 @@ class AnthropicErrorBody(BaseModel):
     request_id: str = Field(description="also in the header `request-id`, and in the server's log")
 
 
+class TokenCount(BaseModel):
+    """How many tokens messages have."""
+
+    input_tokens: int = Field(description="with those of the system prompt and of the tools")
+
+
 _STATUSES = {status: text for status, text in ERRORS.items() if status != 503}
 ERRORS_OF_TURNS = Errors(
     {

@@ -1,0 +1,158 @@
+"""What a request for a message may hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...web.parameters import BadParameter, Unsupported
+from ...web.shapes import Json
+from .errors import ThreadsUnsupported
+
+_OPTIONS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "stop_sequences": "stop"}
+# The most that model servers know.
+_EFFORTS = {"max": "xhigh"}
+
+
+class InsituOptions(BaseModel):
+    """What only this server has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_steps: int | None = Field(None, ge=1, description="model calls of this turn")
+    tools: list[str] | None = Field(
+        None, max_length=1000, description="the server's tools that code may call, by name; * for all"
+    )
+    events: bool = Field(False, description="whether the stream tells what running code prints and calls")
+
+
+class CountTokens(BaseModel):
+    """Messages whose tokens are counted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=256)
+    messages: list[Any]
+    system: str | list[Any] | None = None
+    tools: list[Json] = Field(default_factory=list, max_length=512)
+    tool_choice: Json | None = None
+    container: str | Json | None = None
+    thinking: Json | None = None
+    output_config: Json | None = None
+    speed: Literal["standard", "fast"] | None = None
+    insitu: InsituOptions = Field(default_factory=InsituOptions)
+    # Hints, without effect here.
+    cache_control: Json | None = None
+    # What Anthropic's own servers keep or reach; named, so that it is refused with a reason.
+    thread: Any = None
+    mcp_servers: Any = None
+    context_management: Any = None
+    compaction: Any = None
+    fallbacks: Any = None
+
+    _ELSEWHERE: ClassVar = ("mcp_servers", "context_management", "compaction", "fallbacks")
+
+    @property
+    def container_id(self) -> str | None:
+        """The container that it names."""
+        named = self.container.get("id") if isinstance(self.container, dict) else self.container
+        if not isinstance(named, str | None):
+            raise BadParameter("container.id", "container.id must be a string")
+        return named or None
+
+    @property
+    def shows_thinking(self) -> bool:
+        """Whether the answer is to have the model's reasoning."""
+        thinking = self.thinking or {}
+        return thinking.get("type") != "disabled" and thinking.get("display") != "omitted"
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens that the model may write in all; None for no limit."""
+        return None
+
+    def check(self) -> None:
+        """Refuse what is not to be had here.
+
+        Raises:
+            BadParameter: if so.
+        """
+        if self.thread is not None:
+            raise ThreadsUnsupported
+        for name in self._ELSEWHERE:
+            if getattr(self, name):
+                raise Unsupported(name, f"{name} is not supported: it is kept by Anthropic's own servers; leave it out")
+        if self.speed == "fast":
+            raise Unsupported("speed", "there is one speed here; leave it out")
+        if isinstance(self.container, dict) and self.container.get("skills"):
+            raise Unsupported("container.skills", "skills are kept by Anthropic's own servers; leave them out")
+        try:
+            json.dumps([self.upstream_options(), self.tools], allow_nan=False)
+        except ValueError:
+            raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None
+
+    def upstream_options(self) -> Json:
+        """What the model server is told, under the names that chat completions have for it."""
+        config = self.output_config or {}
+        options: Json = {}
+        if (effort := config.get("effort")) is not None:
+            options["reasoning_effort"] = _EFFORTS.get(str(effort), effort)
+        if (form := config.get("format")) is not None:
+            options["response_format"] = _response_format(form)
+        if self.tools and (self.tool_choice or {}).get("disable_parallel_tool_use"):
+            options["parallel_tool_calls"] = False
+        return options
+
+
+class CreateMessage(CountTokens):
+    """A message to make; what clients send is known here, and nothing is ignored in silence."""
+
+    max_tokens: int = Field(ge=0)
+    stream: bool | None = None
+    stop_sequences: list[str] | None = Field(None, max_length=1000)
+    metadata: Json | None = None
+    # Those of Anthropic's clients that are older than these models.
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    # Hints, without effect here.
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    diagnostics: Json | None = None
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens that the model may write in all."""
+        return self.max_tokens
+
+    def check(self) -> None:
+        """Refuse what is not to be had here.
+
+        Raises:
+            BadParameter: if so.
+        """
+        super().check()
+        if self.max_tokens == 0:
+            raise Unsupported(
+                "max_tokens", "max_tokens is 0, which only warms Anthropic's own caches; ask for 1 or more"
+            )
+
+    def upstream_options(self) -> Json:
+        """What the model server is told, under the names that chat completions have for it."""
+        options = super().upstream_options()
+        for name, theirs in _OPTIONS.items():
+            if (value := getattr(self, name)) is not None:
+                options[theirs] = value
+        if (user := (self.metadata or {}).get("user_id")) is not None:
+            options["user"] = user
+        return options
+
+
+def _response_format(form: Any) -> Json:
+    schema = form.get("schema") if isinstance(form, dict) else None
+    if schema is None or form.get("type") != "json_schema":
+        where = "output_config.format"
+        raise BadParameter(where, f'{where} must be {{"type": "json_schema", "schema": …}}')
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}

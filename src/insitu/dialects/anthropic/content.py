@@ -1,0 +1,127 @@
+"""What the user says: blocks as parts of chat completions, and files where code runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ...turn.container import Container
+from ...web.attachments import attach
+from ...web.parameters import BadParameter, Unsupported
+from ...web.shapes import Json
+from ...web.stored_files import StoredFiles
+from .blocks import Block, check_members, read_inner
+
+_PDF = "application/pdf"
+
+
+class Content:
+    """Makes blocks into what the model can read; with a container, documents are put there.
+
+    Args:
+        container: where code runs, if it does.
+    """
+
+    def __init__(self, stored: StoredFiles, container: Container | None) -> None:
+        self._stored = stored
+        self._container = container
+
+    async def parts(self, blocks: Sequence[Block]) -> list[Json]:
+        """The parts of a message.
+
+        Raises:
+            BadParameter: if a block is malformed, or not to be had here.
+            NotFound: if there is no such file.
+        """
+        return [part for block in blocks for part in await self._part(block)]
+
+    async def result(self, block: Block) -> tuple[str, list[Json]]:
+        """What a client's tool has given: its text, and the images in it."""
+        parts = await self.parts(read_inner(block.body.get("content"), f"{block.where}.content"))
+        text = "\n".join(_as_text(part) for part in parts if part["type"] != "image_url")
+        return text, [part for part in parts if part["type"] == "image_url"]
+
+    async def _part(self, block: Block) -> list[Json]:
+        match block.type:
+            case "text":
+                return [_text(block.body["text"])] if block.body["text"] else []
+            case "image":
+                return [await self._image(block)]
+            case "document":
+                return await self._document(block)
+            case "search_result":
+                return await self._search_result(block)
+            case "container_upload":
+                return [_text(await self._put({"file_id": block.body["file_id"]}, block.where))]
+        return []
+
+    async def _image(self, block: Block) -> Json:
+        source, where = block.body["source"], f"{block.where}.source"
+        match source.get("type"):
+            case "base64":
+                check_members(source, {"media_type": str, "data": str}, where)
+                url = f"data:{source['media_type']};base64,{source['data']}"
+            case "url":
+                check_members(source, {"url": str}, where)
+                url = source["url"]
+            case "file":
+                check_members(source, {"file_id": str}, where)
+                _, url = await self._stored.inline(source["file_id"])
+            case _:
+                raise BadParameter(f"{where}.type", f"{where}.type must be one of: base64, url, file")
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    async def _document(self, block: Block) -> list[Json]:
+        source, where = block.body["source"], f"{block.where}.source"
+        headed = [_text(block.body[name]) for name in ("title", "context") if isinstance(block.body.get(name), str)]
+        match source.get("type"):
+            case "text":
+                check_members(source, {"data": str}, where)
+                return [*headed, _text(source["data"])]
+            case "content":
+                return [*headed, *await self.parts(read_inner(source.get("content"), f"{where}.content"))]
+            case "base64":
+                check_members(source, {"data": str}, where)
+                url = f"data:{source.get('media_type') or _PDF};base64,{source['data']}"
+                name = block.body.get("title") or "document.pdf"
+                return [*headed, await self._file({"filename": name, "file_data": url}, block.where)]
+            case "file":
+                check_members(source, {"file_id": str}, where)
+                return [*headed, await self._file({"file_id": source["file_id"]}, block.where)]
+            case "url":
+                raise Unsupported(where, f"{where}: nothing is fetched from elsewhere; send the document itself")
+        raise BadParameter(f"{where}.type", f"{where}.type must be one of: text, content, base64, file")
+
+    async def _search_result(self, block: Block) -> list[Json]:
+        inner = await self.parts(read_inner(block.body["content"], f"{block.where}.content"))
+        return [_text(f"{block.body['title']} ({block.body['source']})"), *inner]
+
+    async def _file(self, file: Json, where: str) -> Json:
+        if self._container is not None:
+            return _text(await self._put(file, where))
+        if "file_id" in file:
+            record, url = await self._stored.inline(file["file_id"])
+            file = {"filename": record.filename, "file_data": url}
+        return {"type": "file", "file": file}
+
+    async def _put(self, file: Json, where: str) -> str:
+        if self._container is None:
+            raise BadParameter(where, f"{where}: there is no code_execution tool that could read the file")
+        return await attach(self._container, file, where, self._stored.get, self._stored.contents)
+
+
+def as_content(parts: Sequence[Json]) -> Any:
+    """Parts as the content of a message."""
+    # Many a model server takes plain strings alone where there is nothing but text.
+    if all(part["type"] == "text" for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return list(parts)
+
+
+def _text(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+def _as_text(part: Json) -> str:
+    return str(part["text"]) if part["type"] == "text" else json.dumps(part)

@@ -1,0 +1,140 @@
+"""From a request for a message to a turn: its container, its tools, its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ...guest.lockdown import WORKSPACE
+from ...turn.container import Container
+from ...turn.messages import one_system, with_note
+from ...turn.request import TurnRequest
+from ...turn.resuming import Resumption
+from ...turn.tools import Kind, ServerTool
+from ...web.bodies import Body
+from ...web.holding import Holding
+from ...web.places import EXPIRED, FILES_NOTE, automatic_container, files_of_user
+from ...web.service import Service
+from ...web.shapes import Json
+from ...web.stored_files import StoredFiles
+from .asked import CountTokens
+from .blocks import Said, read_messages, read_system
+from .content import Content
+from .ids import client_use_id, container_id_of
+from .results import USES
+from .tools import Tools
+from .transcript import Transcript, unanswered
+
+# How the model knows the tools of a history, where the request has none.
+_NAMES = {USES["python"]: "python", USES["shell"]: "bash", USES["editor"]: "edit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that can be answered.
+
+    Args:
+        container: where its code runs; None if it runs none.
+        open_uses: uses that an earlier message has left open, by their calls.
+    """
+
+    asked: CountTokens
+    tools: Tools
+    turn: TurnRequest
+    container: Container | None
+    open_uses: Mapping[str, Json]
+
+
+async def prepare(service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> Prepared:
+    """Find and check everything that a request names.
+
+    Args:
+        body: what the request holds in memory, to which this adds.
+
+    Raises:
+        BadParameter: if something is malformed, or not to be had here.
+        NotFound: if something that it names is not there.
+        TooLarge: if the transcript is longer than one may be.
+    """
+    asked.check()
+    tools, said = Tools(asked.tools), read_messages(asked.messages)
+    holding = Holding(body, service.settings.max_transcript_bytes)
+    holding.take_all([asked.messages, asked.system, asked.tools])
+    container, notes = await _container(service, owner, asked, tools, said)
+    own = _own_tools(service, asked, tools, container) if container else []
+    stored = StoredFiles(service, owner, holding)
+    transcript = await _transcript(service, owner, said, own, Content(stored, container if own else None))
+    resumption = _resumption(service, owner, transcript)
+    system = {"role": "system", "content": read_system(asked.system)}
+    messages = one_system([*([system] if system["content"] else []), *resumption.fill(transcript.messages())])
+    for note in notes:
+        messages = with_note(messages, note)
+    choice = tools.choice(asked.tool_choice, own[0].name if own else "")
+    turn = TurnRequest(
+        owner=owner,
+        model=asked.model,
+        messages=messages,
+        tools=own,
+        contents=stored.contents,
+        client_tools=tools.functions,
+        tool_choice=choice,
+        options=asked.upstream_options(),
+        max_output_tokens=asked.output_tokens,
+        max_steps=asked.insitu.max_steps,
+        caller_key=caller_key,
+        resumption=resumption,
+    )
+    return Prepared(asked, tools, turn, container, transcript.open_uses)
+
+
+async def _container(
+    service: Service, owner: str, asked: CountTokens, tools: Tools, said: Sequence[Said]
+) -> tuple[Container | None, list[str]]:
+    """Where code runs, if it does or the request says where, and what the model is told of it."""
+    if asked.container_id is not None:
+        container = await service.turns.containers.usable(asked.container_id, owner)
+        files = await files_of_user(service, container)
+        return container, [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
+    if not tools.kinds:
+        return None, []
+    container, expired = await automatic_container(service, owner, None, _containers_of(said))
+    return container, [EXPIRED] if expired else []
+
+
+def _containers_of(said: Sequence[Said]) -> list[str]:
+    """Where code ran, the latest first; whether it was the caller's is seen when it is looked for."""
+    uses = [block for each in reversed(said) for block in reversed(each.blocks) if block.type == "server_tool_use"]
+    found = [container_id_of(use.body["id"]) for use in uses]
+    return [container_id for container_id in found if container_id is not None]
+
+
+def _own_tools(service: Service, asked: CountTokens, tools: Tools, container: Container) -> list[ServerTool]:
+    turns = service.turns
+    granted = turns.grant(asked.insitu.tools, tools.for_code)
+    make: Mapping[Kind, partial[ServerTool]] = {
+        "python": partial(turns.python, granted=granted),
+        "shell": partial(turns.bash),
+        "editor": partial(turns.editor),
+    }
+    kinds = tools.kinds[:1] if turns.is_fenced(asked.model) else tools.kinds
+    return [make[kind](container, tools.names) for kind in kinds]
+
+
+async def _transcript(
+    service: Service, owner: str, said: Sequence[Said], own: Sequence[ServerTool], content: Content
+) -> Transcript:
+    names = {**_NAMES, **{USES[tool.kind]: tool.name for tool in own}}
+    caller = partial(service.turns.runs.caller, owner)
+    transcript = Transcript(names, caller, content, service.settings.tool_output_chars)
+    for each in said:
+        await transcript.add(each)
+    return transcript
+
+
+def _resumption(service: Service, owner: str, transcript: Transcript) -> Resumption:
+    messages, calls = transcript.messages(), list(transcript.open_uses)
+    resumption = service.turns.runs.resume(owner, messages, calls, transcript.answers)
+    if (call_id := resumption.unanswered) is not None:
+        raise unanswered([client_use_id(call_id)])
+    return resumption

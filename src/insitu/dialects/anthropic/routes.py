@@ -1,0 +1,75 @@
+"""Messages: made while the client waits, or streamed to it; and their tokens, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...store import new_id
+from ...web import turns
+from ...web.encoding import dumps
+from ...web.openapi import takes
+from ...web.service import PlainRoute, Service, key_of, owner_of
+from ...web.shapes import Json
+from ...web.sse import encode
+from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from .answer import MessageAnswer
+from .asked import CountTokens, CreateMessage
+from .description import TokenCount, answers, answers_or_streams
+from .errors import anthropic_error_body
+from .preparing import Prepared, prepare
+
+_PING = encode("ping", b'{"type":"ping"}')
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of messages."""
+    router = APIRouter(route_class=PlainRoute, prefix="/v1/messages", tags=["anthropic"])
+    cap = min(service.settings.upload_bytes, INLINE_BYTES)
+
+    async def prepared(request: Request, asked: CountTokens) -> Prepared:
+        async def find() -> Prepared:
+            return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
+
+        return await service.while_connected(request.receive, find)
+
+    @router.post("", openapi_extra=takes(CreateMessage), **answers_or_streams())
+    async def create_message(request: Request) -> Response:
+        """Answer messages; with a tool `code_execution_…` the code that the model writes is run on the way."""
+        asked = await read_json(request, CreateMessage, cap)
+        ready = await prepared(request, asked)
+        answer, run = partial(MessageAnswer, new_id("msg_"), ready), partial(service.turns.run, ready.turn)
+        if not asked.stream:
+            message = answer()
+            await message.end(await turns.whole(service, request, run, message.hear))
+            return json_answer(message.body)
+        return turns.stream(
+            service,
+            new_id("msg_"),
+            owner_of(request),
+            run,
+            lambda send: answer(partial(_send, send)),
+            on_error=_error_event,
+            keep_alive=_PING,
+        )
+
+    @router.post("/count_tokens", openapi_extra=takes(CountTokens), **answers(TokenCount))
+    async def count_message_tokens(request: Request) -> Response:
+        """How many tokens messages have, by the model server's own count."""
+        ready = await prepared(request, await read_json(request, CountTokens, cap))
+        count = partial(service.turns.count_tokens, ready.turn)
+        return json_answer({"input_tokens": await service.while_connected(request.receive, count)})
+
+    return router
+
+
+def _send(send: Callable[[bytes], None], event: Json) -> None:
+    send(encode(event["type"], dumps(event)))
+
+
+def _error_event(exc: Exception, request_id: str) -> bytes:
+    return encode("error", dumps(anthropic_error_body(exc, request_id)))

@@ -1,0 +1,126 @@
+"""The tools that a request for a message gives the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...engine import ToolSpec
+from ...turn.tools import Kind
+from ...web.callers import for_code
+from ...web.parameters import BadParameter, Unsupported
+from ...web.shapes import Json
+from .client_tools import CLIENT_TOOLS
+
+CODE = "code_execution"
+# What each version of the tool offers, and the type of the caller that the client is told of: some clients fail at
+# any other than these two.
+_CALLER, _LATER_CALLER = "code_execution_20250825", "code_execution_20260120"
+_PYTHON: tuple[Kind, ...] = ("python",)
+_ALL: tuple[Kind, ...] = ("python", "shell", "editor")
+_VERSIONS: dict[str, tuple[tuple[Kind, ...], str]] = {
+    "code_execution_20250522": (_PYTHON, _CALLER),
+    "code_execution_20250825": (_ALL, _CALLER),
+    "code_execution_20260120": (_ALL, _LATER_CALLER),
+    "code_execution_20260521": (_ALL, _LATER_CALLER),
+}
+CALLERS = ("direct", *_VERSIONS)
+
+
+class Tools:
+    """The tools of a request, sorted by who runs them.
+
+    Args:
+        tools: as the request has them.
+
+    Raises:
+        BadParameter: for a tool that is malformed, or not to be had here.
+    """
+
+    def __init__(self, tools: Sequence[Json]) -> None:
+        self.kinds: tuple[Kind, ...] = ()
+        self.caller = _CALLER
+        self.functions: list[Json] = []
+        self.for_code: list[ToolSpec] = []
+        self.eager: set[str] = set()
+        self._by_code = ""
+        for index, tool in enumerate(tools):
+            self._add(tool, f"tools.{index}")
+        if self.for_code and not self.kinds:
+            raise BadParameter(self._by_code, f"{self._by_code}: there is no {CODE} tool whose code could call it")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the client's own functions, as far as the model calls them itself."""
+        return [function["function"]["name"] for function in self.functions]
+
+    def _add(self, tool: Json, where: str) -> None:
+        kind = tool.get("type") or "custom"
+        if kind in _VERSIONS:
+            if self.kinds:
+                raise BadParameter(where, f"{where}: there is a {CODE} tool already; one is the most")
+            self.kinds, self.caller = _VERSIONS[kind]
+        elif kind == "custom":
+            self._function(tool, {"parameters": tool.get("input_schema")}, where)
+        elif isinstance(kind, str) and kind in CLIENT_TOOLS:
+            self._function(tool, CLIENT_TOOLS[kind], where)
+        else:
+            raise Unsupported(
+                f"{where}.type",
+                f"{where}: the tool {str(kind)[:64]!r} is not to be had here; there are "
+                f"{', '.join([*_VERSIONS, *CLIENT_TOOLS])} and the client's own",
+            )
+
+    def _function(self, tool: Json, known: Json, where: str) -> None:
+        name, parameters = tool.get("name") or known.get("name"), known["parameters"]
+        if not isinstance(name, str) or not name:
+            raise BadParameter(f"{where}.name", f"{where}.name must be a string that is not empty")
+        if not isinstance(parameters, dict):
+            raise BadParameter(f"{where}.input_schema", f"{where}.input_schema must be an object")
+        more = {key: tool[key] for key in ("description", "strict") if tool.get(key) is not None}
+        function = {**known, "name": name, **more}
+        callers = _callers(tool, where)
+        if "direct" in callers:
+            self.functions.append({"type": "function", "function": function})
+        if set(callers) - {"direct"}:
+            self._by_code = self._by_code or f"{where}.allowed_callers"
+            self.for_code.append(for_code(function, where))
+        if tool.get("eager_input_streaming"):
+            self.eager.add(name)
+
+    def choice(self, choice: Json | None, python: str) -> Any:
+        """The choice of a tool in the form of chat completions.
+
+        Args:
+            python: how the model knows the tool that runs Python.
+
+        Raises:
+            BadParameter: if it is malformed, or names no tool of this request.
+        """
+        match (choice or {"type": "auto"}).get("type"):
+            case "auto":
+                return None
+            case "none":
+                return "none" if self.functions or self.kinds else None
+            case "any" if self.functions or self.kinds:
+                return "required"
+            case "tool" if choice:
+                return {"type": "function", "function": {"name": self._chosen(choice.get("name"), python)}}
+        raise BadParameter("tool_choice", "tool_choice.type must be one of: auto, any, tool, none; any needs tools")
+
+    def _chosen(self, name: object, python: str) -> str:
+        if isinstance(name, str) and name in self.names:
+            return name
+        if name == CODE and self.kinds:
+            return python
+        raise BadParameter("tool_choice", f"tool_choice names no tool of this request: {str(name)[:64]!r}")
+
+
+def _callers(tool: Json, where: str) -> Sequence[str]:
+    callers = tool.get("allowed_callers")
+    if callers is None or callers == []:
+        return ("direct",)
+    if not isinstance(callers, list) or not all(caller in CALLERS for caller in callers):
+        at = f"{where}.allowed_callers"
+        raise BadParameter(at, f"{at} must be a list of some of: {', '.join(CALLERS)}")
+    return callers
