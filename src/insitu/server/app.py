@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from ..dialects.anthropic import ANTHROPIC
 from ..dialects.aws_lambda import AWS_LAMBDA
-from ..dialects.gemini import GEMINI
+from ..dialects.gemini import GEMINI, INTERACTIONS
 from ..dialects.mcp import MCP
 from ..dialects.native import NATIVE
 from ..dialects.openai import OPENAI, Elsewhere
@@ -32,7 +32,7 @@ from . import health
 from .auth import Gate, Keys
 
 # The order is that of the look-up: the busiest routes come first, and of a shared path the dialect that tells its own.
-DIALECTS: tuple[Dialect, ...] = (NATIVE, ANTHROPIC, OPENAI, GEMINI, MCP, AWS_LAMBDA)
+DIALECTS: tuple[Dialect, ...] = (NATIVE, ANTHROPIC, OPENAI, INTERACTIONS, GEMINI, MCP, AWS_LAMBDA)
 # Spans and metrics of the framework would cost more than the rest of a request's way to the engine.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 

@@ -1,4 +1,4 @@
-"""Google's Gemini API: contents generated with code execution."""
+"""Google's Gemini API: contents generated with code execution, and interactions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from ...web.service import Service
 from . import models
 from . import routes as generating
 from .errors import gemini_error
+from .interactions import routes as interactions
+from .interactions.asked import CreateInteraction
+from .interactions.errors import interaction_error
 
 
 def _routes(service: Service) -> APIRouter:
@@ -19,3 +22,11 @@ def _routes(service: Service) -> APIRouter:
 
 
 GEMINI = Dialect("gemini", _routes, paths=("/v1beta", "/upload/v1beta"), error_answer=gemini_error)
+# Its errors have another form, though it lies among Gemini's paths: it comes before it in the order of the look-up.
+INTERACTIONS = Dialect(
+    "interactions",
+    interactions.routes,
+    bodies=(CreateInteraction,),
+    paths=("/v1beta/interactions",),
+    error_answer=interaction_error,
+)

@@ -11,7 +11,7 @@ from ...turn.messages import one_system
 from ...turn.request import TurnRequest
 from ...turn.tools import ServerTool
 from ...web.bodies import Body
-from ...web.holding import Holding
+from ...web.holding import Holding, weight
 from ...web.parameters import BadParameter, Unsupported
 from ...web.places import EXPIRED, automatic_container
 from ...web.service import Service
@@ -22,6 +22,8 @@ from .contents import MOST_PARTS, Transcript, containers_of
 from .media import Media
 from .tools import read_tools
 
+# They are gone through while everybody waits.
+_DESCRIBED_BYTES = 2 << 20
 _ROLES = {"user": "user", "function": "user", "tool": "user", "model": "model"}
 
 
@@ -52,6 +54,7 @@ async def prepare(service: Service, owner: str, caller_key: str, model: str, bod
     """
     if member(body, "cached_content"):
         raise Unsupported("cachedContent", "cachedContent is not to be had here: send the contents themselves")
+    _refuse_large(body)
     holding = Holding(held, service.settings.max_transcript_bytes)
     config, tools = Config(member(body, "generation_config")), read_tools(body)
     contents = read_contents(member(body, "contents"))
@@ -88,6 +91,12 @@ async def prepare(service: Service, owner: str, caller_key: str, model: str, bod
     return Generation(turn, python.container if python else None, config.shows_thoughts)
 
 
+def _refuse_large(body: Json) -> None:
+    described = [member(body, name) for name in ("tools", "tool_config", "generation_config")]
+    if weight(described, _DESCRIBED_BYTES) > _DESCRIBED_BYTES:
+        raise BadParameter("tools", f"tools and generationConfig have more than {_DESCRIBED_BYTES} bytes together")
+
+
 def read_contents(contents: Any) -> list[Json]:
     """The contents, each with its ``role`` and its ``parts``.
 
@@ -98,6 +107,8 @@ def read_contents(contents: Any) -> list[Json]:
         contents = [contents]
     if not isinstance(contents, list) or not contents:
         raise BadParameter("contents", "contents must be a list of at least one content")
+    if len(contents) > MOST_PARTS:
+        raise BadParameter("contents", f"there are {len(contents)} contents, and {MOST_PARTS} is the most")
     read = [_content(content, f"contents[{index}]") for index, content in enumerate(contents)]
     if (count := sum(len(content["parts"]) for content in read)) > MOST_PARTS:
         raise BadParameter("contents", f"there are {count} parts, and {MOST_PARTS} is the most")
@@ -112,7 +123,7 @@ def _content(content: Any, where: str) -> Json:
     if not isinstance(content, dict):
         raise BadParameter(where, f"{where} must be an object")
     role = content.get("role") or "user"
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise BadParameter(f"{where}.role", f"{where}.role must be user or model")
     return {"role": _ROLES[role], "parts": _parts(content.get("parts"), where)}
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +13,9 @@ from ...web.encoding import dumps
 from ...web.openapi import answers_elsewhere
 from ...web.parameters import BadParameter
 from ...web.service import PlainRoute, Service, key_of, owner_of
-from ...web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
+from ...web.wire import body_of, json_answer
 from .answer import Answer, Stream, sse
+from .bodies import read_object
 from .casing import Json, member
 from .errors import gemini_error_body
 from .made import made_parts
@@ -34,7 +33,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/{model:path}:generateContent", openapi_extra=_BODY, **answers_elsewhere())
     async def generate_content(request: Request, model: str) -> Response:
         """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
-        generation = await _prepared(service, request, model, await _body(service, request))
+        generation = await _prepared(service, request, model, await read_object(service, request))
         answer = Answer(model, shows_thoughts=generation.shows_thoughts)
         parts: list[Json] = []
         run = partial(service.turns.run, generation.turn)
@@ -47,7 +46,7 @@ def routes(service: Service) -> APIRouter:
         """The same as a stream of envelopes."""
         if request.query_params.get("alt") != "sse":
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
-        generation = await _prepared(service, request, model, await _body(service, request))
+        generation = await _prepared(service, request, model, await read_object(service, request))
         answer = Answer(model, shows_thoughts=generation.shows_thoughts)
         owner = owner_of(request)
         made = partial(made_parts, service, owner)
@@ -64,7 +63,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/{model:path}:countTokens", openapi_extra=_BODY, **answers_elsewhere())
     async def count_tokens(request: Request, model: str) -> Response:
         """How many tokens contents have, by the model server's own count."""
-        body = await _body(service, request)
+        body = await read_object(service, request)
         generation = await _prepared(service, request, model, member(body, "generate_content_request") or body)
 
         async def count() -> int:
@@ -75,26 +74,11 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-async def _body(service: Service, request: Request) -> Json:
-    cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
-    return _object(await read_bytes(request, cap))
-
-
 async def _prepared(service: Service, request: Request, model: str, body: Json) -> Generation:
     async def find() -> Generation:
         return await prepare(service, owner_of(request), key_of(request), model, body, body_of(request))
 
     return await service.while_connected(request.receive, find)
-
-
-def _object(content: bytes) -> Json:
-    try:
-        body: Any = orjson.loads(content)
-    except orjson.JSONDecodeError as exc:
-        raise BadParameter("body", f"the body is not valid JSON: {exc}") from None
-    if not isinstance(body, dict):
-        raise BadParameter("body", "the body must be a JSON object")
-    return body
 
 
 def _joined(parts: list[Json]) -> list[Json]:

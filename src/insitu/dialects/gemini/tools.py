@@ -90,10 +90,11 @@ def _choose(tools: Tools, config: Any) -> None:
     calling = member(config, "function_calling_config") if isinstance(config, dict) else config
     if calling is None:
         return
-    if not isinstance(calling, dict) or calling.get("mode", "AUTO") not in _MODES:
+    mode = calling.get("mode", "AUTO") if isinstance(calling, dict) else None
+    if not isinstance(calling, dict) or not isinstance(mode, str) or mode not in _MODES:
         where = "toolConfig.functionCallingConfig"
         raise BadParameter(where, f"{where}.mode must be one of: {', '.join(_MODES)}")
-    tools.choice = _MODES[calling.get("mode", "AUTO")]
+    tools.choice = _MODES[mode]
     allowed = _list(member(calling, "allowed_function_names"), "toolConfig.functionCallingConfig.allowedFunctionNames")
     if allowed:
         _narrow(tools, allowed)

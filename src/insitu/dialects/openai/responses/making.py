@@ -20,13 +20,13 @@ from ....turn.turns import server_stopping
 from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.errors import ServerStopped
+from ....web.recording import recorded
 from ....web.service import Service
 from ....web.sse import encode
 from .asked import CreateResponse
 from .citations import cite, known_files
 from .emitter import Emitter
 from .preparing import Prepared
-from .recording import recorded
 
 _log = logging.getLogger("insitu.dialects.openai")
 # The names that OpenAI has for why an answer is not complete; the others are this server's own.

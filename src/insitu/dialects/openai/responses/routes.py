@@ -17,6 +17,7 @@ from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.openapi import takes
 from ....web.parameters import BadParameter
+from ....web.recording import replay
 from ....web.service import Service, key_of, owner_of
 from ....web.sse import EventStream, encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
@@ -27,7 +28,6 @@ from ..paging import Include, listed
 from .asked import CreateResponse
 from .making import Making, start
 from .preparing import prepare
-from .recording import replay
 
 
 def routes(service: Service) -> APIRouter:
@@ -135,7 +135,7 @@ async def _follow_again(service: Service, owner: str, response_id: str, after: i
         lost = "its events went with the server that made it"
         other = "only responses that were made with background can be streamed again"
         raise BadParameter("stream", lost if record.body["background"] else other)
-    return _stream(service, replay(store, response_id, owner, after, body))
+    return _stream(service, replay(store.responses, response_id, owner, after, body))
 
 
 async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:

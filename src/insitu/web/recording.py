@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-from ....store import EventsRecord, Store
-from ....web.bodies import Body
+from ..store import EventsRecord
+from ..store.responses import Responses
+from .bodies import Body
 
 _PART_BYTES = 256 * 1024
 _END = b"\n\n"
@@ -24,7 +25,7 @@ def recorded(events: Iterable[bytes]) -> list[EventsRecord]:
     return [*parts, EventsRecord(first, b"".join(some))]
 
 
-async def replay(store: Store, response_id: str, owner: str, number: int, body: Body) -> AsyncIterator[bytes]:
+async def replay(responses: Responses, response_id: str, owner: str, number: int, body: Body) -> AsyncIterator[bytes]:
     """The events from a number on.
 
     Args:
@@ -33,7 +34,7 @@ async def replay(store: Store, response_id: str, owner: str, number: int, body: 
     Raises:
         ServerFull: if there is no room for a part.
     """
-    while (part := await store.responses.events(response_id, owner, number)) is not None:
+    while (part := await responses.events(response_id, owner, number)) is not None:
         body.grow(len(part.data))
         events = [part.data] if part.data.find(_END) == len(part.data) - len(_END) else _split(part.data)
         following = part.first + len(events)

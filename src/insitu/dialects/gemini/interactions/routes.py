@@ -1,0 +1,181 @@
+"""Interactions: made, streamed, followed again, fetched, cancelled and deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sized
+from contextlib import aclosing
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ....store import ResponseRecord
+from ....turn.jobs import Job
+from ....web.encoding import dumps
+from ....web.errors import invalid_request
+from ....web.openapi import answers_elsewhere, takes
+from ....web.parameters import BadParameter
+from ....web.service import Service, owner_of
+from ....web.sse import EventStream, encode
+from ....web.wire import body_of, json_answer
+from ..bodies import read_object
+from ..casing import Json
+from .asked import CreateInteraction
+from .emitter import now
+from .errors import interaction_error_body
+from .making import Making, start
+from .preparing import prepare_interaction
+from .records import Interactions, key_of
+
+_EVENT_ID = re.compile(r"[0-9]{1,9}")
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of interactions."""
+    router = APIRouter(prefix="/v1beta/interactions", tags=["gemini"])
+
+    @router.post("", openapi_extra=takes(CreateInteraction), **answers_elsewhere())
+    async def create_interaction(request: Request) -> Response:
+        """Answer an input in steps, running the code that the model writes on the way."""
+        return await _create(service, request)
+
+    @router.get("/{interaction_id}", **answers_elsewhere())
+    async def get_interaction(
+        request: Request,
+        interaction_id: str,
+        stream: bool = False,
+        include_input: bool = False,
+        last_event_id: str | None = None,
+    ) -> Response:
+        """An interaction as it is now; or its stream, from after an event on."""
+        if stream:
+            return await _follow_again(service, request, interaction_id, last_event_id)
+        return json_answer(await _found(service, owner_of(request), interaction_id, include_input=include_input))
+
+    @router.delete("/{interaction_id}", **answers_elsewhere())
+    async def delete_interaction(request: Request, interaction_id: str) -> Response:
+        """Delete an interaction; one that is still being made is cancelled first."""
+        owner = owner_of(request)
+        if job := service.turns.jobs.get(key_of(interaction_id), owner):
+            job.cancel()
+            await job.wait()
+        await Interactions(service.store, owner).delete(interaction_id)
+        return json_answer({})
+
+    @router.post("/{interaction_id}/cancel", **answers_elsewhere())
+    async def cancel_interaction(request: Request, interaction_id: str) -> Response:
+        """Cancel an interaction that is made in the background."""
+        return json_answer(await _cancel(service, owner_of(request), interaction_id))
+
+    return router
+
+
+async def _create(service: Service, request: Request) -> Response:
+    asked = _read(await read_object(service, request))
+    owner = owner_of(request)
+
+    async def begin() -> Job:
+        return start(service, asked, await prepare_interaction(service, request, asked), owner, body_of(request))
+
+    job = await service.while_connected(request.receive, begin)
+    if asked.stream:
+        return _stream(service, _follow(job, cancel=not asked.background), job)
+    if asked.background:
+        return json_answer(_making(job).snapshot())
+    try:
+        await service.while_connected(request.receive, job.wait)
+    finally:
+        job.cancel()
+    if job.failure is not None:
+        raise job.failure
+    return json_answer(_making(job).snapshot())
+
+
+def _read(body: Json) -> CreateInteraction:
+    try:
+        return CreateInteraction.model_validate(body)
+    except ValidationError as exc:
+        raise invalid_request(exc.errors(include_url=False, include_context=False, include_input=False)) from None
+
+
+def _under_way(service: Service, owner: str, interaction_id: str) -> Job | None:
+    job = service.turns.jobs.get(key_of(interaction_id), owner)
+    return job if job is not None and _making(job).asked.stored else None
+
+
+async def _found(service: Service, owner: str, interaction_id: str, *, include_input: bool = False) -> Json:
+    if job := _under_way(service, owner, interaction_id):
+        found, inputs = _making(job).snapshot(), _making(job).inputs
+    else:
+        interactions = Interactions(service.store, owner)
+        record = await interactions.get(interaction_id)
+        outputs = await interactions.outputs(interaction_id)
+        found = {**_stored(service, record), "steps": [step.body for step in outputs]}
+        inputs = await interactions.inputs(interaction_id) if include_input else []
+    return {**found, "input": [step.body for step in inputs]} if include_input else found
+
+
+def _stored(service: Service, record: ResponseRecord) -> Json:
+    interaction: Json = record.body["interaction"]
+    if record.status == "in_progress" and not service.store.servers.alive(record.body["server"]):
+        error = {"code": "server_stopped", "message": "the server stopped before the interaction had ended"}
+        return {**interaction, "status": "failed", "updated": now(), "errors": [error]}
+    return interaction
+
+
+async def _follow_again(service: Service, request: Request, interaction_id: str, last: str | None) -> Response:
+    if last is not None and not _EVENT_ID.fullmatch(last):
+        raise BadParameter("last_event_id", "last_event_id must be the event_id of an event of this stream")
+    owner, after = owner_of(request), int(last or 0)
+    if job := _under_way(service, owner, interaction_id):
+        return _stream(service, _follow(job, after, cancel=False), job)
+    interactions = Interactions(service.store, owner)
+    record = await interactions.get(interaction_id)
+    if not record.body["background"] or record.status == "in_progress":
+        lost = "its events went with the server that made it"
+        other = "only interactions that were made with background can be streamed again"
+        raise BadParameter("stream", lost if record.body["background"] else other)
+    return _stream(service, interactions.replay(interaction_id, after, body_of(request)))
+
+
+async def _cancel(service: Service, owner: str, interaction_id: str) -> Json:
+    job = _under_way(service, owner, interaction_id)
+    if job is not None and _making(job).asked.background and not job.done:
+        job.cancel()
+        await job.wait()
+        found = _making(job).snapshot()
+    else:
+        found = await _found(service, owner, interaction_id)
+    if found["status"] != "cancelled":
+        why = "only what is made in the background and has not ended can be"
+        raise BadParameter("id", f"the interaction is {found['status']} and cannot be cancelled: {why}")
+    return found
+
+
+def _making(job: Job) -> Making:
+    assert isinstance(job.state, Making)
+    return job.state
+
+
+def _stream(service: Service, events: AsyncIterator[bytes], job: Job | None = None) -> EventStream:
+    sent: Sized = job.log if job else ()
+
+    def on_error(exc: Exception, request_id: str) -> bytes:
+        error = interaction_error_body(exc, request_id)
+        return encode("error", dumps({"event_type": "error", "event_id": str(len(sent) + 1), "error": error}))
+
+    return EventStream(service, events, on_error=on_error, cut=job.forgotten if job else None)
+
+
+async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(job.read(after)) as events:
+            async for event in events:
+                yield event
+        if job.failure is not None:
+            raise job.failure
+    finally:
+        if cancel:
+            job.cancel()

@@ -1,0 +1,91 @@
+"""Interactions in the background: polled, followed from any event on, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from google import genai
+from google.genai._gaos.lib import compat_errors as errors
+
+from tests.support.interactions import check, follow, interact, put_together
+from tests.support.model import ScriptedModel, hang, say
+from tests.support.responses import run
+from tests.support.waiting import wait_until
+
+Serve = Callable[..., str]
+
+
+def status(gemini: genai.Client, interaction_id: str) -> str:
+    return str(gemini.interactions.get(id=interaction_id).status)
+
+
+def test_it_is_made_while_nobody_waits(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(run("print(42)"), say("Done."))
+    made = interact(gemini, background=True)
+    assert made.status == "in_progress"
+    wait_until(lambda: status(gemini, made.id) == "completed")
+    assert gemini.interactions.get(id=made.id).output_text == "Done."
+
+
+def test_its_stream_is_followed_from_any_event_on(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(run("print(42)"), say("Done."))
+    events = follow(gemini, background=True)
+    made = events[-1].interaction.id
+    again = check(gemini.interactions.get(id=made, stream=True))
+    assert [event.model_dump() for event in again] == [event.model_dump() for event in events]
+    rest = check(gemini.interactions.get(id=made, stream=True, last_event_id=events[4].event_id))
+    assert [event.event_id for event in rest] == [event.event_id for event in events[5:]]
+
+
+def test_it_is_followed_while_it_is_made(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(run("print(42)"), hang(say("Never to be heard of, never."), 3))
+    made = interact(gemini, background=True)
+    with gemini.interactions.get(id=made.id, stream=True) as stream:
+        seen = [next(stream) for _ in range(8)]
+    assert put_together(seen)[0]["arguments"]["code"] == "print(42)"
+    wait_until(lambda: not model.left)
+    gemini.interactions.cancel(id=made.id)
+
+
+def test_it_is_cancelled_and_what_there_is_stays(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(run("print(42)"), hang(say("Never to be heard of, never."), 3))
+    made = interact(gemini, background=True)
+    wait_until(lambda: len(gemini.interactions.get(id=made.id).steps or []) == 3)
+    assert gemini.interactions.cancel(id=made.id).status == "cancelled"
+    kept = gemini.interactions.get(id=made.id)
+    assert (kept.status, kept.steps and kept.steps[1].type) == ("cancelled", "code_execution_result")
+    last = check(gemini.interactions.get(id=made.id, stream=True))[-1]
+    assert (last.event_type, last.interaction.status) == ("interaction.completed", "cancelled")
+
+
+def test_what_has_ended_or_has_a_client_that_waits_is_not_cancelled(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(say("Hi."))
+    made = interact(gemini)
+    with pytest.raises(errors.BadRequestError, match="is completed and cannot be cancelled"):
+        gemini.interactions.cancel(id=made.id)
+    with pytest.raises(errors.BadRequestError, match="made with background"):
+        gemini.interactions.get(id=made.id, stream=True)
+
+
+def test_what_is_deleted_meanwhile_ends(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(hang(say("Never to be heard of, never."), 3))
+    made = interact(gemini, background=True)
+    wait_until(lambda: not model.left)
+    gemini.interactions.delete(id=made.id)
+    with pytest.raises(errors.NotFoundError):
+        gemini.interactions.get(id=made.id)
+
+
+def test_nobody_goes_on_from_one_that_has_not_ended(gemini: genai.Client, model: ScriptedModel) -> None:
+    model.script(hang(say("Never to be heard of, never."), 3))
+    made = interact(gemini, background=True)
+    with pytest.raises(errors.BadRequestError, match="has not ended yet"):
+        interact(gemini, previous_interaction_id=made.id)
+    wait_until(lambda: not model.left)
+    gemini.interactions.cancel(id=made.id)
+
+
+def test_a_last_event_that_is_none_is_refused(gemini: genai.Client) -> None:
+    with pytest.raises(errors.BadRequestError, match="last_event_id"):
+        gemini.interactions.get(id="int_1", stream=True, last_event_id="x")

@@ -1,0 +1,72 @@
+"""Shorthands for interactions of Google's client, and what it takes their events for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google import genai
+from google.genai import interactions as types
+from pydantic import TypeAdapter
+
+from tests.support.steps import Json
+
+PYTHON: Json = {"type": "code_execution"}
+ASKED: Json = {"model": "m", "input": "How much?", "tools": [PYTHON]}
+_EVENT: TypeAdapter[Any] = TypeAdapter(types.InteractionSSEEvent)
+
+
+def interact(client: genai.Client, **asked: Any) -> Any:
+    """An interaction, by default about a question with Python at hand; to the letter what the client knows."""
+    made = client.interactions.create(**{**ASKED, **asked})
+    types.Interaction.model_validate(made.model_dump())
+    return made
+
+
+def follow(client: genai.Client, **asked: Any) -> list[Any]:
+    """The same as events."""
+    return check(client.interactions.create(**{**ASKED, **asked, "stream": True}))
+
+
+def check(stream: Any) -> list[Any]:
+    """The events of a stream, each of them whole: the client reads them without looking."""
+    events = list(stream)
+    for event in events:
+        read = _EVENT.validate_python(event.model_dump(exclude_none=True))
+        assert type(read).__name__ == type(event).__name__ and not hasattr(read, "is_unknown")
+    return events
+
+
+def kinds(steps: list[Any]) -> list[str]:
+    """What kind each step is; consecutive ones of a kind stand once."""
+    every = [step.type for step in steps]
+    return [kind for place, kind in enumerate(every) if place == 0 or every[place - 1] != kind]
+
+
+def put_together(events: list[Any]) -> list[Json]:
+    """The steps that the events of a stream make."""
+    steps: list[Json] = []
+    for event in events:
+        if event.event_type == "step.start":
+            assert event.index == len(steps)
+            steps.append(event.step.model_dump(exclude_none=True))
+        elif event.event_type == "step.delta":
+            _add(steps[event.index], event.delta.model_dump(exclude_none=True))
+    return steps
+
+
+def _add(step: Json, delta: Json) -> None:
+    match delta["type"]:
+        case "text" if step.get("content"):
+            step["content"][-1]["text"] += delta["text"]
+        case "thought_summary" if step.get("summary"):
+            step["summary"][-1]["text"] += delta["content"]["text"]
+        case "thought_summary":
+            step["summary"] = [delta["content"]]
+        case "arguments_delta":
+            step["arguments"] = types.FunctionCallStep.model_validate_json(
+                f'{{"id": "", "name": "", "type": "function_call", "arguments": {delta["arguments"]}}}'
+            ).arguments
+        case "text" | "image" | "document":
+            step["content"] = [delta]
+        case _:
+            step |= delta
