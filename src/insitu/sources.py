@@ -137,5 +137,5 @@ def _needs(function: FunctionType, names: Sequence[str]) -> InvalidRequest:
 def _not_found(function: FunctionType) -> InvalidRequest:
     return InvalidRequest(
         f"the source of {function.__qualname__} cannot be found",
-        hint="what is typed into a plain interpreter has none; send text",
+        hint="what is typed into a plain interpreter has none: put it into a file, or send text",
     )

@@ -65,6 +65,7 @@ def test_signatures_say_what_schemas_say() -> None:
     )
     assert signature({}) == signature({"type": "object"}) == "(**arguments)"
     assert signature({"type": "object", "properties": {"a-b": {}}}) == "()"
+    assert signature({"type": "object", "properties": {}, "additionalProperties": False}) == "()"
 
 
 def test_signatures_follow_what_models_and_options_are_made_of() -> None:

@@ -66,7 +66,8 @@ class Caller:
             return
         if args:
             raise InvalidRequest(
-                f"the function {revision.name!r} takes its arguments by name: it has a schema", hint="use kwargs"
+                f"the function {revision.name!r} takes its arguments by name: it has a schema",
+                hint="name each of them; in HTTP's body that is kwargs",
             )
         self._checker(revision).check(dict(kwargs))
 

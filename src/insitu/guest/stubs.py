@@ -60,7 +60,7 @@ def signature_of(schema: Any, returns: Any = None) -> inspect.Signature:
             about = properties[name] if isinstance(properties[name], dict) else {}
             default = inspect.Parameter.empty if name in required else about.get("default", _OMITTED)
             parameters.append(inspect.Parameter(name, kind, default=default, annotation=_Named(_type(about, schema))))
-    if not properties:
+    if not properties and (not isinstance(schema, Mapping) or schema.get("additionalProperties") is not False):
         parameters.append(inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD))
     returned = _Named(returns) if isinstance(returns, str) and returns else inspect.Signature.empty
     return inspect.Signature(parameters, return_annotation=returned)
