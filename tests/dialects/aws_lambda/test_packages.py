@@ -7,6 +7,7 @@ import io
 import random
 import stat
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 
@@ -149,6 +150,18 @@ def test_an_entry_that_lies_about_its_size_gives_no_more_than_it_says() -> None:
     at = package.index(b"PK\x01\x02")
     package[at + 24 : at + 28] = struct.pack("<I", 10)
     assert "Could not unzip uploaded file." in refusal(bytes(package))
+
+
+def test_of_an_entry_that_lies_about_its_size_no_more_is_unpacked() -> None:
+    package = bytearray(zipped(("a.py", bytes(16_000_000))))
+    at = package.index(b"PK\x01\x02")
+    package[at + 24 : at + 28] = struct.pack("<I", 10)
+    tracemalloc.start()
+    try:
+        refusal(bytes(package))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_too_many_entries_are_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:

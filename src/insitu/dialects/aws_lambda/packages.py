@@ -123,10 +123,16 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
             continue
         if path in files:
             raise invalid(f"the zip has {path!r} twice")
-        files[path] = archive.read(entry)  # never more than the size that it declares
+        files[path] = _content(archive, entry)
     if not files:
         raise invalid("Uploaded file must be a non-empty zip.")
     return files
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    with archive.open(entry) as opened:
+        # Without a size up to 1 GiB would be unpacked before what is over the declared size is dropped.
+        return opened.read(entry.file_size)
 
 
 def _check_kind(entry: zipfile.ZipInfo) -> None:
