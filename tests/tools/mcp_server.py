@@ -12,7 +12,7 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ImageContent, TextContent
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 server = MCPServer("things", log_level="ERROR")
 
@@ -81,6 +81,18 @@ def hold(path: str) -> str:
 def large(size: int) -> str:
     """Returns so many letters."""
     return "x" * size
+
+
+class Letters(BaseModel):
+    """Text whose schema has a pattern that Python looks for longer than anybody waits."""
+
+    text: str = Field(json_schema_extra={"pattern": "^(a+)+$"})
+
+
+@server.tool()
+def letters() -> Letters:
+    """Returns what its schema does not allow."""
+    return Letters(text="a" * 60 + "b")
 
 
 @server.tool()

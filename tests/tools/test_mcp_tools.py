@@ -128,6 +128,10 @@ print((json.loads(answer) if isinstance(answer, str) else answer)["time_differen
     assert run(code)["stdout"] in ("+4.5h\n", "+3.5h\n")
 
 
+def test_a_result_is_not_checked_by_the_servers_own_schema(run: Run) -> None:
+    assert run('print(tools.things_letters()["text"][-2:])')["stdout"] == "ab\n"
+
+
 def test_results_over_their_size_are_refused(run: Run) -> None:
     assert "more than 1000 bytes" in run("tools.things_large(2000)")["error"]["value"]
 

@@ -115,7 +115,7 @@ class Connection:
         if client is None or self._lost.is_set():
             raise ConnectionError(f"the MCP server {self.name!r} is not there; it is being started again")
         try:
-            result = await client.call_tool(tool, dict(arguments))
+            result = await client.session.send_request(_call(tool, arguments), types.CallToolResult)
         except MCPError as error:
             if self._lost.is_set() or error.code == types.CONNECTION_CLOSED or error.message == _SESSION_ENDED:
                 self._lost.set()
@@ -223,6 +223,15 @@ async def _listed(client: Client) -> list[types.Tool]:
         if cursor is None:
             break
     return tools
+
+
+def _call(tool: str, arguments: Mapping[str, Any]) -> types.CallToolRequest:
+    """A call as it is sent.
+
+    The client's own ``call_tool`` checks what comes back by the server's schema, here on the event loop: by patterns
+    that may backtrack for ever.
+    """
+    return types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=dict(arguments)))
 
 
 def _value(result: types.CallToolResult) -> Any:
