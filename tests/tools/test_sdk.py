@@ -227,3 +227,12 @@ for call in (tools.sleep, tools.pause):
 
 def test_the_tools_of_a_server_are_listed(sdk: insitu.Client) -> None:
     assert [tool["name"] for tool in sdk.tools()][:2] == ["block", "bulk"]
+
+
+def test_what_a_tool_of_a_batch_failed_with_is_raised_by_its_name(sdk: insitu.Client) -> None:
+    batch = insitu.Batch()
+    failed = batch.tool("garbage")
+    items = sdk.batch(batch)
+    assert (items[0].status, items[0].answer) == ("failed", None)
+    with pytest.raises(insitu.CallerError, match="TypeError: what garbage has returned"):
+        items.answer_of(failed)

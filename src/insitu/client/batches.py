@@ -104,7 +104,7 @@ class BatchItems(list[BatchItem]):
         """The answer to a call, also where that did not end well.
 
         Raises:
-            InsituError: what it was refused with, or that it was skipped.
+            InsituError: what it was refused with, that it was skipped, or what its tool has failed with.
         """
         item = self[call.index]
         if item.error is not None:
@@ -131,7 +131,8 @@ def _item(body: Mapping[str, Any]) -> BatchItem:
     answer: Any = body["answer"]
     kind, error = body["kind"], body["error"]
     if answer is not None and "error" in answer and kind == "tool":
-        answer, error = None, answer["error"]
+        failed = answer["error"]
+        answer, error = None, {**failed, "message": f"{failed['name']}: {failed['message']}"}
     return BatchItem(
         index=body["index"],
         id=body["id"],
