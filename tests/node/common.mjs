@@ -1,6 +1,7 @@
 // What the scripts share: the request on stdin, a provider pointed at the server, and the report as the last line of
 // stdout.
 
+import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { readFileSync } from "node:fs";
 
@@ -9,25 +10,36 @@ export const input = JSON.parse(readFileSync(0, "utf8"));
 // Bodies as they were sent.
 const requests = [];
 
-// The provider drops options that it does not know, and its own way to send more is a fetch in between.
+// Providers drop options that they do not know, and their own way to send more is a fetch in between.
 async function fetchWithExtras(url, options) {
   const body = { ...JSON.parse(options.body), ...input.extra_body };
   requests.push(body);
   return fetch(url, { ...options, body: JSON.stringify(body) });
 }
 
-export const openai = createOpenAI({
-  baseURL: input.base_url,
-  apiKey: input.api_key ?? "secret",
-  fetch: fetchWithExtras,
-});
+const settings = { baseURL: input.base_url, apiKey: input.api_key ?? "secret", fetch: fetchWithExtras };
+
+export const openai = createOpenAI(settings);
+const anthropic = createAnthropic(settings);
+
+// What each provider has for input.model, its tool that runs code, and the options of both.
+const PROVIDERS = {
+  anthropic: () => ({
+    model: anthropic(input.model),
+    tools: { code_execution: anthropic.tools[input.tool]() },
+    providerOptions: { anthropic: { ...input.options } },
+  }),
+  openai: () => ({
+    model: openai.responses(input.model),
+    tools: { python: openai.tools.codeInterpreter(input.container ? { container: input.container } : {}) },
+    providerOptions: { openai: { ...(input.store === undefined ? {} : { store: input.store }), ...input.options } },
+  }),
+};
 
 // Options of streamText and generateText for input.model, with its history.
 export function options(messages) {
   return {
-    model: openai.responses(input.model),
-    tools: { python: openai.tools.codeInterpreter(input.container ? { container: input.container } : {}) },
-    providerOptions: { openai: { ...(input.store === undefined ? {} : { store: input.store }), ...input.options } },
+    ...PROVIDERS[input.provider ?? "openai"](),
     maxRetries: 0,
     include: { rawChunks: true },
     messages,
