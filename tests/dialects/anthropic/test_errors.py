@@ -67,7 +67,9 @@ def test_threads_are_refused_in_the_words_that_clients_understand() -> None:
     assert details == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 
 
-@pytest.mark.parametrize("path", ["/v1/messages/batches", "/v1/messages/batches/b/results", "/v1/files/a/b", "/v1/skills"])
+@pytest.mark.parametrize(
+    "path", ["/v1/messages/batches", "/v1/messages/batches/b/results", "/v1/files/a/b", "/v1/skills"]
+)
 def test_what_is_not_there_is_404_and_never_asked_of_the_model_server(
     http: httpx2.Client, model: ScriptedModel, path: str
 ) -> None:
