@@ -16,6 +16,8 @@ from ...web.parameters import BadParameter
 from .casing import Json, has, member
 
 MOST_PARTS = 10_000
+# Each answer is looked for among all of them.
+_MOST_CALLS = 256
 _SIGNED = "insitu:"
 
 
@@ -23,7 +25,7 @@ _SIGNED = "insitu:"
 class Step:
     """What the model said in one answer: text, and calls with what came of them."""
 
-    text: str = ""
+    said: list[str] = field(default_factory=list)
     calls: dict[str, Json] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     code: set[str] = field(default_factory=set)
@@ -31,9 +33,20 @@ class Step:
     def messages(self) -> list[Message]:
         """The same as messages; a call of code of which nobody knows the output is left out."""
         calls = [call for id, call in self.calls.items() if id in self.outputs or id not in self.code]
-        said: Message = {"role": "assistant", "content": self.text, **({"tool_calls": calls} if calls else {})}
+        text = "".join(self.said)
+        said: Message = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
         told = [{"role": "tool", "tool_call_id": id, "content": text} for id, text in self.outputs.items()]
-        return [said, *told] if self.text or calls else []
+        return [said, *told] if text or calls else []
+
+    def add(self, call: Json, where: str) -> None:
+        """Take a call.
+
+        Raises:
+            BadParameter: if there are too many.
+        """
+        if len(self.calls) >= _MOST_CALLS:
+            raise BadParameter(where, f"{where}: {_MOST_CALLS} calls are the most in one answer of the model")
+        self.calls[call["id"]] = call
 
     @property
     def unanswered(self) -> list[str]:
@@ -94,16 +107,16 @@ class Transcript:
             code = _object(member(part, "executable_code"), f"{where}.executableCode")
             call_id = str(code.get("id") or new_call_id())
             step.code.add(call_id)
-            step.calls[call_id] = _call(call_id, self._python, {"code": str(code.get("code") or "")})
+            step.add(_call(call_id, self._python, {"code": str(code.get("code") or "")}), where)
         elif has(part, "code_execution_result"):
             result = _object(member(part, "code_execution_result"), f"{where}.codeExecutionResult")
             step.outputs[_caller(step, result, where)] = str(result.get("output") or "[no output]")
         elif has(part, "function_call"):
             called = _object(member(part, "function_call"), f"{where}.functionCall")
             call_id = str(called.get("id") or new_id("call_"))
-            step.calls[call_id] = _call(call_id, str(called.get("name")), called.get("args") or {})
+            step.add(_call(call_id, str(called.get("name")), called.get("args") or {}), where)
         elif isinstance(text := part.get("text"), str):
-            step.text += text
+            step.said.append(text)
 
     def _answer(self, response: Any, where: str) -> None:
         answered = _object(response, where)

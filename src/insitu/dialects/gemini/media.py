@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
 from ...guest.lockdown import WORKSPACE
+from ...heavy import decoded, heavy
 from ...store import FileRecord
 from ...turn.container import Container
 from ...web.attachments import base_name
@@ -50,18 +50,18 @@ class Media:
         if isinstance(text := part.get("text"), str):
             return [{"type": "text", "text": text}] if text else []
         if has(part, "inline_data"):
-            return self._inline(member(part, "inline_data"), f"{where}.inlineData")
+            return await self._inline(member(part, "inline_data"), f"{where}.inlineData")
         if has(part, "file_data"):
             return await self._file(member(part, "file_data"), f"{where}.fileData")
         raise BadParameter(where, f"{where} has neither text, inlineData, fileData nor functionResponse")
 
-    def _inline(self, data: Any, where: str) -> list[Json]:
+    async def _inline(self, data: Any, where: str) -> list[Json]:
         mime, encoded = (member(data, "mime_type"), data.get("data")) if isinstance(data, dict) else (None, None)
         if not isinstance(mime, str) or not isinstance(encoded, str):
             raise BadParameter(where, f"{where} must have a mimeType and data")
         encoded = encoded.replace("-", "+").replace("_", "/")
         try:
-            content = base64.b64decode(encoded, validate=True)
+            content = await heavy(len(encoded), decoded, encoded)
         except ValueError as exc:
             raise BadParameter(where, f"{where}: the base64 cannot be read: {exc}") from None
         name = base_name(str(member(data, "display_name") or self._name(mime)), where)

@@ -64,7 +64,10 @@ def routes(service: Service) -> APIRouter:
     async def count_tokens(request: Request, model: str) -> Response:
         """How many tokens contents have, by the model server's own count."""
         body = await read_object(service, request)
-        generation = await _prepared(service, request, model, member(body, "generate_content_request") or body)
+        asked = member(body, "generate_content_request") or body
+        if not isinstance(asked, dict):
+            raise BadParameter("generateContentRequest", "generateContentRequest must be an object")
+        generation = await _prepared(service, request, model, asked)
 
         async def count() -> int:
             return await service.turns.count_tokens(generation.turn)

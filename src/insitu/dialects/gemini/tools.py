@@ -103,9 +103,10 @@ def _choose(tools: Tools, config: Any) -> None:
 
 
 def _narrow(tools: Tools, allowed: Sequence[Any]) -> None:
-    if unknown := [str(name) for name in allowed if name not in tools.names]:
-        raise BadParameter("toolConfig", f"there is no function {unknown[0][:64]!r} among the tools")
-    tools.functions = [each for each in tools.functions if each["function"]["name"] in allowed]
+    names, kept = set(tools.names), {str(name) for name in allowed}
+    if unknown := next((name for name in kept if name not in names), None):
+        raise BadParameter("toolConfig", f"there is no function {unknown[:64]!r} among the tools")
+    tools.functions = [each for each in tools.functions if each["function"]["name"] in kept]
     if tools.choice == "required" and len(tools.functions) == 1:
         tools.choice = {"type": "function", "function": {"name": tools.names[0]}}
 
