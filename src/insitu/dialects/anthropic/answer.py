@@ -47,7 +47,7 @@ class MessageAnswer:
         self._uses: dict[str, ServerUse] = {}
         self._client_uses: dict[str, ClientUse] = {}
         self._end: Json = {"stop_reason": None, "stop_sequence": None, "container": None}
-        self._usage: Json = {"input_tokens": 0, "output_tokens": 0}
+        self._usage = _usage(on.TurnUsage())
 
     @property
     def body(self) -> Json:
