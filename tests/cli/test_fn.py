@@ -70,6 +70,7 @@ def test_in_the_background_and_as_json(remote: Commands, client: Client) -> None
     assert (deployed["name"], deployed["version"], deployed["files"]) == ("add", 1, ["add.py"])
     id = remote("fn", "invoke", "add", "1", "--async").out.strip()
     assert client.functions.invocation("add", id).result() == 2
+    assert remote("fn", "result", "add", id) == Ended(0, "adding\n2\n", "")
     assert json.loads(remote("fn", "invoke", "add", "1", "--json").out)["result"] == 2
     assert [each["name"] for each in json.loads(remote("fn", "list", "--json").out)] == ["add"]
     remote("fn", "rm", "add")

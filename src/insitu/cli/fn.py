@@ -116,12 +116,21 @@ def invoke(
             accepted = client.functions.submit(name, *args, **kwargs)
             print(as_json(_plain(accepted.info())) if json else accepted.id)
             return 0
-        invocation = client.functions.invoke(name, *args, **kwargs)
-    if json:
-        print(as_json(_plain(invocation)))
-    else:
-        _show(invocation)
-    return 0 if invocation.ok else 1
+        return _show(client.functions.invoke(name, *args, **kwargs), json)
+
+
+def result(
+    name: Name,
+    id: Annotated[str, typer.Argument(metavar="ID", help="What `invoke --async` has printed.")],
+    url: Url = None,
+    json: AsJson = False,
+) -> int:
+    """Wait for an --async call, and print what it returns.
+
+    The exit code is 1 if it does not.
+    """
+    with connect(url) as client:
+        return _show(client.functions.invocation(name, id).wait(), json)
 
 
 def logs(
@@ -187,13 +196,21 @@ def _read_json(path: Path) -> Any:
         raise WrongUsage(f"--schema {path}: {error}") from None
 
 
-def _show(invocation: Invocation) -> None:
+def _show(invocation: Invocation, json: bool) -> int:
+    if json:
+        print(as_json(_plain(invocation)))
+    else:
+        _write(invocation)
+    return 0 if invocation.ok else 1
+
+
+def _write(invocation: Invocation) -> None:
     screen = Screen()
     screen.write(sys.stdout, invocation.stdout)
     screen.write(sys.stderr, invocation.stderr)
     if invocation.ok:
-        result = invocation.result
-        screen.write_line(sys.stdout, result if isinstance(result, str) else as_json(_shown(result)))
+        value = invocation.result
+        screen.write_line(sys.stdout, value if isinstance(value, str) else as_json(_shown(value)))
     elif (error := invocation.error) is not None:
         screen.write_line(sys.stderr, error.traceback)
         screen.end_colours()
@@ -224,11 +241,8 @@ def _shown(value: Any) -> Any:
 for command, function, shown in (
     ("deploy", deploy, ("insitu fn deploy add.py", "insitu fn deploy app.py --name report --file data.csv --mem 2g")),
     ("list", list_functions, ("insitu fn list", "insitu fn list --json")),
-    (
-        "invoke",
-        invoke,
-        ("insitu fn invoke add 1 2", "insitu fn invoke add:3 x=1 y=2", "insitu fn invoke add 1 --async"),
-    ),
+    ("invoke", invoke, ("insitu fn invoke add 1 2", "insitu fn invoke add:3 x=1 y=2")),
+    ("result", result, ("insitu fn result add inv_…", 'insitu fn result add "$(insitu fn invoke add 1 --async)"')),
     ("logs", logs, ("insitu fn logs add", "insitu fn logs add -n 5")),
     ("rm", rm, ("insitu fn rm add", "insitu fn rm add:3")),
 ):
