@@ -114,6 +114,13 @@ def test_a_check_that_would_double_with_each_level_is_not_begun() -> None:
         checker.check(nested(60, "a"))
 
 
+def test_patterns_of_a_schema_become_no_more_than_they_may_together() -> None:
+    large = r"^\p{L}{5}$"
+    Checker({"items": {"pattern": large}}).check(["großé"])
+    with pytest.raises(InvalidRequest, match="regex"):
+        check_schema({"prefixItems": [{"pattern": large}] * 16})
+
+
 @pytest.mark.parametrize("schema", [{"pattern": "1[01]{500}2"}, {"items": {"pattern": "(a+)+$"}}])
 def test_patterns_for_long_texts_are_not_begun(schema: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="patterns are for more than 65536 characters"):

@@ -19,7 +19,14 @@ ASK = {
     "description": "Asks a person.",
     "parameters": {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]},
 }
+LONG = {"properties": {"a": {"description": "x" * 60_000}}}
+PATTERNS = {"properties": {str(number): {"pattern": f"^{number}$"} for number in range(33)}}
 ASKING = "print(tools.ask(question='How many?'))"
+
+
+def named(parameters: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """So many functions that take the same."""
+    return [{"name": f"f{number}", "parameters": parameters} for number in range(count)]
 
 
 class Stream:
@@ -186,6 +193,8 @@ def test_of_two_of_one_name_it_is_the_clients(client: httpx2.Client) -> None:
         ({"client_tools": [{**ASK, "name": "a b"}]}, "client_tools.0.name"),
         ({"client_tools": [{**ASK, "parameters": {"type": "array"}}]}, "it must be 'object'"),
         ({"client_tools": [{**ASK, "parameters": {"properties": 5}}]}, "no JSON schema that can be used"),
+        ({"client_tools": named(LONG, 5)}, "together have more than 262144 bytes"),
+        ({"client_tools": named(PATTERNS, 2)}, "or more than 64 patterns"),
     ],
 )
 def test_functions_that_cannot_be_are_refused(client: httpx2.Client, fields: dict[str, Any], message: str) -> None:

@@ -17,7 +17,7 @@ from ..types import CallResult, CodeError, Execution, FunctionRevision, Invocati
 from .keeping import FunctionStore
 from .warm import Warm, WarmSandbox
 
-_TAIL, _MOST_CHECKERS = 16 * 1024, 256
+_TAIL, _MOST_CHECKERS = 16 * 1024, 64
 
 
 class Live:

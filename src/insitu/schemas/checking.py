@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from ..errors import InvalidRequest, TooLarge
 from .costs import MOST_CHECKS, MOST_COMPARED, MOST_MATCHED, Cost, Counted
@@ -16,7 +17,8 @@ from .sizes import Size, size_of
 _DEEPEST_VALUE = 200
 # Steps of a check whose fault is told: the library writes the value down for each schema that it breaks.
 _MOST_TOLD = 200_000
-_PATTERNS = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=1024 * 1024)
+# Of a pattern made ready, and of all those of a schema: a few characters can become as much.
+_MOST_OF_PATTERN, _MOST_OF_PATTERNS = 256 * 1024, 1024 * 1024
 
 
 def check_schema(schema: object) -> None:
@@ -42,8 +44,18 @@ class Checker:
         self._cost = Cost(self._schema)
         with _refusing():
             self._validator = jsonschema_rs.validator_for(
-                self._schema, offline=True, validate_formats=False, pattern_options=_PATTERNS
+                self._schema, offline=True, validate_formats=False, pattern_options=_bounded(self.patterns)
             )
+
+    @property
+    def size(self) -> int:
+        """How many bytes the schema has as JSON."""
+        return len(orjson.dumps(self._schema))
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns are in the schema, its references written out."""
+        return self._cost.total.patterns
 
     def check(self, value: Any) -> None:
         """See that a value in JSON's types is what the schema says.
@@ -84,6 +96,11 @@ class Checker:
             except jsonschema_rs.ValidationError as error:
                 return InvalidRequest(f"{place(error.instance_path)}: {clipped(error.message)}")
         return InvalidRequest("the arguments are not what the schema says; they are too large to tell where")
+
+
+def _bounded(patterns: int) -> jsonschema_rs.RegexOptions:
+    most = min(_MOST_OF_PATTERN, _MOST_OF_PATTERNS // max(1, patterns))
+    return jsonschema_rs.RegexOptions(size_limit=most, dfa_size_limit=_MOST_OF_PATTERNS)
 
 
 @contextmanager

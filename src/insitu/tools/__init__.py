@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Bounds as Bounds
 from .base import Tool as Tool
-from .base import client_tool as client_tool
+from .client import ClientTools as ClientTools
 from .grant import NOTHING as NOTHING
 from .grant import Grant as Grant
 from .python import tool as tool

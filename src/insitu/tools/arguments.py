@@ -40,13 +40,13 @@ class Arguments:
         if schema.get("type", "object") != "object":
             raise InvalidRequest(f"the parameters of {name!r} are of type {schema['type']!r}; it must be 'object'")
         self._name = name
-        self._checker = Checker(dict(schema))
+        self.checker = Checker(dict(schema))
 
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any] | ToolFailure:
         """The arguments as plain JSON, or why they are none of the schema's."""
         try:
             made = {name: _at(name, value) for name, value in arguments.items()}
-            self._checker.check(made)
+            self.checker.check(made)
         except _Unfit as unfit:
             return ToolFailure("ValueError", f"{self._name}: {place(unfit.path[::-1])}: {unfit.why}")
         except (InvalidRequest, TooLarge) as error:

@@ -69,12 +69,3 @@ class Tool(ABC):
         Args:
             place: the call's, to be kept by what may outlive it.
         """
-
-
-def client_tool(name: str, description: str, parameters: Mapping[str, Any]) -> ToolSpec:
-    """A tool of the client's own, as code sees it: the execution is paused until the client answers.
-
-    Raises:
-        InvalidRequest: if the parameters are no JSON schema of an object.
-    """
-    return ToolSpec(name, description, parameters, pauses=True, prepare=Arguments(name, parameters))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine import ToolSpec
 from ..errors import InvalidRequest
-from ..tools import client_tool
+from ..tools import ClientTools
 from .parameters import BadParameter
 from .shapes import Json
 
 
-def for_code(function: Json, where: str) -> ToolSpec:
-    """A client's function as code sees it.
+def add_for_code(own: ClientTools, function: Json, where: str) -> None:
+    """Make a client's function one that code may call.
 
     Raises:
         BadParameter: if it cannot be called from code.
@@ -21,7 +20,7 @@ def for_code(function: Json, where: str) -> ToolSpec:
     if not isinstance(about, str | None) or not isinstance(parameters, dict | None):
         raise BadParameter(where, f"{where}: the description must be a string, and the parameters an object")
     try:
-        return client_tool(function["name"], about or "", parameters or {"type": "object", "properties": {}})
+        own.add(function["name"], about or "", parameters or {"type": "object", "properties": {}})
     except InvalidRequest as exc:
         raise BadParameter(where, f"{where}: {exc.message}") from None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...engine import ToolSpec
+from ...tools import ClientTools
 from ...turn.tools import Kind
-from ...web.callers import for_code
+from ...web.callers import add_for_code
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .client_tools import CLIENT_TOOLS
@@ -41,7 +41,8 @@ class Tools:
         self.kinds: tuple[Kind, ...] = ()
         self.caller = _CALLER
         self.functions: list[Json] = []
-        self.for_code: list[ToolSpec] = []
+        self._own = ClientTools()
+        self.for_code = self._own.specs
         self.eager: set[str] = set()
         self._by_code = ""
         for index, tool in enumerate(tools):
@@ -84,7 +85,7 @@ class Tools:
             self.functions.append({"type": "function", "function": function})
         if set(callers) - {"direct"}:
             self._by_code = self._by_code or f"{where}.allowed_callers"
-            self.for_code.append(for_code(function, where))
+            add_for_code(self._own, function, where)
         if tool.get("eager_input_streaming"):
             self.eager.add(name)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...engine import RunningExecution, Session
-from ...tools import Grant
+from ...tools import ClientTools, Grant
 from ...types import Execution
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
@@ -110,7 +110,10 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
 
 
 def _grant(service: Service, asked: SessionExecuteRequest) -> Grant:
-    return service.tools.grant(asked.tools, [function.spec() for function in asked.client_tools])
+    own = ClientTools()
+    for each in asked.client_tools:
+        own.add(each.name, each.description, each.parameters)
+    return service.tools.grant(asked.tools, own.specs)
 
 
 def _streams_or(model: Any) -> dict[str, Any]:

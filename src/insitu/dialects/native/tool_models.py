@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from ...engine import ToolFailure, ToolSpec
-from ...tools import client_tool
+from ...engine import ToolFailure
 from ...types import Execution
 from ...web.fields import Strict
 
@@ -20,10 +19,6 @@ class ClientTool(Strict):
     name: ToolName
     description: str = Field("", max_length=16_384)
     parameters: dict[str, Any] = Field({}, description="the JSON schema of its arguments, an object")
-
-    def spec(self) -> ToolSpec:
-        """The tool as code sees it; raises InvalidRequest for parameters that are no schema."""
-        return client_tool(self.name, self.description, self.parameters)
 
 
 class Failure(Strict):

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from ....engine import ToolSpec
+from ....tools import ClientTools
 from ....turn.events import Message
-from ....web.callers import for_code, names_of_tools
+from ....web.callers import add_for_code, names_of_tools
 from ....web.holding import check_parts
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
@@ -226,7 +227,7 @@ def _functions(tools: Any) -> tuple[list[Json], list[ToolSpec]]:
         return [], []
     if not isinstance(tools, list):
         raise BadParameter("tools", "tools must be a list")
-    found, code, switches = [], [], 0
+    found, own, switches = [], ClientTools(), 0
     for index, tool in enumerate(tools):
         where = f"tools[{index}]"
         kind = tool.get("type") if isinstance(tool, dict) else None
@@ -237,8 +238,9 @@ def _functions(tools: Any) -> tuple[list[Json], list[ToolSpec]]:
             callers = callers_of(tool, where)
             function = _function(tool, where)
             found += [function] if "direct" in callers else []
-            code += [for_code(function["function"], where)] if by_code(callers) else []
-    return found, code
+            if by_code(callers):
+                add_for_code(own, function["function"], where)
+    return found, own.specs
 
 
 def _function(tool: Json, where: str) -> Json:

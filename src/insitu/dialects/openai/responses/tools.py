@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....engine import ToolSpec
-from ....web.callers import for_code
+from ....tools import ClientTools
+from ....web.callers import add_for_code
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
 from ..callers import by_code, callers_of
@@ -29,7 +29,8 @@ class Tools:
         self.python: Json | None = None
         self.shell: Json | None = None
         self.functions: list[Json] = []
-        self.for_code: list[ToolSpec] = []
+        self._own = ClientTools()
+        self.for_code = self._own.specs
         self._by_code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
@@ -58,7 +59,7 @@ class Tools:
                     self.functions.append(function)
                 if by_code(callers):
                     self._by_code = self._by_code or f"{where}.allowed_callers"
-                    self.for_code.append(for_code(function["function"], where))
+                    add_for_code(self._own, function["function"], where)
             case "programmatic_tool_calling":
                 raise Unsupported(where, _JAVASCRIPT)
             case other:
