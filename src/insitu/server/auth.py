@@ -57,6 +57,11 @@ class Keys:
             raise Unauthorized("this key is not known here", hint="the operator sets keys by INSITU_API_KEYS")
         return digest.hex()
 
+    def check_linked(self, headers: Headers) -> None:
+        """Let in a request that carries no key, as its address is one; raises Forbidden as :meth:`owner`."""
+        if not self._digests:
+            self._refuse_web_pages(headers)
+
     def _refuse_web_pages(self, headers: Headers) -> None:
         hosts = _values(headers, b"host")
         if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
@@ -104,7 +109,9 @@ class Gate:
             await send(message)
 
         try:
-            if scope["path"] not in OPEN_PATHS:
+            if dialect is not None and dialect.linked(scope):
+                self.keys.check_linked(scope["headers"])
+            elif scope["path"] not in OPEN_PATHS:
                 scope["insitu.owner"] = self.keys.owner(scope["headers"])
             await self.app(scope, receive, Sending(send_named, body))
         except ClientGone:

@@ -29,6 +29,7 @@ class Dialect:
         paths: the beginnings of the paths whose errors it answers, those of unknown keys too.
         shared: such beginnings that another dialect has as well; its routes there are of a :func:`shared_route`.
         speaks: whether a request to a shared path is meant for this one.
+        linked: whether a request needs no key, as its address names what nobody can guess; its route finds the owner.
         error_answer: its own form of an error, for an exception and the request's id.
         request_id_header: the header that its clients read the request's id from.
     """
@@ -39,6 +40,7 @@ class Dialect:
     paths: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     speaks: Speaks = lambda scope: False
+    linked: Speaks = lambda scope: False
     error_answer: Callable[[Exception, str], Response] = error_answer
     request_id_header: str = "x-request-id"
 

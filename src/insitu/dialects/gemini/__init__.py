@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from ...web.dialect import Dialect
 from ...web.service import Service
-from . import models
+from . import files, models
 from . import routes as generating
 from .errors import gemini_error
 from .interactions import routes as interactions
@@ -16,12 +16,14 @@ from .interactions.errors import interaction_error
 
 def _routes(service: Service) -> APIRouter:
     router = APIRouter()
-    for part in (generating, models):
+    for part in (generating, models, files):
         router.include_router(part.routes(service))
     return router
 
 
-GEMINI = Dialect("gemini", _routes, paths=("/v1beta", "/upload/v1beta"), error_answer=gemini_error)
+GEMINI = Dialect(
+    "gemini", _routes, paths=("/v1beta", "/upload/v1beta"), linked=files.is_linked, error_answer=gemini_error
+)
 # Its errors have another form, though it lies among Gemini's paths: it comes before it in the order of the look-up.
 INTERACTIONS = Dialect(
     "interactions",
