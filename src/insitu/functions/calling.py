@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -120,18 +119,12 @@ class Caller:
 def failed(invocation: Invocation, error: Exception) -> Invocation:
     """An invocation that could not be carried out, for whoever asks for it later."""
     outcome: Outcome = "cancelled" if isinstance(error, NotFound) else "crashed"  # it was deleted before it ran
-    return _broken_off(invocation, outcome, CodeError(type(error).__name__, str(error)))
+    return invocation.broken_off(outcome, CodeError(type(error).__name__, str(error)))
 
 
 def given_up(invocation: Invocation) -> Invocation:
     """An invocation whose caller has gone away."""
-    return _broken_off(invocation, "cancelled", CodeError("Cancelled", "whoever waited for it went away"))
-
-
-def _broken_off(invocation: Invocation, outcome: Outcome, error: CodeError) -> Invocation:
-    now = time.time()
-    duration_ms = round((now - (invocation.started or now)) * 1000, 3)
-    return replace(invocation, state="done", outcome=outcome, error=error, duration_ms=duration_ms)
+    return invocation.broken_off("cancelled", CodeError("Cancelled", "whoever waited for it went away"))
 
 
 def _ended(invocation: Invocation, execution: Execution, made_ms: float) -> Invocation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from operator import attrgetter
@@ -133,7 +132,7 @@ class Invocations(Records):
                 waiting.append((row.owner, row.revision_id, invocation))
             else:
                 error = CodeError("Crashed", "the server stopped while it ran")
-                _end(transaction, row.owner, _broken_off(invocation, "crashed", error))
+                _end(transaction, row.owner, invocation.broken_off("crashed", error))
         return waiting
 
     def _insert(
@@ -163,7 +162,7 @@ def end_queued(transaction: Transaction, owner: str, function: str, revisions: C
     query = select(*_WITHOUT_RESULT).where(mine, _open(), invocations.c.state == "queued")
     error = CodeError(NotFound.__name__, "it was deleted before this ran")
     for row in transaction.execute(query).all():
-        _end(transaction, owner, _broken_off(_read(*row), "cancelled", error))
+        _end(transaction, owner, _read(*row).broken_off("cancelled", error))
 
 
 def unfinished_revisions(transaction: Transaction, owner: str, function: str) -> set[str]:
@@ -185,12 +184,6 @@ def _change(transaction: Transaction, owner: str, invocation: Invocation, *condi
 def _end(transaction: Transaction, owner: str, invocation: Invocation) -> bool:
     transaction.execute(delete(invocation_requests).where(_beside(invocation_requests, owner, invocation.id)))
     return _change(transaction, owner, invocation)
-
-
-def _broken_off(invocation: Invocation, outcome: Any, error: CodeError) -> Invocation:
-    since = invocation.started
-    duration_ms = round((time.time() - since) * 1000, 3) if since else 0.0
-    return replace(invocation, state="done", outcome=outcome, error=error, duration_ms=duration_ms)
 
 
 def _without_room(invocation: Invocation, over: int, most: int) -> Invocation:

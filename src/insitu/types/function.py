@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .execution import CodeError, EventKind, Outcome, Timings
@@ -111,6 +112,11 @@ class Invocation:
     def ok(self) -> bool:
         """Whether it returned a value."""
         return self.outcome == "ok"
+
+    def broken_off(self, outcome: Outcome, error: CodeError) -> Invocation:
+        """The same, ended now by something else than its code."""
+        duration_ms = round((time.time() - self.started) * 1000, 3) if self.started else 0.0
+        return replace(self, state="done", outcome=outcome, error=error, duration_ms=duration_ms)
 
     def to_dict(self) -> dict[str, Any]:
         """The form that the HTTP API speaks."""
