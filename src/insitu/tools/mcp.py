@@ -7,7 +7,7 @@ import binascii
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -26,6 +26,7 @@ from .config import McpServer
 from .places import Place
 from .results import encoded
 from .serving import Redact
+from .watching import Watched
 
 _log = logging.getLogger("insitu.tools")
 
@@ -132,7 +133,7 @@ class Connection:
         self._lost = lost = anyio.Event()
         with anyio.CancelScope(deadline=anyio.current_time() + START_S) as starting:
             try:
-                async with Client(_Watched(self._transport, lost)) as client:
+                async with Client(Watched(self._transport, lost)) as client:
                     self._offer(await _listed(client))
                     self._client = client
                     starting.deadline = float("inf")
@@ -172,45 +173,6 @@ class Connection:
             async with httpx2.AsyncClient(headers=server.headers, timeout=timeout) as http:
                 async with streamable_http_client(server.url or "", http_client=http) as streams:
                     yield streams
-
-
-class _Watched:
-    """A transport that tells when the other side has closed it."""
-
-    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[Any]], lost: anyio.Event) -> None:
-        self._opened, self._lost = opened, lost
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Any:
-        read, write = await self._stack.enter_async_context(self._opened())
-        return _WatchedStream(read, self._lost), write
-
-    async def __aexit__(self, *exc_info: Any) -> bool | None:
-        return await self._stack.__aexit__(*exc_info)
-
-
-class _WatchedStream:
-    def __init__(self, stream: Any, lost: anyio.Event) -> None:
-        self._stream, self._lost = stream, lost
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def __aiter__(self) -> _WatchedStream:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
-            self._lost.set()
-            raise
-
-    async def __aenter__(self) -> _WatchedStream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stream.aclose()
 
 
 async def _listed(client: Client) -> list[types.Tool]:
