@@ -46,6 +46,11 @@ async def attach(
     else:
         name = base_name(str(file.get("filename") or "file"), param)
         contents.append((name, _decoded(file.get("file_data"), param)))
+    return placed(name)
+
+
+def placed(name: str) -> str:
+    """What the model is told of a file that is put where code runs."""
     return f"[the user's file {name} is {WORKSPACE}/{name}]"
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ...turn.container import Container
-from ...web.attachments import attach
+from ...web.attachments import attach, placed
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
 from .blocks import Block, check_members, read_inner
+from .made import MADE
 
+ReadMade = Callable[[str, str], Awaitable[tuple[str, bytes]]]
 _PDF = "application/pdf"
 
 
@@ -20,11 +22,13 @@ class Content:
     """Makes blocks into what the model can read; with a container, documents are put there.
 
     Args:
+        made: reads a file that code has made, by its id and by where it is named.
         container: where code runs, if it does.
     """
 
-    def __init__(self, stored: StoredFiles, container: Container | None) -> None:
+    def __init__(self, stored: StoredFiles, made: ReadMade, container: Container | None) -> None:
         self._stored = stored
+        self._made = made
         self._container = container
 
     async def parts(self, blocks: Sequence[Block]) -> list[Json]:
@@ -108,6 +112,10 @@ class Content:
     async def _put(self, file: Json, where: str) -> str:
         if self._container is None:
             raise BadParameter(where, f"{where}: there is no code_execution tool that could read the file")
+        if (file_id := str(file.get("file_id") or "")).startswith(MADE):
+            name, content = await self._made(file_id, where)
+            self._stored.contents.append((name, content))
+            return placed(name)
         return await attach(self._container, file, where, self._stored.get, self._stored.contents)
 
 

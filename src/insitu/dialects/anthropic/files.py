@@ -23,13 +23,12 @@ from ...web.shapes import Json, moment
 from ...web.stored_files import gone_at
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
+from .made import MADE
 from .speaking import SharedRoute
 
 _SECONDS = "expires_in_seconds"
 _LEAST_S, _MOST_S = 3600, 90 * 24 * 3600
 _PAGE = "page_"
-# What code has made; all else was uploaded.
-_MADE = "cfile_"
 
 
 class FilesQuery(BaseModel):
@@ -80,7 +79,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{file_id}")
     async def retrieve_anthropic_file(request: Request, file_id: str) -> Response:
         """One file, without its content."""
-        if file_id.startswith(_MADE):
+        if file_id.startswith(MADE):
             container, files = await made(request, file_id)
             return json_answer(_made(await files.get(file_id), container.last_active + settings.retention_s))
         return json_answer(_uploaded(await service.store.files.get(file_id, owner_of(request)), settings))
@@ -88,7 +87,7 @@ def routes(service: Service) -> APIRouter:
     @router.delete("/{file_id}")
     async def delete_anthropic_file(request: Request, file_id: str) -> Response:
         """Delete a file; containers that it was put into keep their copies."""
-        if file_id.startswith(_MADE):
+        if file_id.startswith(MADE):
             _, files = await made(request, file_id)
             await files.delete(file_id)
         else:
@@ -98,7 +97,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{file_id}/content")
     async def download_anthropic_file(request: Request, file_id: str) -> Response:
         """A file's bytes, whole or a range of them."""
-        if file_id.startswith(_MADE):
+        if file_id.startswith(MADE):
             _, files = await made(request, file_id)
             content = await files.open(file_id)
             return await download(request, content.path, content.size, content.read)

@@ -22,6 +22,7 @@ from .asked import CountTokens
 from .blocks import Said, read_messages, read_system
 from .content import Content
 from .ids import client_use_id, container_id_of
+from .made import read_made
 from .results import USES
 from .tools import Tools
 from .transcript import Transcript, unanswered
@@ -64,7 +65,9 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
     container, notes = await _container(service, owner, asked, tools, said)
     own = _own_tools(service, asked, tools, container) if container else []
     stored = StoredFiles(service, owner, holding)
-    transcript = await _transcript(service, owner, said, own, Content(stored, container if own else None))
+    made = partial(read_made, service, owner, holding)
+    content = Content(stored, made, container if own else None)
+    transcript = await _transcript(service, owner, said, own, content)
     resumption = _resumption(service, owner, transcript)
     system = {"role": "system", "content": read_system(asked.system)}
     messages = one_system([*([system] if system["content"] else []), *resumption.fill(transcript.messages())])

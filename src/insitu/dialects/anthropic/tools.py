@@ -56,19 +56,19 @@ class Tools:
         return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Json, where: str) -> None:
-        kind = tool.get("type") or "custom"
+        kind = str(tool.get("type") or "custom")
         if kind in _VERSIONS:
             if self.kinds:
                 raise BadParameter(where, f"{where}: there is a {CODE} tool already; one is the most")
             self.kinds, self.caller = _VERSIONS[kind]
         elif kind == "custom":
             self._function(tool, {"parameters": tool.get("input_schema")}, where)
-        elif isinstance(kind, str) and kind in CLIENT_TOOLS:
+        elif kind in CLIENT_TOOLS:
             self._function(tool, CLIENT_TOOLS[kind], where)
         else:
             raise Unsupported(
                 f"{where}.type",
-                f"{where}: the tool {str(kind)[:64]!r} is not to be had here; there are "
+                f"{where}: the tool {kind[:64]!r} is not to be had here; there are "
                 f"{', '.join([*_VERSIONS, *CLIENT_TOOLS])} and the client's own",
             )
 

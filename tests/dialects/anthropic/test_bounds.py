@@ -1,0 +1,63 @@
+"""How much a request may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.dialects.conftest import HEADERS
+from tests.support.anthropic_errors import error_of
+from tests.support.messages import ASKED
+from tests.support.model import ScriptedModel
+
+
+def too_many(count: int, value: Any) -> list[Any]:
+    return [value] * count
+
+
+TEXT = {"type": "text", "text": "x"}
+INNER = {"type": "document", "source": {"type": "content", "content": too_many(5000, TEXT)}}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": too_many(5000, TEXT)}
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        (too_many(10_001, {"role": "user", "content": "x"}), "there are 10001 messages, and 10000 is the most"),
+        ([{"role": "user", "content": too_many(10_001, TEXT)}], "more than 10000 blocks"),
+        ([{"role": "user", "content": [INNER, INNER]}], "more than 10000 blocks"),
+        ([{"role": "user", "content": [RESULT, RESULT]}], "more than 10000 blocks"),
+    ],
+    ids=["messages", "blocks", "blocks in documents", "blocks in results"],
+)
+def test_too_many_parts_are_refused(http: httpx2.Client, messages: list[Any], why: str) -> None:
+    answer = http.post("/v1/messages", json={**ASKED, "messages": messages})
+    assert answer.status_code == 400
+    assert why in error_of(answer)["message"]
+
+
+def test_too_many_tools_are_refused(http: httpx2.Client) -> None:
+    answer = http.post("/v1/messages", json={**ASKED, "tools": too_many(513, {"name": "x"})})
+    assert answer.status_code == 400
+    assert "tools" in error_of(answer)["message"]
+
+
+def test_a_long_body_is_refused(http: httpx2.Client) -> None:
+    answer = http.post("/v1/messages", content=b" " * ((32 << 20) + 1))
+    assert (answer.status_code, error_of(answer)["type"]) == (413, "request_too_large")
+
+
+def test_a_deep_body_is_refused(http: httpx2.Client) -> None:
+    answer = http.post("/v1/messages", content=b'{"messages": ' + b"[" * 100_000)
+    assert (answer.status_code, error_of(answer)["type"]) == (400, "invalid_request_error")
+
+
+def test_a_transcript_counts_with_its_images(serve: Callable[..., str], model: ScriptedModel) -> None:
+    url = serve(max_transcript_bytes=1 << 20)
+    asked = {**ASKED, "messages": [{"role": "user", "content": "x" * (1 << 20)}]}
+    answer = httpx2.post(f"{url}/v1/messages", json=asked, headers=HEADERS, timeout=50)
+    assert (answer.status_code, error_of(answer)["type"]) == (413, "request_too_large")
+    assert model.requests == []
