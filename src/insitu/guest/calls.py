@@ -31,7 +31,12 @@ class NotALambda(TypeError):
     """Raised for code that is no function to be called."""
 
 
-NotALambda.__module__ = "builtins"
+class NoSuchHandler(TypeError):
+    """Raised for a handler that names no function of the files that were deployed."""
+
+
+# So they are told without a module, as Python's own.
+NotALambda.__module__ = NoSuchHandler.__module__ = "builtins"
 
 
 class Functions:
@@ -47,7 +52,8 @@ class Functions:
         """A function: by its source, or as ``module.name`` from the session's files.
 
         Raises:
-            NotALambda: if that is none.
+            NotALambda: if the source is none.
+            NoSuchHandler: if the handler names none.
         """
         if handler is not None:
             return _import(handler)
@@ -103,12 +109,10 @@ def _module(name: str) -> Any:
 
 def _import(handler: str) -> Function:
     module, _, name = handler.rpartition(".")
-    if not module:
-        raise NotALambda(f"the handler {handler!r} names no module; write it as module.function")
     found: Any = importlib.import_module(module)
     function = getattr(found, name, None)
     if not callable(function):
         there = ", ".join(sorted(each for each, value in vars(found).items() if inspect.isfunction(value)))
-        raise NotALambda(f"there is no function {name!r} in {module}; its functions are: {there or 'none'}")
+        raise NoSuchHandler(f"there is no function {name!r} in {module}; its functions are: {there or 'none'}")
     checked: Function = function
     return checked
