@@ -150,6 +150,7 @@ BAD: dict[str, tuple[str, dict[str, Any], type[InsituError]]] = {
     "a path with a NUL": ("f", {"files": {"a\0b": b""}}, PathRefused),
     "too many files": ("f", {"files": {f"{n}.py": b"" for n in range(1001)}}, InvalidRequest),
     "too much code": ("f", {"files": {"a.py": bytes(300 << 20)}}, TooLarge),
+    "too many variables": ("f", {"env_vars": {str(number): "x" * 30_000 for number in range(9)}}, TooLarge),
     "an unknown environment": ("f", {"environment": "nix"}, InvalidRequest),
     "no schema": ("f", {"schema": {"type": "nothing"}}, InvalidRequest),
     "an impossible variable": ("f", {"env_vars": {"A=B": "1"}}, InvalidRequest),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import time
@@ -24,6 +25,8 @@ _ALIAS = re.compile(r"(?!\d+$)[A-Za-z0-9_-]{1,128}")
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _LONGEST_HANDLER, _LONGEST_PATH, _LONGEST_PART, _LONGEST_TEXT = 256, 1024, 255, 4096
 _MOST_FILES, _MOST_CONCURRENT = 1000, 10_000
+# Read from the database by every invocation.
+_MOST_SAID = 256 * 1024
 
 
 async def make_revision(
@@ -81,6 +84,8 @@ def _check_spec(spec: FunctionSpec, settings: Settings, environments: Collection
     if spec.schema is not None:
         check_schema(spec.schema)
     check_variables(spec.env_vars)
+    if (size := len(json.dumps([dict(spec.env_vars), dict(spec.metadata)]))) > _MOST_SAID:
+        raise TooLarge(f"its environment variables and tags have {size} characters; {_MOST_SAID} is the most")
     _check_files(spec, settings)
 
 

@@ -129,7 +129,10 @@ def test_a_page_has_fifty_items_at_most() -> None:
     assert (len(found), marker) == (50, {"NextMarker": "0:049"})
 
 
-@pytest.mark.parametrize("query", [{"MaxItems": "0"}, {"MaxItems": "x"}, {"MaxItems": "10001"}, {"Marker": "nonsense"}])
+@pytest.mark.parametrize(
+    "query",
+    [{"MaxItems": "0"}, {"MaxItems": "x"}, {"MaxItems": "10001"}, {"MaxItems": "1" * 5000}, {"Marker": "nonsense"}],
+)
 def test_an_impossible_page_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(AwsError, match=r"MaxItems is|Marker is"):
         page([], query)

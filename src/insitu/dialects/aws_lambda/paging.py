@@ -53,6 +53,6 @@ def size_of(query: Mapping[str, str]) -> int:
     text = query.get("MaxItems")
     if text is None:
         return _MOST
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= 10_000:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= 10_000:
         raise invalid(f"MaxItems is {text[:100]!r}; it must be a number from 1 to 10000")
     return min(int(text), _MOST)
