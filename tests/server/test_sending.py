@@ -64,6 +64,15 @@ async def test_an_answer_without_room_does_not_begin(monkeypatch: pytest.MonkeyP
     assert [message["type"] for message in client.got] == ["http.response.start", "http.response.body"]
 
 
+async def test_a_large_part_without_room_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "HELD_BYTES", len(LARGE) - 1)
+    client = Client()
+    await client.sending(start(None))
+    with pytest.raises(ServerFull):
+        await client.sending({"type": "http.response.body", "body": LARGE, "more_body": True})
+    assert client.content == b""
+
+
 async def test_parts_go_on_as_they_come() -> None:
     client = Client()
     await client.sending(start(None))
@@ -73,5 +82,6 @@ async def test_parts_go_on_as_they_come() -> None:
         assert len(client.content) == before + len(part)
     await client.sending({"type": "http.response.body"})
     assert client.content == b"a" + LARGE + b"b"
-    assert client.held == [0] * len(client.got)
+    assert client.held == [0, 0, *[len(LARGE)] * 4, 0, 0]
+    assert client.room.held == client.body.size == 0
     assert not any(after["type"] == "http.response.start" for _, after in pairwise(client.got))

@@ -26,7 +26,7 @@ class Sending:
         """Send a part.
 
         Raises:
-            ServerFull: if the answer is in memory as a whole and has no room; nothing is sent then.
+            ServerFull: if what is to be sent is in memory as a whole and has no room; nothing of it is sent then.
         """
         if message["type"] == "http.response.start" and _is_large(message):
             self._start = message  # until it is seen whether all of it comes at once
@@ -42,6 +42,21 @@ class Sending:
             if len(content) > _PIECE_BYTES:
                 self._body.grow(max(self._body.size, len(content)))
             await self._send(start)
+            await self._send_pieces(message, content)
+        elif len(content) > _PIECE_BYTES:
+            await self._send_counted(message, content)
+        else:
+            await self._send(message)
+
+    async def _send_counted(self, message: Message, content: bytes) -> None:
+        # One part of a stream, for as long as the client takes to read it.
+        self._body.add(len(content))
+        try:
+            await self._send_pieces(message, content)
+        finally:
+            self._body.give_back(len(content))
+
+    async def _send_pieces(self, message: Message, content: bytes) -> None:
         at = 0
         while len(content) - at > _PIECE_BYTES:
             piece = content[at : at + _PIECE_BYTES]

@@ -43,7 +43,10 @@ class Endpoint:
         manager = await self._manager(scope["insitu.owner"])
 
         async def answer() -> None:
-            await manager.handle_request(scope, _replay(content, receive), send)
+            try:
+                await manager.handle_request(scope, _replay(content, receive), send)
+            except ExceptionGroup as exc:
+                raise _first(exc) from None
 
         # Whoever leaves is noticed by the manager, which knows what that means in each version of the protocol.
         await self._service.while_connected(_nothing, answer)
@@ -71,6 +74,13 @@ class Endpoint:
             sandboxes, max_bytes=self._cap, max_sessions=_MOST_CONNECTIONS, idle_s=_IDLE_S
         )
         return made
+
+
+def _first(exc: Exception) -> Exception:
+    """What went wrong, out of the groups of tasks that it went through."""
+    while isinstance(exc, ExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
 
 
 def _replay(content: bytes, receive: Receive) -> Receive:

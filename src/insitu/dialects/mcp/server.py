@@ -17,6 +17,7 @@ from ...errors import InsituError, NotFound
 from ...settings import Settings
 from ...tools import make_registry
 from . import answers, resources
+from .held import held
 from .running import Progress
 from .sandboxes import Sandboxes
 from .tools import TOOLS
@@ -42,11 +43,12 @@ class Handlers:
 
     async def call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """Call a tool; what could not be done is an answer with ``is_error``, which a model can read."""
-        tool = self._tools.get(params.name)
+        tool, arguments = self._tools.get(params.name), params.arguments or {}
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:64]!r}")
         try:
-            return await tool.call(self._sandboxes, params.arguments or {}, _progress(context))
+            with held(context.request, arguments):
+                return await tool.call(self._sandboxes, arguments, _progress(context))
         except InsituError as exc:
             return answers.of_error(exc)
 
