@@ -12,6 +12,8 @@ const requests = [];
 
 // Providers drop options that they do not know, and their own way to send more is a fetch in between.
 async function fetchWithExtras(url, options) {
+  // Files are forms.
+  if (typeof options.body !== "string") return fetch(url, options);
   const body = { ...JSON.parse(options.body), ...input.extra_body };
   requests.push(body);
   return fetch(url, { ...options, body: JSON.stringify(body) });
@@ -20,7 +22,7 @@ async function fetchWithExtras(url, options) {
 const settings = { baseURL: input.base_url, apiKey: input.api_key ?? "secret", fetch: fetchWithExtras };
 
 export const openai = createOpenAI(settings);
-const anthropic = createAnthropic(settings);
+export const anthropic = createAnthropic(settings);
 
 // What each provider has for input.model, its tool that runs code, and the options of both.
 const PROVIDERS = {
@@ -28,6 +30,8 @@ const PROVIDERS = {
     model: anthropic(input.model),
     tools: { code_execution: anthropic.tools[input.tool]() },
     providerOptions: { anthropic: { ...input.options } },
+    // What the provider takes for a model that it does not know comes with a warning.
+    maxOutputTokens: 1000,
   }),
   openai: () => ({
     model: openai.responses(input.model),
