@@ -16,6 +16,8 @@ import pytest
 from insitu.errors import InvalidRequest
 from insitu.settings import Settings
 from insitu.tools import make_registry
+from insitu.tools.config import read_config
+from insitu.tools.serving import redacting
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
@@ -143,6 +145,20 @@ def test_a_server_sees_nothing_of_ours_but_what_its_file_says(run: Run) -> None:
 def test_what_is_secret_in_the_file_is_in_no_message(run: Run) -> None:
     value = run("tools.things_secret()")["error"]["value"]
     assert "the key [secret] is wrong" in value
+
+
+def test_what_comes_from_the_environment_is_secret_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN", "open-sesame")
+    servers = {
+        "wiki": {"url": "http://wiki.example", "headers": {"Authorization": "Bearer ${A_TOKEN}"}},
+        "files": {"command": "files", "args": ["--token", "${A_TOKEN}"]},
+    }
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": servers}), "utf-8")
+    for server in read_config(path).values():
+        assert redacting(server.secrets())("--token open-sesame is wrong") == "--token [secret] is wrong"
 
 
 def test_the_tools_say_where_they_are_from(client: httpx2.Client) -> None:

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from ..errors import InvalidRequest
 from ..types import MIB
@@ -61,6 +61,7 @@ class McpServer(BaseModel):
     headers: dict[str, str] = {}
     disabled: bool = False
     insitu: McpBounds = McpBounds()
+    _variables: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -71,8 +72,16 @@ class McpServer(BaseModel):
         return self
 
     def secrets(self) -> list[str]:
-        """What no message may hold."""
-        return [*self.env.values(), *self.headers.values(), *(part for part in self.args if "key" in part.lower())]
+        """What no message may hold: the values of ``env`` and ``headers``, and of variables wherever they stand."""
+        return [*self.env.values(), *self.headers.values(), *self._variables]
+
+    def filled(self) -> Self:
+        """The same with the values of its variables; raises KeyError for one that is not set."""
+        written = [*self.env.values(), *self.headers.values(), *self.args]
+        changes = {"env": _filled(self.env), "headers": _filled(self.headers), "args": tuple(map(_fill, self.args))}
+        made = self.model_copy(update=changes)
+        made._variables = tuple(os.environ[name] for text in written for name in _VARIABLE.findall(text))
+        return made
 
 
 class _File(BaseModel):
@@ -88,7 +97,7 @@ def read_config(path: Path) -> dict[str, McpServer]:
     try:
         read = _File.model_validate_json(path.read_bytes())
         servers = {name: server for name, server in read.servers.items() if not server.disabled}
-        return {name: _expanded(server) for name, server in servers.items()}
+        return {name: server.filled() for name, server in servers.items()}
     except OSError as error:
         raise InvalidRequest(f"mcp_config cannot be read: {error}") from None
     except ValidationError as error:
@@ -101,12 +110,6 @@ def read_config(path: Path) -> dict[str, McpServer]:
         ) from None
     except KeyError as error:
         raise InvalidRequest(f"mcp_config {str(path)!r} names ${{{error.args[0]}}}, which is not set") from None
-
-
-def _expanded(server: McpServer) -> McpServer:
-    changes: dict[str, Any] = {"env": _filled(server.env), "headers": _filled(server.headers)}
-    changes["args"] = tuple(_fill(part) for part in server.args)
-    return server.model_copy(update=changes)
 
 
 def _filled(values: Mapping[str, str]) -> dict[str, str]:
