@@ -33,6 +33,7 @@ export class Transport {
 
   /** Asks, and throws what the server refuses. */
   async send(method: string, path: string, init: Omit<RequestInit, "method" | "headers"> = {}): Promise<Response> {
+    refuseParents(path);
     const json = typeof init.body === "string" ? { "content-type": "application/json" } : {};
     const headers = { ...json, ...this.headers };
     const response = await this.fetch(`${this.base}${path}`, { ...init, method, headers });
@@ -54,6 +55,11 @@ export class Transport {
     }
     throw new InsituError("the stream broke off before its end; the code may have run", "stream_broken", response.status);
   }
+}
+
+/** URLs have their parts named `..` resolved, however they are written: what was meant for one session would reach another. */
+function refuseParents(path: string): void {
+  if (path.split(/[/?]/).includes("..")) throw new InsituError(`${path} is refused: it has a part ".."`, "path_refused", 0);
 }
 
 async function* eventsOf(response: Response): AsyncGenerator<{ kind: string; data: unknown }> {

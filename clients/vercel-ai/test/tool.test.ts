@@ -106,6 +106,17 @@ test("a model that sees gets figures, another one words", async () => {
   assert.deepEqual((await insitu.run(SHOW)).images, [{ mediaType: "image/png", data: PNG }]);
 });
 
+test("a path does not lead out of its session", async () => {
+  await using other = await insitu.session();
+  await other.files.write("secret", "x");
+  const refused = (error: unknown) => error instanceof InsituError && error.code === "path_refused";
+  await assert.rejects(session.files.read(`../../${other.id}/files/secret`), refused);
+  await assert.rejects(session.files.write(`a/../../../${other.id}/files/secret`, "y"), refused);
+  await assert.rejects(insitu.connect("..").files.list(), refused);
+  await session.files.write("a..b/..c", "z");
+  assert.equal(new TextDecoder().decode(await session.files.read("a..b/..c")), "z");
+});
+
 test("code that fails is a result, with its traceback", async () => {
   const failed = await insitu.run("1/0");
   assert.equal(failed.outcome, "error");
