@@ -20,6 +20,7 @@ def too_many(count: int, value: Any) -> list[Any]:
 
 TEXT = {"type": "text", "text": "x"}
 INNER = {"type": "document", "source": {"type": "content", "content": too_many(5000, TEXT)}}
+WITHIN = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [INNER, INNER]}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": too_many(5000, TEXT)}
 
 
@@ -30,8 +31,9 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": too_many(5
         ([{"role": "user", "content": too_many(10_001, TEXT)}], "more than 10000 blocks"),
         ([{"role": "user", "content": [INNER, INNER]}], "more than 10000 blocks"),
         ([{"role": "user", "content": [RESULT, RESULT]}], "more than 10000 blocks"),
+        ([{"role": "user", "content": [WITHIN]}], "more than 10000 blocks"),
     ],
-    ids=["messages", "blocks", "blocks in documents", "blocks in results"],
+    ids=["messages", "blocks", "blocks in documents", "blocks in results", "blocks in documents in results"],
 )
 def test_too_many_parts_are_refused(http: httpx2.Client, messages: list[Any], why: str) -> None:
     answer = http.post("/v1/messages", json={**ASKED, "messages": messages})

@@ -269,3 +269,14 @@ def test_code_that_is_to_call_needs_code(anthropic_client: Anthropic) -> None:
 def test_callers_that_nobody_knows_are_refused(anthropic_client: Anthropic, callers: Any) -> None:
     error = refused(lambda: ask(anthropic_client, tools=[CODE, {**WEATHER, "allowed_callers": callers}]))
     assert "tools.1.allowed_callers must be a list of some of: direct" in str(error.api_message)
+
+
+def test_a_use_that_a_client_leaves_out_is_gone_on_with(anthropic_client: Anthropic, model: ScriptedModel) -> None:
+    model.script(run(ONE, ONE.replace("Ulm", "Rom")))
+    first = ask(anthropic_client, tools=TOOLS)
+    left_out = uses(first)[1]
+    kept = {"role": "assistant", "content": [block for block in first.content if block is not left_out]}
+    rain = {"role": "user", "content": answers(first, Ulm="rain")}
+    second = ask(anthropic_client, tools=TOOLS, messages=[QUESTION, kept, rain])
+    assert (kinds(second), results(second)[0].stdout) == (["code_execution_tool_result", "tool_use"], "rain 42\n")
+    assert client_uses(second)[0].caller.tool_id == left_out.id

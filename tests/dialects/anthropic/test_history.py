@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from anthropic import Anthropic
+from openai import OpenAI
 
-from insitu.settings import Settings
 from insitu.web.places import EXPIRED
 from tests.support.anthropic_errors import refused
+from tests.support.containers import kill_sandbox
 from tests.support.messages import (
     CODE,
     PYTHON,
@@ -28,7 +28,6 @@ from tests.support.messages import (
 )
 from tests.support.model import Json, ScriptedModel, call, reason, say
 from tests.support.responses import run, told
-from tests.support.serving import serving
 
 pytestmark = pytest.mark.client("anthropic")
 PNG = "iVBORw0KGgo="
@@ -82,18 +81,15 @@ def test_files_of_a_named_container_are_told_to_the_model(anthropic_client: Anth
 
 
 def test_a_container_that_has_expired_is_an_error_by_name_and_replaced_without(
-    settings: Callable[..., Settings], connect_anthropic: Callable[..., Anthropic], model: ScriptedModel
+    anthropic_client: Anthropic, client: OpenAI, model: ScriptedModel
 ) -> None:
-    same = settings()
     model.script(run("x = 40"), say("Well."), say("Gone."))
-    with serving(same) as url:
-        first = ask(connect_anthropic(url))
+    first = ask(anthropic_client)
     assert first.container is not None
-    with serving(same) as url:
-        client = connect_anthropic(url)
-        error = refused(partial(ask, client, container=first.container.id), 404)
-        assert (error.type, error.error_code) == ("not_found_error", "container_expired")
-        second = ask(client, messages=conversation(first, "And now?"))
+    kill_sandbox(client, first.container.id)
+    error = refused(partial(ask, anthropic_client, container=first.container.id), 404)
+    assert (error.type, error.error_code) == ("not_found_error", "container_expired")
+    second = ask(anthropic_client, messages=conversation(first, "And now?"))
     assert (text(second), second.container) == ("Gone.", None)
     assert last(model)[0] == {"role": "system", "content": EXPIRED}
 

@@ -89,8 +89,19 @@ def test_what_is_no_request_is_refused(http: httpx2.Client, body: bytes, path: s
     assert (answer.status_code, error_of(answer)["type"]) == (400, "invalid_request_error")
 
 
-def test_numbers_that_are_none_are_refused(http: httpx2.Client, model: ScriptedModel) -> None:
-    body = b'{"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hm?"}], "temperature": NaN}'
+USE = b'{"type": "tool_use", "id": "t", "name": "f", "input": {"a": NaN}}'
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        b'"messages": [{"role": "user", "content": "Hm?"}], "temperature": NaN',
+        b'"messages": [{"role": "assistant", "content": [%b]}]' % USE,
+    ],
+    ids=["option", "input"],
+)
+def test_numbers_that_are_none_are_refused(http: httpx2.Client, model: ScriptedModel, members: bytes) -> None:
+    body = b'{"model": "m", "max_tokens": 9, %b}' % members
     answer = http.post("/v1/messages", content=body)
     assert answer.status_code == 400
     assert "numbers must be finite" in error_of(answer)["message"]

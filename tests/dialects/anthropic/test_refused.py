@@ -57,6 +57,11 @@ MALFORMED: list[tuple[Json, str]] = [
     (assistant({**TOOL_USE, "id": ""}), "messages.1.content.0.id must have from 1 to 256 characters"),
     (assistant({**SERVER_USE, "id": "x" * 257}), "must have from 1 to 256 characters"),
     (assistant(SERVER_USE, SERVER_USE), "`tool_use` ids must be unique"),
+    (
+        assistant(*({**TOOL_USE, "id": f"t{n}"} for n in range(99))),
+        "immediately after: t0, t1, t2, t3, t4, t5, t6, t7, t8, t9. ",
+    ),
+    (user({"type": "document", "source": {"type": "content", "content": [PDF]}}), "'document' cannot stand here"),
     (assistant(TOOL_USE), "without `tool_result` blocks immediately after: toolu_1."),
     (user({"type": "tool_result", "tool_use_id": "toolu_9"}), "unexpected `tool_use_id` found in `tool_result` blocks"),
     ({"tools": [{"name": "", "input_schema": {}}]}, "tools.0.name must be a string that is not empty"),

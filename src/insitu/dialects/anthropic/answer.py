@@ -8,7 +8,6 @@ from ...turn import events as on
 from ...web.shapes import Json, moment, tool_called
 from .ids import server_use_id
 from .preparing import Prepared
-from .results import USES
 from .uses import ClientUse, ServerUse
 from .writing import Block, Blocks, Send
 
@@ -44,6 +43,7 @@ class MessageAnswer:
         self._blocks = Blocks(send)
         self._begun = self._ran = False
         self._text: Block | None = None
+        self._pieces: list[str] = []
         self._uses: dict[str, ServerUse] = {}
         self._client_uses: dict[str, ClientUse] = {}
         self._end: Json = {"stop_reason": None, "stop_sequence": None, "container": None}
@@ -98,9 +98,8 @@ class MessageAnswer:
             self._resumed(call_id).fail("unavailable", why)
 
     def _resumed(self, call_id: str) -> ServerUse:
-        use = self._prepared.open_uses[call_id]
-        kind = next(kind for kind, name in USES.items() if name == use["name"])
-        return self._uses.setdefault(call_id, ServerUse(self._blocks, kind, use["id"], resumed=True))
+        kind, use_id = self._prepared.earlier(call_id)
+        return self._uses.setdefault(call_id, ServerUse(self._blocks, kind, use_id, resumed=True))
 
     def _said(self, kind: str, text: str) -> None:
         if self._text is not None and self._text.body["type"] != kind:
@@ -108,13 +107,15 @@ class MessageAnswer:
         if self._text is None:
             signed = {"signature": ""} if kind == "thinking" else {}
             self._text = self._blocks.add({"type": kind, kind: "", **signed})
-        self._text.body[kind] += text
+        self._pieces.append(text)
         self._text.delta({"type": f"{kind}_delta", kind: text})
 
     def _close_text(self) -> None:
         block, self._text = self._text, None
+        pieces, self._pieces = self._pieces, []
         if block is None:
             return
+        block.body[block.body["type"]] = "".join(pieces)
         if block.body["type"] == "thinking":
             block.body["signature"] = _SIGNATURE
             block.delta({"type": "signature_delta", "signature": _SIGNATURE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ from ...web.shapes import Json
 from .errors import ThreadsUnsupported
 
 _OPTIONS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "stop_sequences": "stop"}
+_ELSEWHERE = ("mcp_servers", "context_management", "compaction", "fallbacks")
 # The most that model servers know.
 _EFFORTS = {"max": "xhigh"}
 
@@ -52,8 +53,6 @@ class CountTokens(BaseModel):
     compaction: Any = None
     fallbacks: Any = None
 
-    _ELSEWHERE: ClassVar = ("mcp_servers", "context_management", "compaction", "fallbacks")
-
     @property
     def container_id(self) -> str | None:
         """The container that it names."""
@@ -81,7 +80,7 @@ class CountTokens(BaseModel):
         """
         if self.thread is not None:
             raise ThreadsUnsupported
-        for name in self._ELSEWHERE:
+        for name in _ELSEWHERE:
             if getattr(self, name):
                 raise Unsupported(name, f"{name} is not supported: it is kept by Anthropic's own servers; leave it out")
         if self.speed == "fast":

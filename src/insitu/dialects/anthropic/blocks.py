@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ _INNER: Mapping[str, Mapping[str, type]] = {
     "document": {"source": dict},
     "search_result": {"source": str, "title": str, "content": list},
 }
+_IN_DOCUMENT = {kind: _INNER[kind] for kind in ("text", "image")}
 _OF_ROLE: Mapping[str, Mapping[str, Mapping[str, type]]] = {
     "system": {"text": _TEXT},
     "user": {**_INNER, "container_upload": {"file_id": str}, "tool_result": {"tool_use_id": str}},
@@ -104,13 +106,13 @@ def read_system(system: str | list[Any] | None) -> str:
     return joined(list(_blocks(system or [], "system", _OF_ROLE["system"])))
 
 
-def read_inner(content: Any, where: str) -> list[Block]:
-    """The blocks within a block: a result's, or a document's.
+def read_inner(content: Any, where: str, *, in_document: bool = False) -> list[Block]:
+    """The blocks within a block: a result's, or a document's, which has no documents in it.
 
     Raises:
         BadParameter: if they are malformed.
     """
-    return list(_blocks(content if content is not None else [], where, _INNER))
+    return list(_blocks(content if content is not None else [], where, _IN_DOCUMENT if in_document else _INNER))
 
 
 def joined(blocks: Sequence[Block]) -> str:
@@ -166,4 +168,5 @@ def _weight(body: Json) -> int:
     """A block, with those within it."""
     source = body.get("source")
     inner = (body.get("content"), source.get("content") if isinstance(source, dict) else None)
-    return 1 + sum(len(each) for each in inner if isinstance(each, list))
+    lists = [each for each in inner if isinstance(each, list)]
+    return 1 + sum(_weight(each) if isinstance(each, dict) else 1 for each in itertools.chain(*lists))

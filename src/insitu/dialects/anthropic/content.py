@@ -84,11 +84,14 @@ class Content:
                 check_members(source, {"data": str}, where)
                 return [*headed, _text(source["data"])]
             case "content":
-                return [*headed, *await self.parts(read_inner(source.get("content"), f"{where}.content"))]
+                return [
+                    *headed,
+                    *await self.parts(read_inner(source.get("content"), f"{where}.content", in_document=True)),
+                ]
             case "base64":
                 check_members(source, {"data": str}, where)
                 url = f"data:{source.get('media_type') or _PDF};base64,{source['data']}"
-                name = block.body.get("title") or "document.pdf"
+                name = str(block.body.get("title") or "document.pdf")
                 return [*headed, await self._file({"filename": name, "file_data": url}, block.where)]
             case "file":
                 check_members(source, {"file_id": str}, where)
@@ -98,7 +101,7 @@ class Content:
         raise BadParameter(f"{where}.type", f"{where}.type must be one of: text, content, base64, file")
 
     async def _search_result(self, block: Block) -> list[Json]:
-        inner = await self.parts(read_inner(block.body["content"], f"{block.where}.content"))
+        inner = await self.parts(read_inner(block.body["content"], f"{block.where}.content", in_document=True))
         return [_text(f"{block.body['title']} ({block.body['source']})"), *inner]
 
     async def _file(self, file: Json, where: str) -> Json:

@@ -8,9 +8,9 @@ from functools import partial
 
 from ...guest.lockdown import WORKSPACE
 from ...turn.container import Container
-from ...turn.messages import one_system, with_note
+from ...turn.events import Message
+from ...turn.messages import one_system
 from ...turn.request import TurnRequest
-from ...turn.resuming import Resumption
 from ...turn.tools import Kind, ServerTool
 from ...web.bodies import Body
 from ...web.holding import Holding
@@ -21,7 +21,7 @@ from ...web.stored_files import StoredFiles
 from .asked import CountTokens
 from .blocks import Said, read_messages, read_system
 from .content import Content
-from .ids import client_use_id, container_id_of
+from .ids import client_use_id, container_id_of, server_use_id
 from .made import read_made
 from .results import USES
 from .tools import Tools
@@ -46,6 +46,16 @@ class Prepared:
     container: Container | None
     open_uses: Mapping[str, Json]
 
+    def earlier(self, call_id: str) -> tuple[str, str]:
+        """The kind of tool, and the id, of a use that an earlier message began and this one goes on with."""
+        if (use := self.open_uses.get(call_id)) is not None:
+            return next(kind for kind, name in USES.items() if name == use["name"]), use["id"]
+        # Its client has not sent it back.
+        assert self.turn.resumption is not None and self.turn.resumption.run is not None
+        tool = self.turn.resumption.run.callers[call_id].tool
+        assert tool is not None
+        return tool.kind, server_use_id(call_id, tool.container.id)
+
 
 async def prepare(service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> Prepared:
     """Find and check everything that a request names.
@@ -68,20 +78,18 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
     made = partial(read_made, service, owner, holding)
     content = Content(stored, made, container if own else None)
     transcript = await _transcript(service, owner, said, own, content)
-    resumption = _resumption(service, owner, transcript)
-    system = {"role": "system", "content": read_system(asked.system)}
-    messages = one_system([*([system] if system["content"] else []), *resumption.fill(transcript.messages())])
-    for note in notes:
-        messages = with_note(messages, note)
-    choice = tools.choice(asked.tool_choice, own[0].name if own else "")
+    messages = transcript.messages()
+    resumption = service.turns.runs.resume(owner, messages, list(transcript.open_uses), transcript.answers)
+    if (call_id := resumption.unanswered) is not None:
+        raise unanswered([client_use_id(call_id)])
     turn = TurnRequest(
         owner=owner,
         model=asked.model,
-        messages=messages,
+        messages=_with_system([read_system(asked.system), *notes], resumption.fill(messages)),
         tools=own,
         contents=stored.contents,
         client_tools=tools.functions,
-        tool_choice=choice,
+        tool_choice=tools.choice(asked.tool_choice, own[0].name if own else ""),
         options=asked.upstream_options(),
         max_output_tokens=asked.output_tokens,
         max_steps=asked.insitu.max_steps,
@@ -135,9 +143,5 @@ async def _transcript(
     return transcript
 
 
-def _resumption(service: Service, owner: str, transcript: Transcript) -> Resumption:
-    messages, calls = transcript.messages(), list(transcript.open_uses)
-    resumption = service.turns.runs.resume(owner, messages, calls, transcript.answers)
-    if (call_id := resumption.unanswered) is not None:
-        raise unanswered([client_use_id(call_id)])
-    return resumption
+def _with_system(texts: Sequence[str], messages: Sequence[Message]) -> list[Message]:
+    return one_system([*({"role": "system", "content": text} for text in texts if text), *messages])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...engine import ToolFailure
@@ -18,6 +18,7 @@ from .content import Content, as_content
 from .ids import call_id_of
 from .results import told_of
 
+_MOST_NAMED = 10
 Caller = Callable[[str], ModelCall | None]
 
 
@@ -25,21 +26,21 @@ Caller = Callable[[str], ModelCall | None]
 class Step:
     """What the model said in one answer, and what came of its calls; None: nothing yet."""
 
-    text: str = ""
+    texts: list[str] = field(default_factory=list)
     calls: list[Json] = field(default_factory=list)
     told: dict[str, str | None] = field(default_factory=dict)
 
     def call(self, call_id: str, name: str, arguments: Json) -> None:
-        """Add a call."""
-        function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
+        """Add a call; raises ValueError if its arguments have no form in JSON."""
+        function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False, allow_nan=False)}
         self.calls.append({"id": call_id, "type": "function", "function": function})
         self.told[call_id] = None
 
     def messages(self) -> list[Message]:
         """The same as messages."""
-        if not self.text and not self.calls:
+        if not self.texts and not self.calls:
             return []
-        said: Message = {"role": "assistant", "content": self.text}
+        said: Message = {"role": "assistant", "content": "".join(self.texts)}
         if self.calls:
             said["tool_calls"] = self.calls
         told = {call_id: text for call_id, text in self.told.items() if text is not None}
@@ -123,7 +124,7 @@ class Transcript:
         elif block.type == "tool_use":
             self._client_use(block)
         elif block.type == "text" and body["text"]:
-            self._step().text += body["text"]
+            self._step().texts.append(body["text"])
 
     def _step(self) -> Step:
         if self._open is None:
@@ -153,7 +154,10 @@ class Transcript:
         if call_id in self._steps:
             raise BadParameter(f"{block.where}.id", f"{block.where}: `tool_use` ids must be unique")
         self._steps[call_id], self._uses[call_id] = self._step(), block.body
-        self._step().call(call_id, name, block.body["input"])
+        try:
+            self._step().call(call_id, name, block.body["input"])
+        except ValueError:
+            raise BadParameter(f"{block.where}.input", f"{block.where}.input: numbers must be finite") from None
 
     def _result(self, block: Block) -> None:
         self._tell(block, clipped(told_of(block.body["content"]), self._most))
@@ -185,10 +189,11 @@ class Transcript:
         return {call_id: use for call_id, use in self._uses.items() if self._steps[call_id].told[call_id] is None}
 
 
-def unanswered(use_ids: Iterable[str]) -> BadParameter:
-    """What is said of uses of the client's tools that have no result."""
+def unanswered(use_ids: Sequence[str]) -> BadParameter:
+    """What is said of uses of the client's tools that have no result; the first of them are named."""
+    named = ", ".join(use_ids[:_MOST_NAMED])
     return BadParameter(
         "messages",
-        f"`tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(use_ids)}. Each "
-        "`tool_use` block must have a corresponding `tool_result` block in the next message.",
+        f"`tool_use` ids were found without `tool_result` blocks immediately after: {named}. Each `tool_use` block "
+        "must have a corresponding `tool_result` block in the next message.",
     )
