@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..engine.workspace import relative_path
 from ..errors import PathRefused
 from ..guest.lockdown import WORKSPACE
+from ..heavy import decoded, heavy
 from ..store import FileRecord
 from ..turn.container import Container
 from .parameters import BadParameter
@@ -45,7 +45,7 @@ async def attach(
         name = record.filename
     else:
         name = base_name(str(file.get("filename") or "file"), param)
-        contents.append((name, _decoded(file.get("file_data"), param)))
+        contents.append((name, await _decoded(file.get("file_data"), param)))
     return placed(name)
 
 
@@ -70,10 +70,10 @@ def base_name(filename: str, param: str) -> str:
     raise BadParameter(param, f"{filename[:200]!r} is no name that a file can have")
 
 
-def _decoded(data: object, param: str) -> bytes:
+async def _decoded(data: object, param: str) -> bytes:
     if not isinstance(data, str):
         raise BadParameter(param, "a file has neither a file_id nor file_data", code="missing_required_parameter")
     try:
-        return base64.b64decode(data.rpartition(",")[2], validate=True)
+        return await heavy(len(data), decoded, data.rpartition(",")[2])
     except ValueError as exc:
         raise BadParameter(param, f"the base64 of a file_data cannot be read: {exc}") from None
