@@ -2,6 +2,7 @@
 // stdout.
 
 import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { readFileSync } from "node:fs";
 
@@ -23,6 +24,7 @@ const settings = { baseURL: input.base_url, apiKey: input.api_key ?? "secret", f
 
 export const openai = createOpenAI(settings);
 export const anthropic = createAnthropic(settings);
+const google = createGoogle(settings);
 
 // What each provider has for input.model, its tool that runs code, and the options of both.
 const PROVIDERS = {
@@ -32,6 +34,16 @@ const PROVIDERS = {
     providerOptions: { anthropic: { ...input.options } },
     // What the provider takes for a model that it does not know comes with a warning.
     maxOutputTokens: 1000,
+  }),
+  google: () => ({
+    model: google(input.model),
+    tools: { code_execution: google.tools.codeExecution({}) },
+    providerOptions: { google: { ...input.options } },
+  }),
+  interactions: () => ({
+    model: google.interactions(input.model),
+    tools: { code_execution: google.tools.codeExecution({}) },
+    providerOptions: { google: { ...input.options } },
   }),
   openai: () => ({
     model: openai.responses(input.model),

@@ -40,6 +40,7 @@ class Answer:
         self._model = model
         self._shows_thoughts = shows_thoughts
         self._unsaid: dict[str, str] = {}
+        self._signature: Json = {}
 
     def parts(self, event: on.TurnEvent) -> list[Json]:
         """The parts that an event adds."""
@@ -53,7 +54,8 @@ class Answer:
             case on.CallWritten():
                 self._unsaid[event.id] = event.arguments["code"]
             case on.CallRunning():
-                return [self._code(event.id) | {"thoughtSignature": signature(event.container_id)}]
+                self._signature = {"thoughtSignature": signature(event.container_id)}
+                return [self._code(event.id) | self._signature]
             case on.CallDone():
                 return self._done(event)
             case on.ClientCallDone():
@@ -70,6 +72,11 @@ class Answer:
         figures = [{"inlineData": {"mimeType": "image/png", "data": figure}} for figure in event.figures]
         self.shown.update(event.figures)
         return [*unsaid, {"codeExecutionResult": {**_result(event), "id": event.id}}, *figures]
+
+    @property
+    def last_part(self) -> Json:
+        """An empty text for the end: clients that drop the signatures of code keep those of text."""
+        return {"text": "", **self._signature}
 
     def envelope(self, parts: Sequence[Json], result: on.TurnResult | None = None) -> Json:
         """Parts as clients get them.
@@ -124,7 +131,7 @@ class Stream:
         for part in await self._made(self._answer):
             self._send(self._framed(self._answer.envelope([part])))
         # Code of users reads the first part of every envelope.
-        self._send(self._framed(self._answer.envelope([{"text": ""}], result)))
+        self._send(self._framed(self._answer.envelope([self._answer.last_part], result)))
 
 
 def sse(envelope: Json) -> bytes:

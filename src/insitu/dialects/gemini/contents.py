@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -181,7 +180,7 @@ def containers_of(contents: Sequence[Json]) -> list[str]:
     found = []
     for content in reversed(contents):
         for part in reversed(content["parts"]):
-            signed = member(part, "thought_signature") if has(part, "executable_code") else None
+            signed = member(part, "thought_signature")
             if isinstance(signed, str) and (container_id := _unsigned(signed)):
                 found.append(container_id)
     return list(dict.fromkeys(found))
@@ -191,6 +190,6 @@ def _unsigned(signed: str) -> str | None:
     try:
         # Some clients send it with the letters for URLs.
         text = base64.b64decode(signed.replace("-", "+").replace("_", "/"), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     return text.removeprefix(_SIGNED) if text.startswith(_SIGNED) else None

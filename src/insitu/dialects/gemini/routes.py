@@ -39,7 +39,7 @@ def routes(service: Service) -> APIRouter:
         run = partial(service.turns.run, generation.turn)
         result = await turns.whole(service, request, run, lambda event: parts.extend(answer.parts(event)))
         parts += await made_parts(service, owner_of(request), answer)
-        return json_answer(answer.envelope(_joined(parts) or _SILENCE, result))
+        return json_answer(answer.envelope(_signed(_joined(parts), answer.last_part), result))
 
     @router.post("/{model:path}:streamGenerateContent", openapi_extra=_BODY, **answers_elsewhere())
     async def stream_generate_content(request: Request, model: str) -> Response:
@@ -94,6 +94,18 @@ def _joined(parts: list[Json]) -> list[Json]:
         else:
             joined.append(part)
     return joined
+
+
+def _signed(parts: list[Json], last_part: Json) -> list[Json]:
+    """The same with the signature of the last part in their last text, or with that part if they have none."""
+    place = next((place for place, part in reversed(list(enumerate(parts))) if _is_said(part)), None)
+    if place is None:
+        return [*parts, last_part]
+    return [*parts[:place], {**last_part, **parts[place]}, *parts[place + 1 :]]
+
+
+def _is_said(part: Json) -> bool:
+    return "text" in part and not part.get("thought")
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:

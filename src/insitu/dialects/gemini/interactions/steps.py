@@ -107,6 +107,8 @@ def _parts(step: Json, private: Json) -> list[Json]:
         case "code_execution_result":
             told = private.get("told") or step.get("result")
             return [{"codeExecutionResult": {"id": step.get("call_id"), "output": told}}]
+        case "function_call" if step.get("name") == "code_execution":
+            return []  # the AI SDK sends code back as this, and nothing of what came of it
         case "function_call":
             return [{"functionCall": {**step, "args": step.get("arguments")}}]
     return []  # thoughts are the model's own
