@@ -359,3 +359,13 @@ def test_bodies_without_the_sdk_are_the_same(http: httpx2.Client, model: Scripte
     assert answer.status_code == 200
     members = "id type role model content stop_reason stop_sequence container usage"
     assert set(answer.json()) == set(members.split())
+
+
+def test_a_model_that_calls_no_tools_writes_blocks_of_python(
+    connect_anthropic: Callable[..., Anthropic], model: ScriptedModel, serve: Callable[..., str]
+) -> None:
+    model.script(say("Let me see.\n```python\nprint(6 * 7)\n```\n"), say("42."))
+    message = ask(connect_anthropic(serve(fenced_models=("m",))))
+    assert kinds(message) == ["text", "server_tool_use", "code_execution_tool_result", "text"]
+    assert (uses(message)[0].input, result(message).stdout) == ({"code": "print(6 * 7)\n"}, "42\n")
+    assert "tools" not in model.requests[0].body
