@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from insitu.errors import ServerFull
+from insitu.errors import QuotaExceeded, ServerFull
 from insitu.web import bodies
 from insitu.web.bodies import SMALL_BYTES, Bodies, Body
 
@@ -42,6 +42,24 @@ def test_what_all_hold_together_is_counted() -> None:
     for body in (second, third):
         body.let_go()
     assert room.held == 0
+
+
+def test_one_owner_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "OWNER_BYTES", ROOM // 4)
+    room = Bodies()
+    mine, more, theirs = Body(room, "me"), Body(room, "me"), Body(room, "you")
+    mine.grow(ROOM // 4)
+    with pytest.raises(QuotaExceeded, match=f"your requests under way hold {ROOM // 4} bytes, and {ROOM // 4} is the"):
+        more.grow(SMALL_BYTES + 1)
+    theirs.grow(ROOM // 4)
+    taken_over = mine.hand_over()
+    with pytest.raises(QuotaExceeded):
+        more.grow(SMALL_BYTES + 1)
+    for body in (taken_over, theirs):
+        body.let_go()
+    more.grow(ROOM // 4)
+    more.let_go()
+    assert room.held == 0 and not room._held_by
 
 
 def test_what_has_no_room_is_refused_and_what_is_small_is_heard(client: httpx2.Client) -> None:

@@ -112,7 +112,7 @@ class Gate:
             if dialect is not None and dialect.linked(scope):
                 self.keys.check_linked(scope["headers"])
             elif scope["path"] not in OPEN_PATHS:
-                scope["insitu.owner"] = self.keys.owner(scope["headers"])
+                scope["insitu.owner"] = body.owner = self.keys.owner(scope["headers"])
             await self.app(scope, receive, Sending(send_named, body))
         except ClientGone:
             self.metrics.requests[scope["method"], 499] += 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from ..errors import ServerFull
+from collections import Counter
+
+from ..errors import QuotaExceeded, ServerFull
 
 HELD_BYTES = 512 << 20
+# One owner's share: who sends slowly keeps it for long, and others must get in all the same.
+OWNER_BYTES = 384 << 20
 # Bodies up to this size count for nothing: they get in however full it is.
 SMALL_BYTES = 64 * 1024
+_HINT = "try again in a while; large files go to PUT /v1/sessions/{id}/files/{path}"
 
 
 class Bodies:
@@ -15,12 +20,36 @@ class Bodies:
     def __init__(self) -> None:
         self.most = HELD_BYTES
         self.held = 0
+        self._held_by: Counter[str] = Counter()
+
+    def take(self, size: int, owner: str) -> None:
+        """Count more bytes of an owner's.
+
+        Raises:
+            ServerFull: if there is no room for them.
+            QuotaExceeded: if they are more than the owner's share.
+        """
+        share = min(OWNER_BYTES, self.most)
+        if self.held + size > self.most:
+            raise ServerFull(f"the requests under way hold {self.held} bytes, and {self.most} is the most", hint=_HINT)
+        if self._held_by[owner] + size > share:
+            held = self._held_by[owner]
+            raise QuotaExceeded(f"your requests under way hold {held} bytes, and {share} is the most", hint=_HINT)
+        self.give_back(-size, owner)
+
+    def give_back(self, size: int, owner: str) -> None:
+        """Count so many bytes less."""
+        self.held -= size
+        self._held_by[owner] -= size
+        if not self._held_by[owner]:
+            del self._held_by[owner]
 
 
 class Body:
     """What one request holds so far; its room is free again once it is answered, and what it began has ended."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: Bodies, owner: str = "") -> None:
+        self.owner = owner
         self._bodies = bodies
         self.size = 0
         self._held = 0
@@ -30,17 +59,13 @@ class Body:
 
         Raises:
             ServerFull: if all bodies together have no room for that.
+            QuotaExceeded: if it is more than the owner's share of it.
         """
         more = size - self._held
         if size <= SMALL_BYTES:
             self.size = size
             return
-        if self._bodies.held + more > self._bodies.most:
-            raise ServerFull(
-                f"the requests under way hold {self._bodies.held} bytes, and {self._bodies.most} is the most",
-                hint="try again in a while; large files go to PUT /v1/sessions/{id}/files/{path}",
-            )
-        self._bodies.held += more
+        self._bodies.take(more, self.owner)
         self.size = self._held = size
 
     def add(self, size: int) -> None:
@@ -51,17 +76,17 @@ class Body:
         """Hold so many bytes less."""
         self.size -= size
         held = self.size if self.size > SMALL_BYTES else 0
-        self._bodies.held -= self._held - held
+        self._bodies.give_back(self._held - held, self.owner)
         self._held = held
 
     def hand_over(self) -> Body:
         """The same for what goes on when the request is answered: who takes it lets it go."""
-        other = Body(self._bodies)
+        other = Body(self._bodies, self.owner)
         other.size, other._held = self.size, self._held
         self.size = self._held = 0
         return other
 
     def let_go(self) -> None:
         """Give the room back."""
-        self._bodies.held -= self._held
+        self._bodies.give_back(self._held, self.owner)
         self.size = self._held = 0

@@ -24,7 +24,7 @@ STALL_S = 60.0
 _FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
 # Three bytes of a body can be a list, which takes so many in memory.
 _NODE_BYTES = 80
-_MOST_NODES = 2_000_000
+_MOST_NODES = 500_000
 
 
 async def read_json(request: Request, model: type[Model], cap: int) -> Model:
