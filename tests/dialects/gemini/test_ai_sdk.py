@@ -10,7 +10,7 @@ from tests.support.model import ScriptedModel, say
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run
 
-pytestmark = needs_node
+pytestmark = [needs_node, pytest.mark.client("@ai-sdk/google")]
 
 SCRIPTS = ["responses_generate", "responses_stream"]
 # It is silent for a while, so that a stream is kept alive.
@@ -26,6 +26,7 @@ async def converse(script: str, url: str, *prompts: str, **request: Any) -> list
     return turns
 
 
+@pytest.mark.shows("answer", "stream", "files out")
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_an_answer_has_its_code_in_it(url: str, model: ScriptedModel, script: str) -> None:
     model.script(run(SLOW, text="Let me see."), say("It is 42."))
@@ -39,6 +40,7 @@ async def test_an_answer_has_its_code_in_it(url: str, model: ScriptedModel, scri
     assert (turn["finish_reason"], turn["usage"]["totalTokens"], step["warnings"]) == ("stop", 30, [])
 
 
+@pytest.mark.shows("state")
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_a_second_turn_goes_on_in_the_same_sandbox(url: str, model: ScriptedModel, script: str) -> None:
     model.script(run(SLOW), say("Set."), run("print(x + 1)"), say("42."))

@@ -16,7 +16,10 @@ from tests.support.model import ScriptedModel, say
 from tests.support.responses import run
 
 # It warns of every answer with code.
-pytestmark = pytest.mark.filterwarnings(r"ignore:\s*Warning. Output may vary:UserWarning")
+pytestmark = [
+    pytest.mark.client("langchain-google-genai"),
+    pytest.mark.filterwarnings(r"ignore:\s*Warning. Output may vary:UserWarning"),
+]
 
 Chat = Callable[..., Runnable[Any, AIMessage]]
 
@@ -36,6 +39,7 @@ def blocks(message: AIMessage) -> list[Any]:
     return list(message.content_blocks)
 
 
+@pytest.mark.shows("answer")
 def test_an_answer_has_its_code_in_it(chat: Chat, model: ScriptedModel) -> None:
     model.script(run("print(6 * 7)", text="Let me see."), say("It is 42."))
     answer = chat().invoke("How much is it?")
@@ -47,6 +51,7 @@ def test_an_answer_has_its_code_in_it(chat: Chat, model: ScriptedModel) -> None:
     assert answer.usage_metadata is not None and answer.usage_metadata["total_tokens"] == 30
 
 
+@pytest.mark.shows("stream")
 def test_a_stream_adds_up_to_the_same(chat: Chat, model: ScriptedModel) -> None:
     slow = run("import time; time.sleep(0.5)\nprint(42)", text="Let me see.")  # it is silent for a while
     model.script(slow, say("There you are."))
@@ -58,6 +63,7 @@ def test_a_stream_adds_up_to_the_same(chat: Chat, model: ScriptedModel) -> None:
     )
 
 
+@pytest.mark.shows("state")
 def test_the_second_turn_replays_the_first(chat: Chat, model: ScriptedModel) -> None:
     model.script(run("x = 6\nprint(x)"), say("Six."), run("print(x * 7)"), say("42."))
     first = chat().invoke("Take six.")
