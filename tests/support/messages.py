@@ -71,6 +71,12 @@ def results(message: Message) -> list[Any]:
     return list(results_by_use(message).values())
 
 
+def result(message: Message) -> Any:
+    """What came of its only use."""
+    [only] = results(message)
+    return only
+
+
 def results_by_use(message: Message) -> dict[str, Any]:
     """The same by the ids of the uses."""
     blocks: list[Any] = [block for block in message.content if block.type.endswith("_tool_result")]

@@ -17,7 +17,7 @@ _ELSEWHERE = ("mcp_servers", "context_management", "compaction", "fallbacks")
 _EFFORTS = {"max": "xhigh"}
 
 
-class InsituOptions(BaseModel):
+class MessageOptions(BaseModel):
     """What only this server has."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +43,7 @@ class CountTokens(BaseModel):
     thinking: Json | None = None
     output_config: Json | None = None
     speed: Literal["standard", "fast"] | None = None
-    insitu: InsituOptions = Field(default_factory=InsituOptions)
+    insitu: MessageOptions = Field(default_factory=MessageOptions)
     # Hints, without effect here.
     cache_control: Json | None = None
     # What Anthropic's own servers keep or reach; named, so that it is refused with a reason.
