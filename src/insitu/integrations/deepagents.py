@@ -55,8 +55,10 @@ class InsituBackend(BaseSandbox):
         if not called.ok:
             why = called.error.value if called.error else called.outcome
             return ExecuteResponse(output=why, exit_code=_EXIT_CODES.get(called.outcome, 1))
-        output, exit_code, truncated = called.result
-        return ExecuteResponse(output=output, exit_code=exit_code, truncated=truncated)
+        match called.result:  # code in the sandbox can forge it
+            case (str(output), int(exit_code), bool(truncated)):
+                return ExecuteResponse(output=output, exit_code=exit_code, truncated=truncated)
+        return ExecuteResponse(output="the sandbox answered with something else than a command's output")
 
     def upload_files(self, files: list[tuple[str, bytes]]) -> list[FileUploadResponse]:
         """Writes files; each has its own outcome."""
@@ -87,9 +89,9 @@ class InsituBackend(BaseSandbox):
             called = self._session.call(_read, path)
         except InsituError as error:
             return FileDownloadResponse(path=path, error=_refusal(error))
-        return FileDownloadResponse(
-            path=path, **({"content": called.result} if called.ok else {"error": _fault(called)})
-        )
+        if not called.ok or not isinstance(called.result, bytes):
+            return FileDownloadResponse(path=path, error=_fault(called))
+        return FileDownloadResponse(path=path, content=called.result)
 
 
 def _refusal(error: InsituError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ from .sandboxes import Sandboxes
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+_log = logging.getLogger("insitu.dialects.mcp")
+
 # Connections of one owner that clients of the older protocol keep open; newer ones keep none.
 _MOST_CONNECTIONS = 100
-_IDLE_S = 600.0
+_IDLE_S = 120.0
 _INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603
 
 
@@ -59,9 +62,15 @@ class Endpoint:
 
     async def _run(self, owner: str, *, task_status: TaskStatus[StreamableHTTPSessionManager]) -> None:
         manager = await self._make(owner)
-        async with manager.run():
-            task_status.started(manager)
-            await anyio.sleep_forever()
+        try:
+            async with manager.run():
+                task_status.started(manager)
+                await anyio.sleep_forever()
+        except Exception:
+            # One owner's must not end all others'; the next request makes a new one.
+            _log.exception("the connections of an MCP client's owner were lost")
+        finally:
+            self._managers.pop(owner, None)
 
     async def _make(self, owner: str) -> StreamableHTTPSessionManager:
         # Importing it takes longer than the rest of the server's start.

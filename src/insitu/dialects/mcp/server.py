@@ -24,6 +24,9 @@ from .tools import TOOLS
 
 Context = ServerRequestContext[Any]
 
+# Characters of one that is told again.
+_MOST_URI = 2000
+
 _INSTRUCTIONS = (
     "Runs Python in a sandbox on the server. Call create_session once and give its session_id to the other tools, so "
     "that variables and files stay from call to call; execute_python without one uses a fresh sandbox each time."
@@ -75,7 +78,7 @@ class Handlers:
             return types.ReadResourceResult(contents=[await resources.read(self._sandboxes, params.uri)])
         except InsituError as exc:
             code = types.INVALID_PARAMS if isinstance(exc, NotFound) else types.INTERNAL_ERROR
-            raise MCPError(code, exc.message, {"uri": params.uri}) from None
+            raise MCPError(code, exc.message, {"uri": params.uri[:_MOST_URI]}) from None
 
 
 def _progress(context: Context) -> Progress | None:
