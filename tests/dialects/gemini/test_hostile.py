@@ -106,7 +106,7 @@ def broken(draw: st.DrawFn, whole: Json) -> Json:
         if draw(st.booleans()):
             del parent[last]
         else:
-            parent[last] = draw(WRONG)
+            parent[last] = copy.deepcopy(draw(WRONG))
         if not body:
             break
     return body

@@ -94,10 +94,8 @@ def test_functions_of_the_client_are_called_between_code(
     model.script(run("print(1)"), call(("weather", {"city": "Ulm"}), text="I ask."))
     first = interact(gemini, tools=[PYTHON, WEATHER], store=stored)
     called = first.steps[-1]
-    assert (first.status, called.type, called.name, called.arguments) == (
-        *("requires_action", "function_call", "weather"),
-        {"city": "Ulm"},
-    )
+    assert (first.status, called.type) == ("requires_action", "function_call")
+    assert (called.name, called.arguments) == ("weather", {"city": "Ulm"})
     assert model.requests[-1].body["tools"][1]["function"]["parameters"] == WEATHER["parameters"]
     answer = {"type": "function_result", "call_id": called.id, "name": "weather", "result": {"sky": "blue"}}
     model.script(say("Blue."))
@@ -116,9 +114,7 @@ def test_the_events_make_what_is_stored(gemini: genai.Client, model: ScriptedMod
     )
     thinking = {"thinking_summaries": "auto"}
     events = follow(gemini, tools=[PYTHON, WEATHER], generation_config=thinking)
-    assert [events[0].event_type, events[1].event_type, events[-1].event_type] == [
-        *("interaction.created", "interaction.status_update", "interaction.completed"),
-    ]
+    assert (events[0].event_type, events[-1].event_type) == ("interaction.created", "interaction.completed")
     assert [event.event_id for event in events] == [str(number + 1) for number in range(len(events))]
     last = events[-1].interaction
     assert (last.status, last.usage.total_tokens, events[-2].status) == ("requires_action", 30, "requires_action")
