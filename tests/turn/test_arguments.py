@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insitu.turn.arguments import CodeReader, parse_arguments
+from insitu.turn.arguments import CodeReader, Escaping, parse_arguments
 
 # Anything that can stand in a JSON text in UTF-8, and often what is escaped there.
 CODE = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from('\n\t"\\/é🎉{}[]')), max_size=60)
@@ -93,3 +93,14 @@ def test_arguments_that_can_be_read(text: str, arguments: dict[str, Any]) -> Non
 def test_arguments_that_cannot_be_read_say_why(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}"):
         parse_arguments(text)
+
+
+@given(st.dictionaries(CODE, CODE, max_size=4), st.integers(1, 5))
+def test_control_characters_in_strings_that_come_in_pieces_are_escaped(value: dict[str, str], size: int) -> None:
+    # As models write it: only what would end the string is escaped.
+    text = json.dumps(value, ensure_ascii=False)
+    raw = text.replace("\\n", "\n").replace("\\t", "\t") if "\\\\" not in text else text
+    escaping = Escaping()
+    made = "".join(escaping.feed(raw[at : at + size]) for at in range(0, len(raw), size))
+    assert json.loads(made) == value
+    assert Escaping().feed('{\n "a":\t1}') == '{\n "a":\t1}'

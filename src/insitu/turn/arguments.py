@@ -59,6 +59,29 @@ class CodeReader:
                 self._grown(new, index)
 
 
+class Escaping:
+    """Escapes control characters within the strings of JSON that comes in pieces: models write them as they are."""
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._escaped = False
+
+    def feed(self, text: str) -> str:
+        """Some more of the text, as JSON has it."""
+        return "".join(map(self._one, text))
+
+    def _one(self, char: str) -> str:
+        if self._escaped:
+            self._escaped = False
+        elif char == '"':
+            self._inside = not self._inside
+        elif self._inside and char == "\\":
+            self._escaped = True
+        elif self._inside and char < " ":
+            return json.dumps(char)[1:-1]
+        return char
+
+
 def parse_arguments(text: str) -> Mapping[str, Any]:
     """The arguments of a call.
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ...turn import events as on
-from ...turn.arguments import valid_arguments
+from ...turn.arguments import Escaping, valid_arguments
 from ...web.shapes import Json
 from .ids import client_use_id
 from .results import USES, content_of, error_content, result_block
@@ -72,12 +72,12 @@ class ClientUse:
 
     Args:
         caller: the use whose code has made it, as the client is told; None if it is the model itself.
-        eager: whether the client wants the input as the model writes it, be it JSON or not.
+        eager: whether the client wants the input as the model writes it, be it whole JSON or not.
     """
 
     def __init__(self, blocks: Blocks, event: on.ClientCallStarted, *, caller: Json | None, eager: bool) -> None:
         self._blocks = blocks
-        self._eager = eager
+        self._eager = Escaping() if eager else None
         self._body: Json = {"type": "tool_use", "id": client_use_id(event.id), "name": event.name, "input": {}}
         self._block: Block | None = None
         if caller is None:
@@ -88,8 +88,8 @@ class ClientUse:
 
     def more(self, text: str) -> None:
         """Take some more of its input."""
-        if self._block is not None and self._eager:
-            self._block.delta(_input(text))
+        if self._block is not None and self._eager is not None:
+            self._block.delta(_input(self._eager.feed(text)))
 
     def end(self, arguments: str) -> None:
         """Take all of its input."""
@@ -98,7 +98,7 @@ class ClientUse:
         if self._block is None:
             self._blocks.whole(self._body)
             return
-        if not self._eager:
+        if self._eager is None:
             self._block.delta(_input(valid))
         self._block.close()
 
