@@ -32,6 +32,7 @@ CALLS = (
         stopped_by=Layer.HOST,
         code=f"{_CALL}        send(call(1, b'search') * 19_000)\n        answer()",
         answers=["LookupError"],
+        ends=["ok", "timeout"],
     ),
     Attack(
         what="call tools without end",

@@ -20,6 +20,7 @@ import pytest
 from insitu.errors import InvalidRequest
 from insitu.server.run import DESCRIPTORS, check_bind, listen
 from insitu.settings import Settings
+from tests.support.waiting import wait_until
 
 SERVE = """
 import sys
@@ -141,7 +142,7 @@ def test_it_allows_itself_as_many_descriptors_as_it_may(few_descriptors: int) ->
 
 def test_an_idle_server_stops_at_once_and_says_nothing() -> None:
     with started(shutdown_s="600") as (process, client):
-        assert client.get("/readyz").status_code == 200
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         assert process.stderr

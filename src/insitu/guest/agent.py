@@ -141,8 +141,8 @@ class Agent:
             self._lock_down([os.open("/dev/null", os.O_RDONLY), *self._descriptors[:2]])
             os.chdir(folder)
             found = {**for_user(), "PWD": os.getcwd(), **variables}
-            # Python ignores two of them, and the supervisor Ctrl-C; and so would what is executed here.
-            for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+            # Python ignores two of them, the supervisor Ctrl-C and `nohup` the hangup; so would what is executed here.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             os.execvpe(argv[0], argv, found)
         except BaseException as error:

@@ -158,7 +158,7 @@ def test_a_page_of_the_model_server_cannot_act_as_one_of_this_server(http: httpx
 )
 def test_an_answer_that_is_no_http_is_a_failure_there(serve: Callable[..., str], head: bytes, message: str) -> None:
     with answering(b"HTTP/1.1 " + head + b"\r\n\r\nx") as address:
-        answer = httpx2.post(f"{serve(upstream=address)}/v1/embeddings", headers=KEY)
+        answer = httpx2.post(f"{serve(upstream=address)}/v1/embeddings", headers=KEY, timeout=50)
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
     assert message in answer.json()["error"]["message"]
 
