@@ -146,6 +146,9 @@ def test_a_decorated_function_of_a_module(client: insitu.Client) -> None:
         cast(Any, remote)("x")
     assert failed.value.invocation.outcome == "error"
     client.functions.delete("hypotenuse")
+    assert remote(3.0) == 5.0  # it is deployed anew
+    assert [each.outcome for each in client.functions.logs("hypotenuse", limit=1001)] == ["ok"]
+    client.functions.delete("hypotenuse")
 
 
 def test_a_decorated_function_names_its_server_by_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from insitu.errors import InvalidRequest, InvocationFailed
+from insitu.errors import InvalidRequest, InvocationFailed, NotFound
 from insitu.types import DeployedFunction, Invocation
 
 from .blocking import Client
@@ -19,6 +19,7 @@ from .invocations import ClientInvocation
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RemoteFunction(Generic[P, T]):
@@ -68,11 +69,21 @@ class RemoteFunction(Generic[P, T]):
 
     def invoke(self, *args: P.args, **kwargs: P.kwargs) -> Invocation:
         """Calls it, and tells all of what came of it."""
-        return self._functions().invoke(self._version(), *args, **kwargs)
+        return self._on_the_server(lambda there: there.invoke(self._version(), *args, **kwargs))
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> ClientInvocation:
         """Has it run in the background; the invocation that this returns tells of the end."""
-        return self._functions().submit(self._version(), *args, **kwargs)
+        return self._on_the_server(lambda there: there.submit(self._version(), *args, **kwargs))
+
+    def _on_the_server(self, call: Callable[[ClientFunctions], R]) -> R:
+        deployed = self.deploy()
+        try:
+            return call(self._functions())
+        except NotFound:
+            # Somebody has deleted it, or the server has got other data: nothing has run.
+            with self._deploying:
+                self._deployed = None if self._deployed is deployed else self._deployed
+            return call(self._functions())
 
     def _version(self) -> str:
         # Another program may have deployed another one under this name meanwhile.

@@ -18,6 +18,7 @@ from .calls import Call, inline_files, with_limits
 T = TypeVar("T")
 # So many functions or versions are asked for at once.
 PART = 100
+_MOST_IN_PART = 1000
 
 Code = str | Callable[..., Any] | Mapping[str, SmallContent]
 
@@ -118,7 +119,7 @@ def logs(name: str, limit: int, found: Sequence[Invocation]) -> Call[Part[Invoca
         return Part(data, bool(body.get("has_more")) and 0 < len(data) < left)
 
     after = {"after": found[-1].id} if found else {}
-    return Call("GET", _path(name, "invocations"), read, query={"limit": left, **after})
+    return Call("GET", _path(name, "invocations"), read, query={"limit": min(left, _MOST_IN_PART), **after})
 
 
 def delete(name: str) -> Call[None]:

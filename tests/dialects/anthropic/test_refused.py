@@ -72,7 +72,7 @@ MALFORMED: list[tuple[Json, str]] = [
     ({"tool_choice": {"type": "any"}, "tools": []}, "any needs tools"),
     ({"output_config": {"format": {"type": "xml"}}}, "output_config.format must be"),
     ({"container": {"id": 1}}, "container.id must be a string"),
-    ({"temprature": 1}, "temprature: there is no such field"),
+    ({"warmth": 1}, "warmth: there is no such field"),
     ({"insitu": {"tools": ["nothing"]}}, "nothing"),
     ({"insitu": {"max_steps": 0}}, "insitu.max_steps"),
     ({**user({"type": "container_upload", "file_id": "file_1"}), "tools": []}, "there is no code_execution tool"),

@@ -107,12 +107,12 @@ def test_code_and_the_model_read_it(gemini: genai.Client, model: ScriptedModel) 
 
 def test_an_upload_that_broke_off_goes_on(http: httpx2.Client) -> None:
     url = begin(http)
-    assert send(http, url, "upload", b"hel").headers["x-goog-upload-status"] == "active"
+    assert send(http, url, "upload", b"one").headers["x-goog-upload-status"] == "active"
     assert send(http, url, "query").headers["x-goog-upload-size-received"] == "3"
-    wrong = send(http, url, "upload, finalize", b"lo", 2)
+    wrong = send(http, url, "upload, finalize", b"tw", 2)
     assert (wrong.status_code, wrong.headers["x-goog-upload-status"]) == (400, "active")
     assert "3 bytes have come" in wrong.json()["error"]["message"]
-    last = send(http, url, "upload, finalize", b"lo", 3)
+    last = send(http, url, "upload, finalize", b"tw", 3)
     assert (last.headers["x-goog-upload-status"], last.json()["file"]["sizeBytes"]) == ("final", "5")
     assert send(http, url, "query").status_code == 404
 
