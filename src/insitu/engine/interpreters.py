@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from ..errors import SessionNotFound
-from ..isolation.base import Sandbox
+from ..errors import SandboxFailed, SessionNotFound
+from ..isolation.base import AgentRefused, Sandbox
 from ..types import Execution, FileInfo, Timings, Usage
 from .calling import ToolCalls
 from .changes import Changes
@@ -115,8 +115,13 @@ class Interpreters:
         self._console = None
         exit_code = await console.exit_code()
         console.close()
-        with contextlib.suppress(SessionNotFound):  # whoever ended it wants no next one
+        try:
             await self._guarded.ask("sweep")
+        except SessionNotFound:
+            pass  # whoever ended it wants no next one
+        except AgentRefused as exc:
+            await self._sandbox.aclose()
+            raise SandboxFailed(f"the sandbox could not be swept: {exc}") from None
         return exit_code
 
     async def _changed_files(self, ending: Ending, globs: Sequence[str]) -> list[FileInfo]:
