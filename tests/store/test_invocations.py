@@ -18,12 +18,17 @@ REQUEST = b'{"args": []}'
 TABLES = ("invocations", "invocation_requests", "invocation_results")
 
 
+async def deploy(store: Store, owner: str, created: float = NOW) -> None:
+    """Deploy a function f, whose revision is rev."""
+    code = b"def main(): pass"
+    revision = FunctionRevision("f", "rev", None, created, "sha", len(code), FunctionSpec({"a.py": code}, "a.main"))
+    await store.functions.deploy(owner, revision, publish=True)
+
+
 @pytest.fixture
 async def deployed(store: Store) -> Store:
     """A store with ann's function f, whose revision is rev."""
-    code = b"def main(): pass"
-    revision = FunctionRevision("f", "rev", None, NOW, "sha", len(code), FunctionSpec({"a.py": code}, "a.main"))
-    await store.functions.deploy("ann", revision, publish=True)
+    await deploy(store, "ann")
     return store
 
 
@@ -110,11 +115,21 @@ async def test_an_outcome_other_than_success_stays_without_room(deployed: Store)
 
 async def test_the_log_of_an_owner_without_room_gets_no_longer(folder: Path) -> None:
     async with opened(folder, limit=20_000) as store:
+        for owner in ("ann", "bob"):
+            await deploy(store, owner)
         ended = [(owner, "rev", done(f"inv_{owner}", stdout="x" * 15_000)) for owner in ("ann", "bob")]
         await store.invocations.log(ended, 10)
         await store.invocations.log([("ann", "rev", done("more", stdout="x" * 15_000))], 10)
         assert [each.id for each in (await store.invocations.ended("ann", "f", Page())).data] == ["inv_ann"]
         assert [each.id for each in (await store.invocations.ended("bob", "f", Page())).data] == ["inv_bob"]
+
+
+async def test_what_ends_after_its_function_is_not_in_the_log_of_the_next(deployed: Store) -> None:
+    await deployed.functions.delete("ann", "f", None)
+    await deployed.invocations.log([("ann", "rev", done("too late"))], 10)
+    await deploy(deployed, "ann", NOW + 1)
+    await deployed.invocations.log([("ann", "rev", done("still too late"))], 10)
+    assert (await deployed.invocations.ended("ann", "f", Page())).data == []
 
 
 async def test_the_log_has_the_last_beside_all_that_were_accepted(deployed: Store) -> None:

@@ -17,7 +17,7 @@ from .queries import owned, read_page
 from .quota import Quota
 from .records import Listing, Page
 from .servers import Servers
-from .tables import function_revisions, invocation_requests, invocation_results, invocations
+from .tables import function_revisions, functions, invocation_requests, invocation_results, invocations
 
 _WITHOUT_RESULT = (invocations.c.state, invocations.c.body)
 
@@ -80,11 +80,13 @@ class Invocations(Records):
     def log(self, transaction: Transaction, ended: Sequence[tuple[str, str, Invocation]], most: int) -> None:
         """Note some that were awaited and have ended, without what they returned.
 
-        Of each function's, the last ``most`` are kept; none is added for an owner who may store no more.
+        Of each function's, the last ``most`` are kept; none is added for an owner who may store no more, or of a
+        function that is gone, whether or not another has its name.
 
         Args:
             ended: owner, revision and invocation.
         """
+        ended = [each for each in ended if _is_there(transaction, each[0], each[2])]
         for owner, revision, invocation in ended:
             self._insert(transaction, owner, invocation, revision, accepted=False)
         for owner, function in {(owner, invocation.function) for owner, _, invocation in ended}:
@@ -184,6 +186,13 @@ def _change(transaction: Transaction, owner: str, invocation: Invocation, *condi
 def _end(transaction: Transaction, owner: str, invocation: Invocation) -> bool:
     transaction.execute(delete(invocation_requests).where(_beside(invocation_requests, owner, invocation.id)))
     return _change(transaction, owner, invocation)
+
+
+def _is_there(transaction: Transaction, owner: str, invocation: Invocation) -> bool:
+    """Whether its function is still the one that it was called of."""
+    query = select(functions.c.created).where(owned(functions, invocation.function, owner))
+    created = transaction.execute(query).scalar_one_or_none()
+    return created is not None and bool(created <= invocation.created)
 
 
 def _without_room(invocation: Invocation, over: int, most: int) -> Invocation:
