@@ -117,9 +117,9 @@ async def test_the_log_of_an_owner_without_room_gets_no_longer(folder: Path) -> 
     async with opened(folder, limit=20_000) as store:
         for owner in ("ann", "bob"):
             await deploy(store, owner)
-        ended = [(owner, "rev", done(f"inv_{owner}", stdout="x" * 15_000)) for owner in ("ann", "bob")]
+        ended = [(owner, "rev", done(f"inv_{owner}", stdout="x" * 10_000)) for owner in ("ann", "bob")]
         await store.invocations.log(ended, 10)
-        await store.invocations.log([("ann", "rev", done("more", stdout="x" * 15_000))], 10)
+        await store.invocations.log([("ann", "rev", done("more", stdout="x" * 10_000))], 10)
         assert [each.id for each in (await store.invocations.ended("ann", "f", Page())).data] == ["inv_ann"]
         assert [each.id for each in (await store.invocations.ended("bob", "f", Page())).data] == ["inv_bob"]
 
