@@ -238,3 +238,8 @@ def test_a_refused_method_says_which_are_taken(client: httpx2.Client) -> None:
 def test_nothing_is_left_of_all_this(client: httpx2.Client, session: str, gauge: Callable[[str], float]) -> None:
     assert gauge("insitu_executions") == 0
     assert client.post(f"{session}/execute", json={"code": "1 + 1"}).json()["outcome"] == "ok"
+
+
+def test_a_body_of_nothing_but_faults_is_refused_in_a_word(client: httpx2.Client) -> None:
+    answer = client.post("/v1/execute", json={"code": "1", **{str(number): 1 for number in range(500)}})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (422, "the body has 500 faults")

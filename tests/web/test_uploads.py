@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,14 +39,15 @@ async def read(body: bytes, cuts: Sequence[int] = ()) -> Read:
 TRICKY = st.lists(st.sampled_from([b"\r\n", b"--", b"\r", b"\n", b"between-two-parts", b"x", b"\0\xff"])).map(b"".join)
 
 
+# Drawn from within an event loop, data ends in a defect of CPython 3.11's parser now and then.
 @given(st.data())
-async def test_the_pieces_make_no_difference(data: st.DataObject) -> None:
+def test_the_pieces_make_no_difference(data: st.DataObject) -> None:
     content = data.draw(TRICKY.filter(lambda each: b"\r\n--between-two-parts" not in b"\r\n" + each))
     before, after = data.draw(st.sampled_from([(True, False), (False, True), (False, False)]))
     fields = [field("purpose", "vision")]
     body = form(*(fields if before else []), file_part(content, "ä.txt"), *(fields if after else []))
     cuts = data.draw(st.lists(st.integers(0, len(body))))
-    assert await read(body, cuts) == ("ä.txt", content, {"purpose": "vision"} if before or after else {})
+    assert anyio.run(read, body, cuts) == ("ä.txt", content, {"purpose": "vision"} if before or after else {})
 
 
 @given(st.integers(0, 200))

@@ -33,12 +33,12 @@ class ClientTools:
         if len(self.specs) >= _MOST:
             raise InvalidRequest(f"there are more than {_MOST} functions for code", hint="leave some out")
         arguments = Arguments(name, parameters)
-        self._bytes += arguments.checker.size
+        self._bytes += arguments.checker.size + len(description)
         self._patterns += arguments.checker.patterns
         if self._bytes > _MOST_BYTES or self._patterns > _MOST_PATTERNS:
             raise InvalidRequest(
-                f"the parameters of all functions for code together have more than {_MOST_BYTES} bytes, or more than "
-                f"{_MOST_PATTERNS} patterns",
+                f"the descriptions and parameters of all functions for code together have more than {_MOST_BYTES} "
+                f"bytes, or more than {_MOST_PATTERNS} patterns",
                 hint="leave some functions out, or make their schemas simpler",
             )
         self.specs.append(ToolSpec(name, description, parameters, pauses=True, prepare=arguments))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..engine import Session
+from ..errors import NotFound
 from ..store import ContainerFile, ContainerRecord, FileRecord, Store
 from .workspace import note, once
 
@@ -38,7 +39,8 @@ class Bringing:
         """Bring what is not there yet: the stored files of a container, and those that are held."""
         for file_id in record.file_ids:
             if file_id not in self._brought:
-                await self.copy(session, record, await self._store.files.get(file_id, record.owner))
+                with suppress(NotFound):  # it was deleted meanwhile, or its time is over
+                    await self.copy(session, record, await self._store.files.get(file_id, record.owner))
                 self._brought.add(file_id)
         for digest, (name, content) in [item for held in self._contents for item in held.items()]:
             if digest not in self._brought:

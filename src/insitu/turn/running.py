@@ -63,6 +63,7 @@ class CallRunner:
             return self._refuse(call, {}, str(exc), "invalid_arguments")
         if call.reader:
             call.reader.show(arguments[call.tool.code_field])
+            call.reader = None
         undertaken.arguments = arguments
         self._emit(CallWritten(call.id, arguments))
         container_id = call.tool.container.id
@@ -88,6 +89,7 @@ class CallRunner:
             pass  # the next call fails as this one did, and says why
 
     def _refuse(self, call: ModelCall, arguments: Mapping[str, Any], why: str, code: str) -> Run:
+        call.reader = None
         told = f"[{why}]" if call.ran else f"[not run: {why}]"
         done = CallDone(call.id, arguments, told, failure=why, failure_code=code)
         self._emit(done)

@@ -43,6 +43,7 @@ class ModelCall:
         announced: whether its tool has been looked for.
         admitted: whether it is to be run here, and the turn's listener has heard of it.
         ran: whether it was run, to its end or not.
+        reader: tells of its code as it comes, and so holds on to all of its turn; gone once the call is whole.
     """
 
     id: str

@@ -9,6 +9,7 @@ from typing import Protocol
 import anyio
 
 from ..errors import NotFound
+from .answers import AnswerText
 from .events import CallEvent, CallPaused
 from .step import Emit, ModelCall
 from .undertaken import Run, Undertaken
@@ -129,8 +130,10 @@ class StepRun:
         for each in self._open:
             for call_id in [call_id for call_id in each.waiting if call_id in answers]:
                 assert each.running is not None
+                answer = answers[call_id]
+                value = await answer.value() if isinstance(answer, AnswerText) else answer
                 with suppress(NotFound):  # its time was over at this moment
-                    await each.running.answer(call_id, answers[call_id])
+                    await each.running.answer(call_id, value)
                 each.waiting.pop(call_id, None)
 
     async def wait(self) -> bool:

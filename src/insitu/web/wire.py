@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ..errors import TooLarge
 from .bodies import SMALL_BYTES, Body
 from .encoding import dumps
-from .errors import BodyStalled, ClientGone, invalid_request
+from .errors import BodyStalled, ClientGone, Malformed, invalid_request
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,6 +25,8 @@ _FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
 # Three bytes of a body can be a list, which takes so many in memory.
 _NODE_BYTES = 80
 _MOST_NODES = 500_000
+# Each is described at length before the first is told.
+_MOST_FAULTS = 100
 
 
 async def read_json(request: Request, model: type[Model], cap: int) -> Model:
@@ -38,6 +40,8 @@ async def read_json(request: Request, model: type[Model], cap: int) -> Model:
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as exc:
+        if (count := exc.error_count()) > _MOST_FAULTS:
+            raise Malformed(f"the body has {count} faults", hint="the fields are described at /docs") from None
         # What was wrong is repeated in the message only where it is small.
         small = len(body) <= 64 * 1024
         raise invalid_request(exc.errors(include_url=False, include_context=small, include_input=small)) from None

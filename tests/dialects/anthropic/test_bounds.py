@@ -63,3 +63,9 @@ def test_a_transcript_counts_with_its_images(serve: Callable[..., str], model: S
     answer = httpx2.post(f"{url}/v1/messages", json=asked, headers=HEADERS, timeout=50)
     assert (answer.status_code, error_of(answer)["type"]) == (413, "request_too_large")
     assert model.requests == []
+
+
+def test_too_many_parts_of_the_system_prompt_are_refused(http: httpx2.Client) -> None:
+    answer = http.post("/v1/messages", json={**ASKED, "system": too_many(10_001, TEXT)})
+    assert answer.status_code == 400
+    assert "more than 10000 blocks" in error_of(answer)["message"]

@@ -86,10 +86,10 @@ def read_messages(messages: Sequence[Any]) -> list[Said]:
     blocks = 0
     for index, message in enumerate(messages):
         role, content = _message(message, f"messages.{index}")
+        _count("messages", blocks + len(content) if isinstance(content, list) else blocks)
         read = list(_blocks(content, f"messages.{index}.content", _OF_ROLE[role]))
         blocks += sum(_weight(block.body) for block in read)
-        if blocks > MOST_PARTS:
-            raise BadParameter("messages", f"the messages have more than {MOST_PARTS} blocks, which is the most")
+        _count("messages", blocks)
         if said and said[-1].role == role:
             said[-1].blocks.extend(read)
         else:
@@ -103,6 +103,7 @@ def read_system(system: str | list[Any] | None) -> str:
     Raises:
         BadParameter: if it is malformed.
     """
+    _count("system", len(system) if isinstance(system, list) else 1)
     return joined(list(_blocks(system or [], "system", _OF_ROLE["system"])))
 
 
@@ -129,6 +130,11 @@ def check_members(body: Json, members: Mapping[str, type], where: str) -> None:
     for name, kind in members.items():
         if not isinstance(body.get(name), kind):
             raise BadParameter(f"{where}.{name}", f"{where}.{name} must be {_NAMES[kind]}")
+
+
+def _count(where: str, blocks: int) -> None:
+    if blocks > MOST_PARTS:
+        raise BadParameter(where, f"the {where} have more than {MOST_PARTS} blocks, which is the most")
 
 
 def _message(message: Any, where: str) -> tuple[str, Any]:

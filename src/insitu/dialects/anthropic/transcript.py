@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...engine import ToolFailure
-from ...turn.answers import as_value
+from ...turn.answers import AnswerText
 from ...turn.events import Message
 from ...turn.report import clipped
 from ...turn.step import ModelCall
@@ -170,7 +170,7 @@ class Transcript:
         if call_id not in self._of_code:
             self._tell(block, f"[error] {text}" if failed else text)
             return images
-        self.answers[call_id] = ToolFailure("RuntimeError", text) if failed else as_value(text)
+        self.answers[call_id] = ToolFailure("RuntimeError", text) if failed else AnswerText(text)
         return []
 
     def _tell(self, block: Block, text: str) -> None:

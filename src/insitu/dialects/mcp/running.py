@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 
 from ...engine import RunningExecution
+from ...errors import InsituError
 from ...types import Execution
 from .models import ExecutePython
 from .sandboxes import Sandboxes
@@ -44,9 +46,10 @@ async def run(sandboxes: Sandboxes, asked: ExecutePython, progress: Progress | N
             return await running.result()
         async with anyio.create_task_group() as group:
             group.start_soon(_tell, running, progress, timeout_s)
-            execution = await running.result()
+            with suppress(InsituError):  # which the group would wrap
+                await running.result()
             group.cancel_scope.cancel()
-        return execution
+        return await running.result()
 
 
 async def _tell(running: RunningExecution, progress: Progress, timeout_s: float) -> None:
@@ -55,8 +58,9 @@ async def _tell(running: RunningExecution, progress: Progress, timeout_s: float)
 
         async def listen() -> None:
             nonlocal last
-            async for event in running.events():
-                last = _line(event.text) or last
+            with suppress(InsituError):  # whoever waits for the result is told of it
+                async for event in running.events():
+                    last = _line(event.text) or last
 
         group.start_soon(listen)
         while True:

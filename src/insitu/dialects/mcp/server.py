@@ -59,7 +59,10 @@ class Handlers:
         self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         """The files of the owner's sessions."""
-        return await resources.page(self._sandboxes, params.cursor if params else None)
+        try:
+            return await resources.page(self._sandboxes, params.cursor if params else None)
+        except InsituError as exc:
+            raise MCPError(types.INTERNAL_ERROR, exc.message) from None
 
     async def list_templates(
         self, context: Context, params: types.PaginatedRequestParams | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ....store import Item, Store
-from ....turn.answers import as_value
+from ....turn.answers import AnswerText
 from ....turn.events import Message, TurnResult
 from ....turn.resuming import with_outputs
 from ....web.parameters import BadParameter
@@ -43,7 +43,7 @@ async def recall(store: Store, owner: str, messages: Sequence[Message]) -> Histo
     for message in messages:
         answered = message.get("tool_call_id") if message["role"] == "tool" else None
         if isinstance(answered, str) and answered in of_code:
-            history.answers[answered] = as_value(_text(message.get("content")))
+            history.answers[answered] = AnswerText(_text(message.get("content")))
             continue
         if message["role"] != "tool":
             history.messages += after_answers

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....store import Item
-from ....turn.answers import as_value
+from ....turn.answers import AnswerText
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
 from ....turn.messages import one_system
@@ -100,7 +100,7 @@ class _Builder:
             case "function_call" if self._is_of_code(item, call_id):
                 self._of_code.add(call_id)
             case "function_call_output" if call_id in self._of_code:
-                self.code_answers[call_id] = as_value(_output_text(body["output"]))
+                self.code_answers[call_id] = AnswerText(_output_text(body["output"]))
             case "function_call":
                 self._call(item, call_id, body["name"], valid_arguments(body["arguments"]), None)
                 if body.get("status") == "incomplete":
