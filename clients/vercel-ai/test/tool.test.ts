@@ -70,7 +70,8 @@ test("a model's code runs, and it reads what came of it", async () => {
 });
 
 test("output is streamed while code runs", async () => {
-  const code = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.2)";
+  const wait = "while not os.path.exists(f'seen-{n}'): time.sleep(0.01)";
+  const code = `import os, time\nfor n in range(3):\n    print(n, flush=True)\n    ${wait}`;
   const call: LanguageModelV4StreamPart = {
     type: "tool-call",
     toolCallId: "c",
@@ -81,17 +82,22 @@ test("output is streamed while code runs", async () => {
   const model = new MockLanguageModelV4({
     doStream: async () => ({ stream: simulateReadableStream({ chunks: answers.shift() ?? [] }) }),
   });
-  const tools = { python: insitu.python() };
+  const tools = { python: session.python() };
   const seen: string[] = [];
   let last: PythonResult | undefined;
   for await (const part of streamText({ model, tools, prompt: "Count.", stopWhen: isStepCount(3) }).fullStream) {
     if (part.type !== "tool-result") continue;
     const output = part.output as PythonResult;
-    if (part.preliminary) seen.push(output.stdout);
-    else last = output;
+    if (!part.preliminary) {
+      last = output;
+      continue;
+    }
+    // The code goes on when this has seen what it wrote.
+    await session.files.write(`seen-${seen.push(output.stdout) - 1}`, "");
   }
-  assert.ok(seen.length > 1 && "0\n1\n2\n".startsWith(seen[0] ?? "?"), JSON.stringify(seen));
-  assert.deepEqual([last?.outcome, last?.stdout, last?.sessionId], ["ok", "0\n1\n2\n", null]);
+  // The SDK tells the whole result as the last of the preliminary ones, too.
+  assert.deepEqual(seen, ["0\n", "0\n1\n", "0\n1\n2\n", "0\n1\n2\n"]);
+  assert.deepEqual([last?.outcome, last?.stdout, last?.sessionId], ["ok", "0\n1\n2\n", session.id]);
 });
 
 test("a model that sees gets figures, another one words", async () => {

@@ -95,11 +95,12 @@ async def test_a_client_that_leaves_ends_its_code(connect_mcp: Connect) -> None:
     begun = anyio.Event()
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
-        begun.set()
+        if message == "begun":
+            begun.set()
 
     async def run(client: Client, session: str) -> None:
         arguments = {
-            "code": "import time\nslept = False\ntime.sleep(50)\nslept = True",
+            "code": "import time\nslept = False\nprint('begun', flush=True)\ntime.sleep(50)\nslept = True",
             "timeout_s": 55,
             "session_id": session,
         }
