@@ -69,6 +69,9 @@ def running_kernel() -> Iterator[Kernel]:
             # wait_for_ready() would add 0.2 s of silence: asked once, a kernel answers when it can.
             client.kernel_info()
             client.get_shell_msg(timeout=_TIMEOUT_S)
+            # What a kernel shows before its client has subscribed is lost.
+            while client.get_iopub_msg(timeout=_TIMEOUT_S)["msg_type"] != "iopub_welcome":
+                pass
             ready_ms = ms_since(begun)
             yield Kernel(client, _pid(manager), ready_ms)
         finally:
