@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...turn import events as on
 from ...web.shapes import Json, moment, tool_called
 from .ids import server_use_id
-from .preparing import Prepared
+from .preparing import PreparedMessage
 from .uses import ClientUse, ServerUse
 from .writing import Block, Blocks, Send
 
@@ -36,7 +36,7 @@ class MessageAnswer:
         send: told of each event of the stream.
     """
 
-    def __init__(self, id: str, prepared: Prepared, send: Send = lambda event: None) -> None:
+    def __init__(self, id: str, prepared: PreparedMessage, send: Send = lambda event: None) -> None:
         self._id = id
         self._prepared = prepared
         self._send = send

@@ -32,7 +32,7 @@ _NAMES = {USES["python"]: "python", USES["shell"]: "bash", USES["editor"]: "edit
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedMessage:
     """A request that can be answered.
 
     Args:
@@ -57,7 +57,7 @@ class Prepared:
         return tool.kind, server_use_id(call_id, tool.container.id)
 
 
-async def prepare(service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> Prepared:
+async def prepare(service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> PreparedMessage:
     """Find and check everything that a request names.
 
     Args:
@@ -96,7 +96,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
         caller_key=caller_key,
         resumption=resumption,
     )
-    return Prepared(asked, tools, turn, container, transcript.open_uses)
+    return PreparedMessage(asked, tools, turn, container, transcript.open_uses)
 
 
 async def _container(

@@ -21,7 +21,7 @@ from .answer import MessageAnswer
 from .asked import CountTokens, CreateMessage
 from .description import TokenCount, answers, answers_or_streams
 from .errors import anthropic_error_body
-from .preparing import Prepared, prepare
+from .preparing import PreparedMessage, prepare
 
 _PING = encode("ping", b'{"type":"ping"}')
 
@@ -31,8 +31,8 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(route_class=PlainRoute, prefix="/v1/messages", tags=["anthropic"])
     cap = min(service.settings.upload_bytes, INLINE_BYTES)
 
-    async def prepared(request: Request, asked: CountTokens) -> Prepared:
-        async def find() -> Prepared:
+    async def prepared(request: Request, asked: CountTokens) -> PreparedMessage:
+        async def find() -> PreparedMessage:
             return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
 
         return await service.while_connected(request.receive, find)

@@ -22,11 +22,11 @@ _FINISH: dict[on.Reason, str] = {
     "repeated_error": "TOO_MANY_TOOL_CALLS",
 }
 # Reads the files that code has made, as parts.
-Made = Callable[["Answer"], Awaitable[list[Json]]]
+Made = Callable[["ContentAnswer"], Awaitable[list[Json]]]
 _OUTCOMES = {"ok": "OUTCOME_OK", "timeout": "OUTCOME_DEADLINE_EXCEEDED"}
 
 
-class Answer:
+class ContentAnswer:
     """The answer to one request: takes what happens in its turn, and gives the parts that tell of it.
 
     Args:
@@ -114,7 +114,7 @@ class Stream:
     """
 
     def __init__(
-        self, answer: Answer, made: Made, framed: Callable[[Json], bytes], send: Callable[[bytes], None]
+        self, answer: ContentAnswer, made: Made, framed: Callable[[Json], bytes], send: Callable[[bytes], None]
     ) -> None:
         self._answer = answer
         self._made = made

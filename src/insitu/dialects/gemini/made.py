@@ -11,14 +11,14 @@ from ...turn.events import MadeFile
 from ...turn.fetchable import fetchable
 from ...types import MIB
 from ...web.service import Service
-from .answer import Answer
+from .answer import ContentAnswer
 from .casing import Json
 
 _FILE_BYTES, _ALL_BYTES = 4 * MIB, 16 * MIB
 _BYTES = "application/octet-stream"
 
 
-async def made_parts(service: Service, owner: str, answer: Answer) -> list[Json]:
+async def made_parts(service: Service, owner: str, answer: ContentAnswer) -> list[Json]:
     """The files that are there and were not shown yet; large ones are left out."""
     parts: list[Json] = []
     left = _ALL_BYTES

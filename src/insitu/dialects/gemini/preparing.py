@@ -28,7 +28,7 @@ _ROLES = {"user": "user", "function": "user", "tool": "user", "model": "model"}
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class PreparedContent:
     """A request that can be answered.
 
     Args:
@@ -41,7 +41,9 @@ class Generation:
     shows_thoughts: bool
 
 
-async def prepare(service: Service, owner: str, caller_key: str, model: str, body: Json, held: Body) -> Generation:
+async def prepare_content(
+    service: Service, owner: str, caller_key: str, model: str, body: Json, held: Body
+) -> PreparedContent:
     """Find and check everything that a request names.
 
     Args:
@@ -88,7 +90,7 @@ async def prepare(service: Service, owner: str, caller_key: str, model: str, bod
         max_output_tokens=config.max_output_tokens,
         caller_key=caller_key,
     )
-    return Generation(turn, python.container if python else None, config.shows_thoughts)
+    return PreparedContent(turn, python.container if python else None, config.shows_thoughts)
 
 
 def _refuse_large(body: Json) -> None:

@@ -14,12 +14,12 @@ from ...web.openapi import answers_elsewhere
 from ...web.parameters import BadParameter
 from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.wire import body_of, json_answer
-from .answer import Answer, Stream, sse
+from .answer import ContentAnswer, Stream, sse
 from .bodies import read_object
 from .casing import Json, member
 from .errors import gemini_error_body
 from .made import made_parts
-from .preparing import Generation, prepare
+from .preparing import PreparedContent, prepare_content
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 # The official client takes a comment for JSON; an empty text is passed over by all.
@@ -32,11 +32,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/{model:path}:generateContent", openapi_extra=_BODY, **answers_elsewhere())
     async def generate_content(request: Request, model: str) -> Response:
-        """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
-        generation = await _prepared(service, request, model, await read_object(service, request))
-        answer = Answer(model, shows_thoughts=generation.shows_thoughts)
+        """ContentAnswer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
+        prepared = await _prepared(service, request, model, await read_object(service, request))
+        answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         parts: list[Json] = []
-        run = partial(service.turns.run, generation.turn)
+        run = partial(service.turns.run, prepared.turn)
         result = await turns.whole(service, request, run, lambda event: parts.extend(answer.parts(event)))
         parts += await made_parts(service, owner_of(request), answer)
         return json_answer(answer.envelope(_signed(_joined(parts), answer.last_part), result))
@@ -46,15 +46,15 @@ def routes(service: Service) -> APIRouter:
         """The same as a stream of envelopes."""
         if request.query_params.get("alt") != "sse":
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
-        generation = await _prepared(service, request, model, await read_object(service, request))
-        answer = Answer(model, shows_thoughts=generation.shows_thoughts)
+        prepared = await _prepared(service, request, model, await read_object(service, request))
+        answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         owner = owner_of(request)
         made = partial(made_parts, service, owner)
         return turns.stream(
             service,
             answer.id,
             owner,
-            partial(service.turns.run, generation.turn),
+            partial(service.turns.run, prepared.turn),
             partial(Stream, answer, made, sse),
             on_error=_error_event,
             keep_alive=sse(answer.envelope(_SILENCE)),
@@ -67,19 +67,19 @@ def routes(service: Service) -> APIRouter:
         asked = member(body, "generate_content_request") or body
         if not isinstance(asked, dict):
             raise BadParameter("generateContentRequest", "generateContentRequest must be an object")
-        generation = await _prepared(service, request, model, asked)
+        prepared = await _prepared(service, request, model, asked)
 
         async def count() -> int:
-            return await service.turns.count_tokens(generation.turn)
+            return await service.turns.count_tokens(prepared.turn)
 
         return json_answer({"totalTokens": await service.while_connected(request.receive, count)})
 
     return router
 
 
-async def _prepared(service: Service, request: Request, model: str, body: Json) -> Generation:
-    async def find() -> Generation:
-        return await prepare(service, owner_of(request), key_of(request), model, body, body_of(request))
+async def _prepared(service: Service, request: Request, model: str, body: Json) -> PreparedContent:
+    async def find() -> PreparedContent:
+        return await prepare_content(service, owner_of(request), key_of(request), model, body, body_of(request))
 
     return await service.while_connected(request.receive, find)
 

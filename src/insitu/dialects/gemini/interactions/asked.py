@@ -68,7 +68,7 @@ class CreateInteraction(BaseModel):
             raise BadParameter("background", "background needs store: the interaction is fetched later")
         return self.model
 
-    def generation(self, contents: list[Json]) -> Json:
+    def content(self, contents: list[Json]) -> Json:
         """The same as a request to generate content."""
         config = self.generation_config or {}
         system = {"systemInstruction": self.system_instruction} if self.system_instruction else {}

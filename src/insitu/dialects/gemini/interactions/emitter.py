@@ -10,7 +10,7 @@ from typing import Any
 from ....store import Item, new_id
 from ....turn import events as on
 from ....web.encoding import dumps
-from ..answer import Answer
+from ..answer import ContentAnswer
 from ..casing import Json
 from .steps import step_of
 
@@ -27,7 +27,7 @@ class Emitter:
         send: told of each event.
     """
 
-    def __init__(self, interaction: Json, owner: str, answer: Answer, send: Send) -> None:
+    def __init__(self, interaction: Json, owner: str, answer: ContentAnswer, send: Send) -> None:
         self.interaction = interaction
         self.begun = False
         self.steps: list[Item] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import anyio
 
@@ -19,31 +18,19 @@ from ....web.errors import ServerStopped
 from ....web.recording import recorded
 from ....web.service import Service
 from ....web.sse import encode
-from ..answer import Answer
+from ..answer import ContentAnswer
 from ..casing import Json
 from ..made import made_parts
-from ..preparing import Generation
 from .asked import CreateInteraction
 from .emitter import Emitter, now
 from .errors import interaction_error_body
-from .records import Interactions, key_of
+from .preparing import PreparedInteraction
+from .records import Interactions, stored_id
 
 _STATUSES = {"stop": "completed", "client_tools": "requires_action", "max_tokens": "budget_exceeded"}
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that an interaction needs to be made.
-
-    Args:
-        inputs: the steps that are new.
-    """
-
-    generation: Generation
-    inputs: list[Item]
-
-
-def start(service: Service, asked: CreateInteraction, prepared: Prepared, owner: str, body: Body) -> Job:
+def start(service: Service, asked: CreateInteraction, prepared: PreparedInteraction, owner: str, body: Body) -> Job:
     """Start to make an interaction.
 
     Args:
@@ -57,7 +44,7 @@ def start(service: Service, asked: CreateInteraction, prepared: Prepared, owner:
     making = Making(service, asked, prepared, owner, room)
     room.enter_context(service.turns.room(owner))
     room.callback(body.hand_over().let_go)
-    return service.turns.jobs.start(key_of(making.interaction["id"]), owner, making.work, making)
+    return service.turns.jobs.start(stored_id(making.interaction["id"]), owner, making.work, making)
 
 
 class Making:
@@ -68,7 +55,7 @@ class Making:
     """
 
     def __init__(
-        self, service: Service, asked: CreateInteraction, prepared: Prepared, owner: str, room: ExitStack
+        self, service: Service, asked: CreateInteraction, prepared: PreparedInteraction, owner: str, room: ExitStack
     ) -> None:
         self.interaction = _new_interaction(asked)
         self.asked = asked
@@ -79,7 +66,7 @@ class Making:
         self._created = time.time()
         self._job: Job | None = None
         self._code_ran = False
-        self._answer = Answer(asked.model or "", shows_thoughts=prepared.generation.shows_thoughts)
+        self._answer = ContentAnswer(asked.model or "", shows_thoughts=prepared.content.shows_thoughts)
         self._emitter = Emitter(self.interaction, owner, self._answer, self._send)
 
     def snapshot(self) -> Json:
@@ -130,7 +117,7 @@ class Making:
             self._emitter.begin()
             await self._save(None)
         try:
-            result = await self._service.turns.run_in_room(self._prepared.generation.turn, self._hear)
+            result = await self._service.turns.run_in_room(self._prepared.content.turn, self._hear)
         except TurnFailed as exc:
             self.interaction["usage"] = _usage(exc.usage)
             raise exc.error from None

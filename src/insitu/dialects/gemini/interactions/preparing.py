@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import time
-
-from starlette.requests import Request
+from dataclasses import dataclass
 
 from ....errors import NotFound
 from ....store import Item, new_id
+from ....web.bodies import Body
 from ....web.holding import weight
 from ....web.parameters import BadParameter
-from ....web.service import Service, key_of, owner_of
-from ....web.wire import body_of
-from ..preparing import prepare
-from . import records
+from ....web.service import Service
+from ..preparing import PreparedContent, prepare_content
 from .asked import CreateInteraction
-from .making import Prepared
-from .records import Interactions
+from .records import Interactions, stored_id
 from .steps import contents_of, read_input
 
 
-async def prepare_interaction(service: Service, request: Request, asked: CreateInteraction) -> Prepared:
+@dataclass(frozen=True, slots=True)
+class PreparedInteraction:
+    """Everything that an interaction needs to be made.
+
+    Args:
+        inputs: the steps that are new.
+    """
+
+    content: PreparedContent
+    inputs: list[Item]
+
+
+async def prepare(
+    service: Service, owner: str, caller_key: str, asked: CreateInteraction, body: Body
+) -> PreparedInteraction:
     """Find and check everything that a request names.
+
+    Args:
+        body: what the request holds in memory, to which this adds.
 
     Raises:
         BadParameter: if something is malformed, or not to be had here.
@@ -29,22 +43,21 @@ async def prepare_interaction(service: Service, request: Request, asked: CreateI
         QuotaExceeded: if the owner may not store more.
         TooLarge: if the transcript is longer than one may be.
     """
-    model, owner = asked.check(), owner_of(request)
+    model = asked.check()
     steps = read_input(asked.input)
     inputs = [Item(new_id("step_"), owner, step, {}, time.time()) for step in steps]
     contents = contents_of([*await _history(service, owner, asked), *inputs])
     if asked.stored:
         # At its end it is stored in any case: its tokens are paid by then.
         await service.store.quota.admit(owner, weight(steps, service.settings.max_transcript_bytes))
-    body = asked.generation(contents)
-    generation = await prepare(service, owner, key_of(request), model, body, body_of(request))
-    return Prepared(generation, inputs)
+    content = await prepare_content(service, owner, caller_key, model, asked.content(contents), body)
+    return PreparedInteraction(content, inputs)
 
 
 async def _history(service: Service, owner: str, asked: CreateInteraction) -> list[Item]:
     if (previous := asked.previous_interaction_id) is None:
         return []
-    job = service.turns.jobs.get(records.key_of(previous), owner)
+    job = service.turns.jobs.get(stored_id(previous), owner)
     if job is not None and not job.done:
         raise BadParameter("previous_interaction_id", f"the interaction {previous!r} has not ended yet; wait for it")
     try:

@@ -14,7 +14,7 @@ from ....web.recording import replay
 T = TypeVar("T")
 
 
-def key_of(interaction_id: str) -> str:
+def stored_id(interaction_id: str) -> str:
     """What an interaction, and the job that makes it, are kept under."""
     return f"interactions/{interaction_id}"
 
@@ -33,33 +33,33 @@ class Interactions:
         self, record: ResponseRecord, inputs: Sequence[Item], outputs: Sequence[Item], events: Sequence[EventsRecord]
     ) -> None:
         """Insert or replace one."""
-        previous = None if record.previous_id is None else key_of(record.previous_id)
-        kept = replace(record, id=key_of(record.id), previous_id=previous)
+        previous = None if record.previous_id is None else stored_id(record.previous_id)
+        kept = replace(record, id=stored_id(record.id), previous_id=previous)
         await self._responses.save(kept, inputs, outputs, events)
 
     async def get(self, id: str) -> ResponseRecord:
         """One, without its steps."""
-        return await _named(id, self._responses.get(key_of(id), self._owner))
+        return await _named(id, self._responses.get(stored_id(id), self._owner))
 
     async def inputs(self, id: str) -> list[Item]:
         """The steps that it was asked with."""
-        return await _named(id, self._responses.inputs(key_of(id), self._owner))
+        return await _named(id, self._responses.inputs(stored_id(id), self._owner))
 
     async def outputs(self, id: str) -> list[Item]:
         """The steps that it was answered with."""
-        return await _named(id, self._responses.outputs(key_of(id), self._owner))
+        return await _named(id, self._responses.outputs(stored_id(id), self._owner))
 
     async def history(self, id: str) -> list[Item]:
         """All steps up to its end; raises TooLarge if they are more than is read at once."""
-        return await _named(id, self._responses.history(key_of(id), self._owner))
+        return await _named(id, self._responses.history(stored_id(id), self._owner))
 
     async def delete(self, id: str) -> None:
         """Delete one."""
-        await _named(id, self._responses.delete(key_of(id), self._owner))
+        await _named(id, self._responses.delete(stored_id(id), self._owner))
 
     def replay(self, id: str, number: int, body: Body) -> AsyncIterator[bytes]:
         """Its recorded events from a number on."""
-        return replay(self._responses, key_of(id), self._owner, number, body)
+        return replay(self._responses, stored_id(id), self._owner, number, body)
 
 
 async def _named(id: str, found: Awaitable[T]) -> T:

@@ -17,7 +17,7 @@ from ....web.encoding import dumps
 from ....web.errors import invalid_request
 from ....web.openapi import answers_elsewhere, takes
 from ....web.parameters import BadParameter
-from ....web.service import Service, owner_of
+from ....web.service import Service, key_of, owner_of
 from ....web.sse import EventStream, encode
 from ....web.wire import body_of, json_answer
 from ..bodies import read_object
@@ -26,8 +26,8 @@ from .asked import CreateInteraction
 from .emitter import now
 from .errors import interaction_error_body
 from .making import Making, start
-from .preparing import prepare_interaction
-from .records import Interactions, key_of
+from .preparing import prepare
+from .records import Interactions, stored_id
 
 _EVENT_ID = re.compile(r"[0-9]{1,9}")
 
@@ -58,7 +58,7 @@ def routes(service: Service) -> APIRouter:
     async def delete_interaction(request: Request, interaction_id: str) -> Response:
         """Delete an interaction; one that is still being made is cancelled first."""
         owner = owner_of(request)
-        if job := service.turns.jobs.get(key_of(interaction_id), owner):
+        if job := service.turns.jobs.get(stored_id(interaction_id), owner):
             job.cancel()
             await job.wait()
         await Interactions(service.store, owner).delete(interaction_id)
@@ -77,7 +77,8 @@ async def _create(service: Service, request: Request) -> Response:
     owner = owner_of(request)
 
     async def begin() -> Job:
-        return start(service, asked, await prepare_interaction(service, request, asked), owner, body_of(request))
+        body = body_of(request)
+        return start(service, asked, await prepare(service, owner, key_of(request), asked, body), owner, body)
 
     job = await service.while_connected(request.receive, begin)
     if asked.stream:
@@ -101,7 +102,7 @@ def _read(body: Json) -> CreateInteraction:
 
 
 def _under_way(service: Service, owner: str, interaction_id: str) -> Job | None:
-    job = service.turns.jobs.get(key_of(interaction_id), owner)
+    job = service.turns.jobs.get(stored_id(interaction_id), owner)
     return job if job is not None and _making(job).asked.stored else None
 
 

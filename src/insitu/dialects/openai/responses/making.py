@@ -26,7 +26,7 @@ from ....web.sse import encode
 from .asked import CreateResponse
 from .citations import cite, known_files
 from .emitter import Emitter
-from .preparing import Prepared
+from .preparing import PreparedResponse
 
 _log = logging.getLogger("insitu.dialects.openai")
 # The names that OpenAI has for why an answer is not complete; the others are this server's own.
@@ -35,7 +35,7 @@ _REASONS = {"length": "max_output_tokens"}
 _CUT_OFF = ("length", "content_filter", "max_time")
 
 
-def start(service: Service, asked: CreateResponse, prepared: Prepared, owner: str, body: Body) -> Job:
+def start(service: Service, asked: CreateResponse, prepared: PreparedResponse, owner: str, body: Body) -> Job:
     """Start to make a response.
 
     Args:
@@ -60,7 +60,7 @@ class Making:
     """
 
     def __init__(
-        self, service: Service, asked: CreateResponse, prepared: Prepared, owner: str, room: ExitStack
+        self, service: Service, asked: CreateResponse, prepared: PreparedResponse, owner: str, room: ExitStack
     ) -> None:
         self.stored = asked.store is not False
         self.response = _new_response(asked)

@@ -32,7 +32,7 @@ _MOST_CONTAINERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedResponse:
     """Everything that a response needs to be made.
 
     Args:
@@ -47,7 +47,7 @@ class Prepared:
     containers: list[str]
 
 
-async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse, body: Body) -> Prepared:
+async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse, body: Body) -> PreparedResponse:
     """Find and check everything that a request names.
 
     Args:
@@ -100,7 +100,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         keep_files=asked.store is not False,
         resumption=resumption,
     )
-    return Prepared(turn, inputs, _unnamed_files(items), containers)
+    return PreparedResponse(turn, inputs, _unnamed_files(items), containers)
 
 
 async def _history(service: Service, owner: str, asked: CreateResponse) -> list[Item]:
