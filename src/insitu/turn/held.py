@@ -12,7 +12,7 @@ from ..settings import Settings
 from ..tools import Registry
 from ..types import MIB
 from .events import CallDone, Message
-from .resuming import GONE, Resumption, is_last
+from .resuming import GONE, Resumption, last_calls
 from .running import CallRunner
 from .showing import Showing
 from .step import ModelCall
@@ -89,9 +89,10 @@ class StepRuns:
         outputs: dict[str, str] = {}
         mine: list[str] = []
         run: StepRun | None = None
+        last = last_calls(messages)
         for call_id in open_calls:
             found = self.find(owner, call_id)
-            if found is not None and is_last(messages, call_id):
+            if found is not None and call_id in last:
                 run = found
                 mine.append(call_id)
             else:

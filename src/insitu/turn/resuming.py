@@ -42,10 +42,10 @@ class Resumption:
         return with_outputs(messages, self.outputs)
 
 
-def is_last(messages: Sequence[Message], call_id: str) -> bool:
-    """Whether a call is one of the last that the model has made, and it has said nothing since."""
+def last_calls(messages: Sequence[Message]) -> set[str | None]:
+    """The ids of the last calls that the model has made, if it has said nothing since."""
     answer = next((message for message in reversed(messages) if message.get("role") == "assistant"), {})
-    return any(call.get("id") == call_id for call in answer.get("tool_calls") or ())
+    return {call.get("id") for call in answer.get("tool_calls") or ()}
 
 
 def with_outputs(messages: Sequence[Message], outputs: Mapping[str, str]) -> list[Message]:

@@ -33,13 +33,15 @@ class StepRun:
         owner: whose they are.
         calls: those that are to be run.
 
-    One turn at a time listens. Once the calls have been ``paused``, they go on whoever leaves.
+    ``callers`` has each of its calls by its id, and by those of the client's functions that its code has called. One
+    turn at a time listens. Once the calls have been ``paused``, they go on whoever leaves.
     """
 
     def __init__(self, owner: str, calls: Sequence[ModelCall]) -> None:
         self.owner = owner
         self.paused = self.over = False
-        self._all = {call.id: Undertaken(call) for call in calls}
+        self.callers = {call.id: call for call in calls}
+        self._all = {call.id: Undertaken(call, callers=self.callers) for call in calls}
         self._emit: Emit | None = None
         self._listening = anyio.Lock(fast_acquire=True)
         self._scope = anyio.CancelScope()
@@ -60,11 +62,6 @@ class StepRun:
     def waiting(self) -> list[str]:
         """The calls of its code that the client has not answered."""
         return [call_id for each in self._open for call_id in each.waiting]
-
-    @property
-    def callers(self) -> Mapping[str, ModelCall]:
-        """Each of its calls by its id, and by those of the client's functions that its code has called."""
-        return {id: each.call for each in self._all.values() for id in (each.call.id, *each.functions_called)}
 
     async def perform(self, runner: Runner) -> None:
         """Run them all; a defect is told to whoever waits for them."""

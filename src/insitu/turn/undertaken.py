@@ -50,7 +50,7 @@ class Undertaken:
         arguments: as they were read; None if they have not been, or could not be.
         waiting: calls of the client's functions that its code waits for: their names and arguments.
         asked: calls of the server's tools that are not answered yet.
-        functions_called: the ids of all such calls, answered or not.
+        callers: whose code has made a call, by its id: each call of the client's functions is added, answered or not.
         tools_called: what its code has called, the first hundred.
         begun: whether the turn that listens has heard of it.
     """
@@ -60,7 +60,7 @@ class Undertaken:
     arguments: Mapping[str, Any] | None = None
     waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
-    functions_called: set[str] = field(default_factory=set)
+    callers: dict[str, ModelCall] = field(default_factory=dict)
     tools_called: list[ToolCalled] = field(default_factory=list)
     run: Run | None = None
     begun: bool = True
@@ -83,7 +83,7 @@ class Undertaken:
         arguments = _as_text(event.data["arguments"])
         if name in functions:
             self.waiting[call_id] = name, arguments
-            self.functions_called.add(call_id)
+            self.callers[call_id] = self.call
         else:
             self.asked.add(call_id)
         if len(self.tools_called) >= _MOST_TOLD:
