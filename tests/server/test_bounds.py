@@ -74,3 +74,19 @@ def test_who_sends_on_for_ever_is_cut_off(url: str, what: str) -> None:
 def send_all(connection: socket.socket, pieces: Iterator[bytes]) -> Any:
     for piece in pieces:
         connection.sendall(piece)
+
+
+SMALL_VALUES = {"numbers": b"[%b1]" % (b"1," * 3_000_000), "members": b'{%b"a":1}' % (b'"a":1,' * 1_500_000)}
+
+
+@pytest.mark.parametrize("what", SMALL_VALUES)
+def test_what_would_take_many_times_its_length_is_refused(client: httpx2.Client, what: str) -> None:
+    answer = client.post("/v1/lambda", content=b'{"lambda":"lambda x: 1","args":[%b]}' % SMALL_VALUES[what])
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (413, "too_large")
+    assert "many small values; 268435456 is the most" in error["message"]
+
+
+def test_one_large_text_takes_its_length(client: httpx2.Client) -> None:
+    files = [{"path": "a", "base64": "aGkh" * (5 << 20)}, {"path": "\N{GRINNING FACE}", "text": "hi"}]
+    assert client.post("/v1/execute", json={"code": "1", "files": files}).json()["outcome"] == "ok"

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import TooLarge
-from .bodies import SMALL_BYTES, Body
+from .bodies import Body
 from .encoding import dumps
 from .errors import BodyStalled, ClientGone, Malformed, invalid_request
+from .weighing import weigh
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,9 +23,10 @@ DESCRIPTION_BYTES = 1 << 20
 INLINE_BYTES = 32 << 20
 STALL_S = 60.0
 _FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
-# Three bytes of a body can be a list, which takes so many in memory.
-_NODE_BYTES = 80
-_MOST_NODES = 500_000
+# What one body may become in memory.
+_MOST_BYTES = 256 << 20
+# What becomes no more counts by its length alone: small bodies get in however full it is.
+_LIGHT_BYTES = 1 << 20
 # Each is described at length before the first is told.
 _MOST_FAULTS = 100
 
@@ -51,15 +53,19 @@ async def read_bytes(request: Request, cap: int) -> bytes:
     """The whole body.
 
     Raises:
-        TooLarge: if it has more than ``cap`` bytes.
+        TooLarge: if it has more than ``cap`` bytes, or what its JSON becomes takes too much memory.
         ServerFull: if other requests hold too many already.
     """
     content = await _collect(request, cap)
-    if len(content) > SMALL_BYTES:
-        nodes = content.count(b"[") + content.count(b"{")
-        if nodes > _MOST_NODES:
-            raise TooLarge(f"the body has {nodes} opening brackets and braces; {_MOST_NODES} is the most")
-        body_of(request).grow(len(content) + nodes * _NODE_BYTES)
+    weight = weigh(content)
+    if weight > _MOST_BYTES:
+        raise TooLarge(
+            f"the body's JSON can take {weight} bytes of memory, for it has many small values; {_MOST_BYTES} is the "
+            "most",
+            hint=f"send fewer at once, or as a text; {_FILES_ROUTE}",
+        )
+    if weight > _LIGHT_BYTES:
+        body_of(request).grow(weight)
     return content
 
 
