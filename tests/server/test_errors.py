@@ -14,6 +14,7 @@ from insitu.web.errors import error_answer
 STATUSES = {
     errors.InvalidRequest("x"): 422,
     errors.OverCeiling("cpus", 2, 1): 422,
+    errors.IsFolder("x"): 422,
     errors.Unauthorized("x"): 401,
     errors.Forbidden("x"): 403,
     errors.NotFound("x"): 404,

@@ -171,7 +171,7 @@ def test_folders_are_listed_to_the_depth_asked(client: httpx2.Client, files: str
 def test_a_folder_has_no_bytes(client: httpx2.Client, files: str) -> None:
     client.put(f"{files}/folder/a", content=b"1")
     answer = client.get(f"{files}/folder")
-    assert refused(answer) == "invalid_request"
+    assert refused(answer) == "is_folder"
     assert answer.json()["error"]["hint"] == "add ?depth=1 to list a folder"
     assert client.put(f"{files}/folder", content=b"1").status_code == 422
     assert client.get(f"{files}/").json() == client.get(files).json()

@@ -8,7 +8,16 @@ from typing import Any, Protocol
 
 import anyio
 
-from ..errors import FileMissing, InsituError, InvalidRequest, PathRefused, SandboxFailed, TooLarge, WorkspaceFull
+from ..errors import (
+    FileMissing,
+    InsituError,
+    InvalidRequest,
+    IsFolder,
+    PathRefused,
+    SandboxFailed,
+    TooLarge,
+    WorkspaceFull,
+)
 from ..guest.workspace import CHUNK, ROOTS, TEMPORARY
 from ..isolation.base import AgentRefused
 from ..types import FileInfo
@@ -208,7 +217,7 @@ def _translate(path: str, error: AgentRefused) -> InsituError:
         case "ENAMETOOLONG":
             return PathRefused(path, "it is too long")
         case "EISDIR":
-            return InvalidRequest(f"{path!r} is a folder")
+            return IsFolder(path)
         case "EINVAL" | "ENXIO":
             return PathRefused(path, "it is no regular file")
         case "ENOTEMPTY":

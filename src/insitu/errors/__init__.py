@@ -3,7 +3,8 @@
     InsituError
     ├── CallerError                 what was asked for cannot be done; asking differently can help
     │   ├── InvalidRequest          malformed, or a value out of its range
-    │   │   └── OverCeiling         a limit over what the operator allows
+    │   │   ├── OverCeiling         a limit over what the operator allows
+    │   │   └── IsFolder            a path of a folder, where a file is meant
     │   ├── Unauthorized            no key, or an unknown one
     │   ├── Forbidden               a web page of another origin, or a host name that is not ours
     │   ├── NotFound                gone, never there, or someone else's
@@ -40,6 +41,7 @@ from .caller import FileMissing as FileMissing
 from .caller import Forbidden as Forbidden
 from .caller import InvalidRequest as InvalidRequest
 from .caller import InvocationFailed as InvocationFailed
+from .caller import IsFolder as IsFolder
 from .caller import NotFound as NotFound
 from .caller import OverCeiling as OverCeiling
 from .caller import PathRefused as PathRefused

@@ -34,6 +34,16 @@ class OverCeiling(InvalidRequest):
         self.ceiling = ceiling
 
 
+class IsFolder(InvalidRequest):
+    """Raised when a path in a workspace is a folder's, where a file is meant."""
+
+    code = "is_folder"
+
+    def __init__(self, path: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{path!r} is a folder", hint=hint)
+        self.path = path
+
+
 class Unauthorized(CallerError):
     """Raised when a request carries no key, or an unknown one."""
 

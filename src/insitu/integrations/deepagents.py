@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..client import ClientSession
-from ..errors import FileMissing, InsituError
+from ..errors import FileMissing, InsituError, IsFolder, PathRefused
 from ..local import Sandbox
+from ..sources import source_of
 from ..types import CallResult
 
 try:
-    from deepagents.backends.protocol import ExecuteResponse, FileDownloadResponse, FileUploadResponse
+    from deepagents.backends.protocol import (
+        FILE_NOT_FOUND,
+        INVALID_PATH,
+        IS_DIRECTORY,
+        PERMISSION_DENIED,
+        ExecuteResponse,
+        FileDownloadResponse,
+        FileUploadResponse,
+    )
     from deepagents.backends.sandbox import BaseSandbox
 except ModuleNotFoundError as error:
     raise ImportError(f"{error.msg}: pip install 'insitu[deepagents]'") from error
 
 _WORKSPACE = "/mnt/data/"
+_MOST_FAULT = 200
 _EXIT_CODES = {"timeout": 124, "out_of_memory": 137}
+# What Deep Agents calls what the sandbox's kernel says; all else it is told as it is.
 _FAULTS = {
-    "FileNotFoundError": "file_not_found",
-    "IsADirectoryError": "is_directory",
-    "PermissionError": "permission_denied",
-    "OSError": "permission_denied",
+    "ENOENT": FILE_NOT_FOUND,
+    "EISDIR": IS_DIRECTORY,
+    "EACCES": PERMISSION_DENIED,
+    "EPERM": PERMISSION_DENIED,
+    "EROFS": PERMISSION_DENIED,
+    "EEXIST": INVALID_PATH,
+    "EINVAL": INVALID_PATH,
+    "ELOOP": INVALID_PATH,
+    "ENAMETOOLONG": INVALID_PATH,
+    "ENOTDIR": INVALID_PATH,
 }
 
 
@@ -49,7 +68,7 @@ class InsituBackend(BaseSandbox):
         """
         session = self._session.with_options(timeout_s=timeout) if timeout else self._session
         try:
-            called = session.call(_shell, command)
+            called = session.call(_SHELL, command)
         except InsituError as error:
             return ExecuteResponse(output=error.message)
         if not called.ok:
@@ -69,24 +88,27 @@ class InsituBackend(BaseSandbox):
         return [self._download(path) for path in paths]
 
     def _upload(self, path: str, content: bytes) -> str | None:
-        if not path.startswith("/"):
-            return "invalid_path"
+        if not _can_be(path):
+            return INVALID_PATH
         try:
             if path.startswith(_WORKSPACE):
-                self._session.files.write(path.removeprefix(_WORKSPACE), content)
-                return None
-            called = self._session.call(_write, path, content)
+                with suppress(PathRefused, FileMissing):
+                    self._session.files.write(path.removeprefix(_WORKSPACE), content)
+                    return None
+            called = self._session.call(_WRITE, path, content)
         except InsituError as error:
             return _refusal(error)
-        return None if called.ok else _fault(called)
+        return None if called.ok and called.result is None else _fault(called)
 
     def _download(self, path: str) -> FileDownloadResponse:
-        if not path.startswith("/"):
-            return FileDownloadResponse(path=path, error="invalid_path")
+        if not _can_be(path):
+            return FileDownloadResponse(path=path, error=INVALID_PATH)
         try:
             if path.startswith(_WORKSPACE):
-                return FileDownloadResponse(path=path, content=self._session.files.read(path.removeprefix(_WORKSPACE)))
-            called = self._session.call(_read, path)
+                with suppress(PathRefused):
+                    content = self._session.files.read(path.removeprefix(_WORKSPACE))
+                    return FileDownloadResponse(path=path, content=content)
+            called = self._session.call(_READ, path)
         except InsituError as error:
             return FileDownloadResponse(path=path, error=_refusal(error))
         if not called.ok or not isinstance(called.result, bytes):
@@ -94,16 +116,27 @@ class InsituBackend(BaseSandbox):
         return FileDownloadResponse(path=path, content=called.result)
 
 
+def _can_be(path: str) -> bool:
+    """Whether it is absolute and leads where it says."""
+    return path.startswith("/") and ".." not in path.split("/") and "\0" not in path
+
+
 def _refusal(error: InsituError) -> str:
     """A refusal in Deep Agents' words, where they have one."""
-    if isinstance(error, FileMissing):
-        return "file_not_found"
-    return "is_directory" if "is a folder" in error.message else error.message
+    match error:
+        case FileMissing():
+            return FILE_NOT_FOUND
+        case IsFolder():
+            return IS_DIRECTORY
+        case _:
+            return error.message
 
 
 def _fault(called: CallResult) -> str:
-    error = called.error
-    return _FAULTS.get(error.name, error.value) if error else called.outcome
+    match called.result:  # code in the sandbox can forge it
+        case (str(code), str(why)):
+            return _FAULTS.get(code, why[:_MOST_FAULT])
+    return called.error.value if called.error else called.outcome
 
 
 # What follows runs in the sandbox.
@@ -119,14 +152,30 @@ def _shell(command: str) -> tuple[str, int, bool]:
     return done.stdout[:most].decode(errors="replace"), done.returncode, len(done.stdout) > most
 
 
-def _write(path: str, content: bytes) -> None:
+def _write(path: str, content: bytes) -> tuple[str, str] | None:
+    import errno
     import os
 
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(content)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, ""), str(error)
+    return None
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+def _read(path: str) -> bytes | tuple[str, str]:
+    import errno
+
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, ""), str(error)
+
+
+# Found once: that takes 3 ms, as long as many a command.
+_SHELL = source_of(_shell)
+_WRITE = source_of(_write)
+_READ = source_of(_read)

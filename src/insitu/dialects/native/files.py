@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...engine import Workspace
-from ...errors import FileMissing, InvalidRequest, PathRefused
+from ...errors import FileMissing, InvalidRequest, IsFolder, PathRefused
 from ...types import FileInfo
 from ...web.downloads import download
 from ...web.openapi import answers, answers_bytes, takes_bytes
@@ -101,8 +101,8 @@ async def _exists(files: Workspace, path: str) -> bool:
 async def _download(request: Request, files: Workspace, path: str) -> Response:
     try:
         size = await files.size(path)
-    except InvalidRequest as exc:
-        raise InvalidRequest(exc.message, hint="add ?depth=1 to list a folder") from None
+    except IsFolder:
+        raise IsFolder(path, hint="add ?depth=1 to list a folder") from None
     return await download(request, path, size, partial(files.read, path))
 
 
