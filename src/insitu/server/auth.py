@@ -91,6 +91,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        for each in self.dialects:
+            scope["path"] = each.path_of(scope)
         request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
         # A route that speaks for another dialect puts its own there.
         dialect = next((each for each in self.dialects if each.owns(scope)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
@@ -28,7 +28,8 @@ class Dialect:
         bodies: the models of the bodies that its routes read by hand, for the description.
         paths: the beginnings of the paths whose errors it answers, those of unknown keys too.
         shared: such beginnings that another dialect has as well; its routes there are of a :func:`shared_route`.
-        speaks: whether a request to a shared path is meant for this one.
+        speaks: whether a request to a path that is shared, or of another spelling, is meant for this one.
+        spellings: other beginnings of its paths, by the one whose routes answer a request that speaks it.
         linked: whether a request needs no key, as its address names what nobody can guess; its route finds the owner.
         error_answer: its own form of an error, for an exception and the request's id.
         request_id_header: the header that its clients read the request's id from.
@@ -40,6 +41,7 @@ class Dialect:
     paths: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     speaks: Speaks = lambda scope: False
+    spellings: Mapping[str, str] = field(default_factory=dict)
     linked: Speaks = lambda scope: False
     error_answer: Callable[[Exception, str], Response] = error_answer
     request_id_header: str = "x-request-id"
@@ -48,6 +50,14 @@ class Dialect:
         """Whether a request is spoken in this dialect."""
         path = scope["path"]
         return _is_under(path, self.paths) or (_is_under(path, self.shared) and self.speaks(scope))
+
+    def path_of(self, scope: Mapping[str, Any]) -> str:
+        """The path whose route answers a request; its own where this dialect has no other spelling of it."""
+        path: str = scope["path"]
+        for other, beginning in self.spellings.items():
+            if _is_under(path, (other,)) and self.speaks(scope):
+                return beginning + path[len(other) :]
+        return path
 
 
 def shared_route(speaks: Speaks) -> type[APIRoute]:

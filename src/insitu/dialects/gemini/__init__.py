@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import APIRouter
 
 from ...web.dialect import Dialect
@@ -21,8 +24,23 @@ def _routes(service: Service) -> APIRouter:
     return router
 
 
+def _speaks(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is for Google's API: others have files and models at /v1, too."""
+    return any(name == b"x-goog-api-key" for name, _ in scope["headers"])
+
+
 GEMINI = Dialect(
-    "gemini", _routes, paths=("/v1beta", "/upload/v1beta"), linked=files.is_linked, error_answer=gemini_error
+    "gemini",
+    _routes,
+    paths=("/v1beta", "/upload/v1beta"),
+    speaks=_speaks,
+    # Google's own client asks for v1 since its third major, and for v1beta before.
+    spellings={
+        **{f"/v1/{name}": f"/v1beta/{name}" for name in ("files", "interactions", "models")},
+        "/upload/v1": "/upload/v1beta",
+    },
+    linked=files.is_linked,
+    error_answer=gemini_error,
 )
 # Its errors have another form, though it lies among Gemini's paths: it comes before it in the order of the look-up.
 INTERACTIONS = Dialect(
