@@ -24,6 +24,8 @@ from tests.support.forms import HEADERS, field, file_part, form
 from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import SHELL
 
+# What a layer keeps away is in the other tests, layer by layer: a search of everything is dear, and made once.
+pytestmark = pytest.mark.parametrize("stand", ["all layers"], indirect=True, scope="package")
 # Two searches of everything, on a machine that others use too.
 _SWEEP_S = 20.0
 PLACES = (
