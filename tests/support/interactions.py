@@ -22,18 +22,23 @@ def interact(client: genai.Client, **asked: Any) -> Any:
     return made
 
 
+def stream(client: genai.Client, **asked: Any) -> Any:
+    """The same as a stream, which is to be closed."""
+    return client.interactions.create(**{**ASKED, **asked, "stream": True})
+
+
 def follow(client: genai.Client, **asked: Any) -> list[Any]:
-    """The same as events."""
-    return check(client.interactions.create(**{**ASKED, **asked, "stream": True}))
+    """All events of it."""
+    return check(stream(client, **asked))
 
 
-def check(stream: Any) -> list[Any]:
+def check(events: Any) -> list[Any]:
     """The events of a stream, each of them whole: the client reads them without looking."""
-    events = list(stream)
-    for event in events:
+    seen = list(events)
+    for event in seen:
         read = _EVENT.validate_python(event.model_dump(exclude_none=True))
         assert type(read).__name__ == type(event).__name__ and not hasattr(read, "is_unknown")
-    return events
+    return seen
 
 
 def kinds(steps: list[Any]) -> list[str]:

@@ -53,17 +53,25 @@ class Job:
         """Whether it was cancelled because the server stops."""
         return self._cut
 
-    async def read(self, after: int = 0) -> AsyncGenerator[bytes]:
-        """Yield the entries of its log from a number on, until the last."""
+    async def read(self, after: int = 0, *, cancel: bool = False) -> AsyncGenerator[bytes]:
+        """Yield the entries of its log from a number on, until the last; raises its failure, if it has failed.
+
+        Args:
+            cancel: whether it ends with this reader.
+        """
         self._readers += 1
         self._note_readers()
         try:
             async with aclosing(self.log.read(after)) as entries:
                 async for entry in entries:
                     yield entry
+            if self.failure is not None:
+                raise self.failure
         finally:
             self._readers -= 1
             self._note_readers()
+            if cancel:
+                self.cancel()
 
     def _note_readers(self) -> None:
         if not self._readers:
@@ -74,6 +82,11 @@ class Job:
     def cancel(self) -> None:
         """Have it end; nothing happens if it has."""
         self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Have it end, and wait until it has."""
+        self.cancel()
+        await self.wait()
 
     def cut(self) -> None:
         """Have it end because the server stops; nothing happens if it has, or is about to."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import anyio
 from starlette.requests import Request
 
 from ..errors import InsituError, ServiceError
@@ -90,19 +90,9 @@ def stream(
             job.failure = exc.error
         except InsituError as exc:
             job.failure = exc
+        except anyio.get_cancelled_exc_class():
+            job.failure = ServerStopped() if job.cancelled_by_server else None
+            raise
 
     job = service.turns.jobs.start(answer_id, owner, work, found=False)
-    return EventStream(service, _follow(job), on_error=on_error, keep_alive=keep_alive, cut=job.forgotten)
-
-
-async def _follow(job: Job) -> AsyncIterator[bytes]:
-    try:
-        async with aclosing(job.read()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        if job.failure is not None:
-            raise job.failure
-        if job.cancelled_by_server:
-            raise ServerStopped
-    finally:
-        job.cancel()
+    return EventStream(service, job.read(cancel=True), on_error=on_error, keep_alive=keep_alive, cut=job.forgotten)

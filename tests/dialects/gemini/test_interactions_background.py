@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from google import genai
 from google.genai._gaos.lib import compat_errors as errors
 
-from tests.support.interactions import check, follow, interact, put_together
-from tests.support.model import ScriptedModel, hang, say
+from tests.support.interactions import check, follow, interact, put_together, stream
+from tests.support.model import Json, ScriptedModel, Step, hang, say
 from tests.support.responses import run
 from tests.support.waiting import wait_until
 
@@ -41,8 +42,8 @@ def test_its_stream_is_followed_from_any_event_on(gemini: genai.Client, model: S
 def test_it_is_followed_while_it_is_made(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(42)"), hang(say("Never to be heard of, never."), 3))
     made = interact(gemini, background=True)
-    with gemini.interactions.get(id=made.id, stream=True) as stream:
-        seen = [next(stream) for _ in range(8)]
+    with gemini.interactions.get(id=made.id, stream=True) as events:
+        seen = [next(events) for _ in range(8)]
     assert put_together(seen)[0]["arguments"]["code"] == "print(42)"
     wait_until(lambda: not model.left)
     gemini.interactions.cancel(id=made.id)
@@ -75,6 +76,25 @@ def test_what_is_deleted_meanwhile_ends(gemini: genai.Client, model: ScriptedMod
     gemini.interactions.delete(id=made.id)
     with pytest.raises(errors.NotFoundError):
         gemini.interactions.get(id=made.id)
+
+
+def test_what_is_not_stored_is_found_by_nobody_while_it_is_made(gemini: genai.Client, model: ScriptedModel) -> None:
+    looked = threading.Event()
+
+    def once_looked_for(_: Json) -> Step:
+        assert looked.wait(30)
+        return say("Done.")
+
+    model.script(run("1"), once_looked_for)
+    with stream(gemini, store=False) as events:
+        made = next(events).interaction.id
+        for do in (gemini.interactions.get, gemini.interactions.cancel, gemini.interactions.delete):
+            with pytest.raises(errors.NotFoundError):
+                do(id=made)
+        with pytest.raises(errors.NotFoundError, match="to go on from"):
+            interact(gemini, previous_interaction_id=made)
+        looked.set()
+        assert put_together(list(events))[-1]["content"][0]["text"] == "Done."
 
 
 def test_nobody_goes_on_from_one_that_has_not_ended(gemini: genai.Client, model: ScriptedModel) -> None:

@@ -171,6 +171,17 @@ def test_what_is_deleted_while_it_is_made_is_cancelled(client: OpenAI, model: Sc
     assert len(model.requests) == 1
 
 
+def test_what_is_not_stored_is_found_by_nobody_while_it_is_made(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(run(UNTIL_TOLD), say("Done."))
+    with streaming(client, store=False) as events:
+        seen = until_begun(events)
+        for do in (client.responses.retrieve, client.responses.cancel, client.responses.delete):
+            with pytest.raises(NotFoundError):
+                do(seen[0].response.id)
+        go(client, seen)
+        assert list(events)[-1].response.output_text == "Done."
+
+
 def test_only_what_was_made_in_the_background_is_recorded(client: OpenAI, model: ScriptedModel) -> None:
     model.script(say("Hello."))
     response = ask(client)

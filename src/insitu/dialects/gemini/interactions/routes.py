@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sized
-from contextlib import aclosing
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -13,19 +11,20 @@ from starlette.responses import Response
 
 from ....store import ResponseRecord
 from ....turn.jobs import Job
+from ....web import making
 from ....web.encoding import dumps
 from ....web.errors import invalid_request
 from ....web.openapi import answers_elsewhere, takes
 from ....web.parameters import BadParameter
 from ....web.service import Service, key_of, owner_of
-from ....web.sse import EventStream, encode
+from ....web.sse import encode
 from ....web.wire import body_of, json_answer
 from ..bodies import read_object
 from ..casing import Json
 from .asked import CreateInteraction
 from .emitter import now
 from .errors import interaction_error_body
-from .making import Making, start
+from .making import MakingInteraction
 from .preparing import prepare
 from .records import Interactions, stored_id
 
@@ -59,8 +58,7 @@ def routes(service: Service) -> APIRouter:
         """Delete an interaction; one that is still being made is cancelled first."""
         owner = owner_of(request)
         if job := service.turns.jobs.get(stored_id(interaction_id), owner):
-            job.cancel()
-            await job.wait()
+            await job.stop()
         await Interactions(service.store, owner).delete(interaction_id)
         return json_answer({})
 
@@ -78,20 +76,10 @@ async def _create(service: Service, request: Request) -> Response:
 
     async def begin() -> Job:
         body = body_of(request)
-        return start(service, asked, await prepare(service, owner, key_of(request), asked, body), owner, body)
+        prepared = await prepare(service, owner, key_of(request), asked, body)
+        return MakingInteraction(service, asked, prepared).start(body)
 
-    job = await service.while_connected(request.receive, begin)
-    if asked.stream:
-        return _stream(service, _follow(job, cancel=not asked.background), job)
-    if asked.background:
-        return json_answer(_making(job).snapshot())
-    try:
-        await service.while_connected(request.receive, job.wait)
-    finally:
-        job.cancel()
-    if job.failure is not None:
-        raise job.failure
-    return json_answer(_making(job).snapshot())
+    return await making.create(service, request, begin, _error_event)
 
 
 def _read(body: Json) -> CreateInteraction:
@@ -101,14 +89,10 @@ def _read(body: Json) -> CreateInteraction:
         raise invalid_request(exc.errors(include_url=False, include_context=False, include_input=False)) from None
 
 
-def _under_way(service: Service, owner: str, interaction_id: str) -> Job | None:
-    job = service.turns.jobs.get(stored_id(interaction_id), owner)
-    return job if job is not None and _making(job).asked.stored else None
-
-
 async def _found(service: Service, owner: str, interaction_id: str, *, include_input: bool = False) -> Json:
-    if job := _under_way(service, owner, interaction_id):
-        found, inputs = _making(job).snapshot(), _making(job).inputs
+    if job := service.turns.jobs.get(stored_id(interaction_id), owner):
+        made = MakingInteraction.of(job)
+        found, inputs = made.snapshot(), made.inputs
     else:
         interactions = Interactions(service.store, owner)
         record = await interactions.get(interaction_id)
@@ -130,23 +114,22 @@ async def _follow_again(service: Service, request: Request, interaction_id: str,
     if last is not None and not _EVENT_ID.fullmatch(last):
         raise BadParameter("last_event_id", "last_event_id must be the event_id of an event of this stream")
     owner, after = owner_of(request), int(last or 0)
-    if job := _under_way(service, owner, interaction_id):
-        return _stream(service, _follow(job, after, cancel=False), job)
+    if job := service.turns.jobs.get(stored_id(interaction_id), owner):
+        return making.stream(service, job.read(after), _error_event, job)
     interactions = Interactions(service.store, owner)
     record = await interactions.get(interaction_id)
     if not record.body["background"] or record.status == "in_progress":
         lost = "its events went with the server that made it"
         other = "only interactions that were made with background can be streamed again"
         raise BadParameter("stream", lost if record.body["background"] else other)
-    return _stream(service, interactions.replay(interaction_id, after, body_of(request)))
+    return making.stream(service, interactions.replay(interaction_id, after, body_of(request)), _error_event)
 
 
 async def _cancel(service: Service, owner: str, interaction_id: str) -> Json:
-    job = _under_way(service, owner, interaction_id)
-    if job is not None and _making(job).asked.background and not job.done:
-        job.cancel()
-        await job.wait()
-        found = _making(job).snapshot()
+    job = service.turns.jobs.get(stored_id(interaction_id), owner)
+    if job is not None and MakingInteraction.of(job).background:
+        await job.stop()
+        found = MakingInteraction.of(job).snapshot()
     else:
         found = await _found(service, owner, interaction_id)
     if found["status"] != "cancelled":
@@ -155,28 +138,6 @@ async def _cancel(service: Service, owner: str, interaction_id: str) -> Json:
     return found
 
 
-def _making(job: Job) -> Making:
-    assert isinstance(job.state, Making)
-    return job.state
-
-
-def _stream(service: Service, events: AsyncIterator[bytes], job: Job | None = None) -> EventStream:
-    sent: Sized = job.log if job else ()
-
-    def on_error(exc: Exception, request_id: str) -> bytes:
-        error = interaction_error_body(exc, request_id)
-        return encode("error", dumps({"event_type": "error", "event_id": str(len(sent) + 1), "error": error}))
-
-    return EventStream(service, events, on_error=on_error, cut=job.forgotten if job else None)
-
-
-async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
-    try:
-        async with aclosing(job.read(after)) as events:
-            async for event in events:
-                yield event
-        if job.failure is not None:
-            raise job.failure
-    finally:
-        if cancel:
-            job.cancel()
+def _error_event(exc: Exception, request_id: str, number: int) -> bytes:
+    error = interaction_error_body(exc, request_id)
+    return encode("error", dumps({"event_type": "error", "event_id": str(number + 1), "error": error}))

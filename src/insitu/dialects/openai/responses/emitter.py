@@ -56,13 +56,13 @@ class Emitter(Outputs):
         self._client_calls.clear()
         self._send = _to_nobody
 
-    def begin(self, *, queued: bool = False) -> None:
+    def begin(self) -> None:
         """Say that there is a response."""
         if self.begun:
             return
         self.begun = True
         self.event("response.created", response=self.snapshot())
-        if queued:
+        if self.response["status"] == "queued":
             self.event("response.queued", response=self.snapshot())
             self.response["status"] = "in_progress"
         self.event("response.in_progress", response=self.snapshot())

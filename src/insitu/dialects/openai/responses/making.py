@@ -1,30 +1,21 @@
-"""Making one response: the turn, its events, and what is stored of it."""
+"""Making one response: what is told of its turn, and what is stored of it."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
-
-import anyio
 
 from ....errors import InsituError, NotFound
 from ....store import ResponseRecord, new_id
-from ....turn.events import CallRunning, TurnEvent, TurnUsage
+from ....turn.events import TurnResult, TurnUsage
 from ....turn.fetchable import fetchable
-from ....turn.guard import TurnFailed
-from ....turn.jobs import Job
-from ....turn.turns import server_stopping
-from ....web.bodies import Body
-from ....web.encoding import dumps
-from ....web.errors import ServerStopped
+from ....web.making import Making
 from ....web.recording import recorded
 from ....web.service import Service
-from ....web.sse import encode
 from .asked import CreateResponse
-from .citations import cite, known_files
+from .citations import cite
 from .emitter import Emitter
 from .preparing import PreparedResponse
 
@@ -35,100 +26,37 @@ _REASONS = {"length": "max_output_tokens"}
 _CUT_OFF = ("length", "content_filter", "max_time")
 
 
-def start(service: Service, asked: CreateResponse, prepared: PreparedResponse, owner: str, body: Body) -> Job:
-    """Start to make a response.
+class MakingResponse(Making):
+    """A response that is being made."""
 
-    Args:
-        body: what the request holds in memory; the response does until it is made.
+    event_type = "type"
+    _emitter: Emitter
 
-    Raises:
-        ServerFull: if there is no room for another turn.
-        QuotaExceeded: if the owner's share of it is used up.
-    """
-    room = ExitStack()
-    making = Making(service, asked, prepared, owner, room)
-    room.enter_context(service.turns.room(owner))
-    room.callback(body.hand_over().let_go)
-    return service.turns.jobs.start(making.response["id"], owner, making.work, making)
-
-
-class Making:
-    """A response that is being made.
-
-    Args:
-        room: what its turn runs in; given back when all is done.
-    """
-
-    def __init__(
-        self, service: Service, asked: CreateResponse, prepared: PreparedResponse, owner: str, room: ExitStack
-    ) -> None:
-        self.stored = asked.store is not False
-        self.response = _new_response(asked)
-        self._service = service
+    def __init__(self, service: Service, asked: CreateResponse, prepared: PreparedResponse) -> None:
+        self._response = _new_response(asked)
+        super().__init__(
+            service,
+            self._response["id"],
+            prepared.turn,
+            background=bool(asked.background),
+            streamed=bool(asked.stream),
+            stored=asked.store is not False,
+        )
         self._asked = asked
-        self._prepared = prepared
-        self._owner = owner
-        self._room = room
+        self._inputs = prepared.inputs
         self._created = time.time()
-        self._job: Job | None = None
-        self._code_ran = False
-        self._emitter = Emitter(self.response, owner, asked.include or (), self._send)
+        self._emitter = Emitter(self._response, self._owner, asked.include or (), self._send)
         self._emitter.files.update({file.path: file for file in prepared.files})
         self._emitter.containers[:] = prepared.containers
+        self._emitter.known = prepared.known
 
     def snapshot(self, include: Sequence[str] | None = None) -> dict[str, Any]:
         """The response as it is now; ``include`` is by default what it was made with."""
         return self._emitter.snapshot(include)
 
-    async def work(self, job: Job) -> None:
-        """Run the turn, send its events, store what came of it."""
-        try:
-            with self._room:
-                await self._work(job)
-        finally:
-            # What it holds can be large, and in circles it would wait for the garbage collector.
-            self._job = None
-            self._emitter.release()
-
-    async def _work(self, job: Job) -> None:
-        self._job = job
-        try:
-            await self._run()
-        except anyio.get_cancelled_exc_class():
-            if job.cancelled_by_server:
-                self._fail(ServerStopped() if self._told else server_stopping())
-            else:
-                self._emitter.end("cancelled")
-            raise
-        except Exception as exc:
-            self._fail(exc)
-        finally:
-            if job.failure is None:
-                # Whoever has left: what there is is written down.
-                with anyio.CancelScope(shield=True):
-                    await self._finish()
-
-    @property
-    def _told(self) -> bool:
-        """Whether the client has heard of it, or code has run: then it must not be asked for again in silence."""
-        follows = self._asked.stream or self._asked.background
-        return self._code_ran or bool(follows and self._emitter.begun)
-
-    async def _run(self) -> None:
-        if self._asked.background:
-            self._emitter.begin(queued=True)
-            await self._save()
-        self._emitter.known = await known_files(self._service.store, self._owner, self._prepared.containers)
-        try:
-            result = await self._service.turns.run_in_room(self._prepared.turn, self._hear)
-        except TurnFailed as exc:
-            self._set_usage(exc.usage)
-            raise exc.error from None
-        self._set_usage(result.usage)
-        await self._answer(result.reason)
-
-    async def _answer(self, reason: str) -> None:
-        emitter = self._emitter
+    async def answer(self, result: TurnResult) -> None:
+        """Close the last message, which names the files that were made."""
+        emitter, reason = self._emitter, result.reason
         status = "completed" if reason in ("stop", "client_tools") else "incomplete"
         if reason != "client_tools":
             if reason == "stop" or emitter.files:
@@ -141,63 +69,39 @@ class Making:
         else:
             emitter.end(status, incomplete_details={"reason": _REASONS.get(reason, reason)})
 
-    def _fail(self, error: Exception) -> None:
-        assert self._job is not None
-        if not self._told:
-            self._job.failure = error
-            return
+    def fail(self, error: Exception) -> None:
+        """Tell of it; of a defect only the log tells what it was."""
         if isinstance(error, InsituError):
             said = error.message
         else:
-            _log.error("the response %s failed", self.response["id"], exc_info=error)
+            _log.error("the response %s failed", self._response["id"], exc_info=error)
             said = "something went wrong in the server"
         self._emitter.end("failed", error={"code": "server_error", "message": said})
 
-    async def _finish(self) -> None:
-        assert self._job is not None
-        last = self._encoded(self._emitter.last())
-        if self.stored:
-            await self._save(last)
-        # Who hears of the end finds all of it stored.
-        self._job.log.add(last)
-
-    async def _save(self, last: bytes | None = None) -> None:
-        response, job = self.response, self._job
-        assert job is not None
-        ended = last is not None
+    async def save(self, events: list[bytes] | None) -> None:
+        """Store it, and at its end what was said in its conversation."""
+        response, store = self._response, self._service.store
         record = ResponseRecord(
             id=response["id"],
             owner=self._owner,
             created=self._created,
             status=response["status"],
-            body={**response, "include": list(self._asked.include or ()), "server": self._service.store.servers.id},
+            body={**response, "include": list(self._asked.include or ()), "server": store.servers.id},
             previous_id=self._asked.previous_response_id,
             conversation_id=self._asked.conversation_id,
         )
-        outputs = self._emitter.items if ended else []
-        store = self._service.store
-        events = recorded([*job.log.entries, last]) if self._asked.background and last is not None else []
-        await store.responses.save(record, self._prepared.inputs, outputs, events)
-        if ended and record.conversation_id is not None:
+        outputs = [] if events is None else self._emitter.items
+        await store.responses.save(record, self._inputs, outputs, recorded(events) if events else [])
+        if events is not None and record.conversation_id is not None:
             try:
-                items = [*self._prepared.inputs, *outputs]
+                items = [*self._inputs, *outputs]
                 await store.conversations.append(record.conversation_id, self._owner, items, admitted=True)
             except NotFound:
                 pass  # deleted meanwhile: the answer is there all the same
 
-    def _hear(self, event: TurnEvent) -> None:
-        self._code_ran |= isinstance(event, CallRunning)
-        self._emitter.hear(event)
-
-    def _send(self, event: dict[str, Any]) -> None:
-        assert self._job is not None
-        self._job.log.add(self._encoded(event))
-
-    def _encoded(self, event: dict[str, Any]) -> bytes:
-        return encode(event["type"], dumps(event))
-
-    def _set_usage(self, usage: TurnUsage) -> None:
-        self.response["usage"] = {
+    def set_usage(self, usage: TurnUsage) -> None:
+        """Take what it has cost."""
+        self._response["usage"] = {
             "input_tokens": usage.input_tokens,
             "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
             "output_tokens": usage.output_tokens,

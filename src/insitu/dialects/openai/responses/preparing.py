@@ -23,6 +23,7 @@ from ....web.shapes import Json
 from ....web.stored_files import StoredFiles
 from ..items import normalize_input
 from .asked import CreateResponse
+from .citations import known_files
 from .readable import with_files
 from .tools import Tools
 from .transcript import transcript_of
@@ -39,12 +40,14 @@ class PreparedResponse:
         inputs: the items that are new.
         files: what earlier code has made and no answer has named yet.
         containers: where earlier code ran, the latest first.
+        known: their files, by their paths.
     """
 
     turn: TurnRequest
     inputs: list[Item]
     files: list[MadeFile]
     containers: list[str]
+    known: dict[str, MadeFile]
 
 
 async def prepare(service: Service, owner: str, caller_key: str, asked: CreateResponse, body: Body) -> PreparedResponse:
@@ -100,7 +103,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         keep_files=asked.store is not False,
         resumption=resumption,
     )
-    return PreparedResponse(turn, inputs, _unnamed_files(items), containers)
+    known = await known_files(service.store, owner, containers)
+    return PreparedResponse(turn, inputs, _unnamed_files(items), containers, known)
 
 
 async def _history(service: Service, owner: str, asked: CreateResponse) -> list[Item]:

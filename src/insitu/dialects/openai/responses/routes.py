@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence, Sized
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -13,20 +12,21 @@ from starlette.responses import Response
 from ....errors import NotFound
 from ....store import Item, ResponseRecord
 from ....turn.jobs import Job
+from ....web import making
 from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.openapi import takes
 from ....web.parameters import BadParameter
 from ....web.recording import replay
 from ....web.service import Service, key_of, owner_of
-from ....web.sse import EventStream, encode
+from ....web.sse import encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..description import OF_TURNS, answers, answers_or_streams
 from ..errors import RouteUnsupported, openai_error_body
 from ..items import shown
 from ..paging import Include, listed
 from .asked import CreateResponse
-from .making import Making, start
+from .making import MakingResponse
 from .preparing import prepare
 
 
@@ -63,10 +63,8 @@ def routes(service: Service) -> APIRouter:
     async def delete_response(request: Request, response_id: str) -> Response:
         """Delete a response; one that is still being made is cancelled first."""
         owner = owner_of(request)
-        job = service.turns.jobs.get(response_id, owner)
-        if job is not None:
-            job.cancel()
-            await job.wait()
+        if job := service.turns.jobs.get(response_id, owner):
+            await job.stop()
         await service.store.responses.delete(response_id, owner)
         return json_answer({"id": response_id, "object": "response", "deleted": True})
 
@@ -101,50 +99,37 @@ async def _create(service: Service, request: Request) -> Response:
 
     async def begin() -> Job:
         body = body_of(request)
-        return start(service, asked, await prepare(service, owner, key_of(request), asked, body), owner, body)
+        prepared = await prepare(service, owner, key_of(request), asked, body)
+        return MakingResponse(service, asked, prepared).start(body)
 
-    job = await service.while_connected(request.receive, begin)
-    if asked.stream:
-        return _stream(service, _follow(job, cancel=not asked.background), job)
-    if asked.background:
-        return json_answer(_making(job).snapshot())
-    try:
-        await service.while_connected(request.receive, job.wait)
-    finally:
-        job.cancel()
-    if job.failure is not None:
-        raise job.failure
-    return json_answer(_making(job).snapshot())
+    return await making.create(service, request, begin, _error_event)
 
 
 async def _retrieve(service: Service, owner: str, response_id: str, include: Sequence[str] | None) -> Response:
-    job = service.turns.jobs.get(response_id, owner)
-    if job is not None and _making(job).stored:
-        return json_answer(_making(job).snapshot(include))
+    if job := service.turns.jobs.get(response_id, owner):
+        return json_answer(MakingResponse.of(job).snapshot(include))
     record = await service.store.responses.get(response_id, owner)
     return json_answer(await _stored(service, record, owner, include))
 
 
 async def _follow_again(service: Service, owner: str, response_id: str, after: int, body: Body) -> Response:
-    job = service.turns.jobs.get(response_id, owner)
-    if job is not None and _making(job).stored:
-        return _stream(service, _follow(job, after, cancel=False), job)
+    if job := service.turns.jobs.get(response_id, owner):
+        return making.stream(service, job.read(after), _error_event, job)
     store = service.store
     record = await store.responses.get(response_id, owner)
     if not record.body["background"] or record.status in ("queued", "in_progress"):
         lost = "its events went with the server that made it"
         other = "only responses that were made with background can be streamed again"
         raise BadParameter("stream", lost if record.body["background"] else other)
-    return _stream(service, replay(store.responses, response_id, owner, after, body))
+    return making.stream(service, replay(store.responses, response_id, owner, after, body), _error_event)
 
 
 async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:
-    job = service.turns.jobs.get(response_id, owner)
-    if job is not None and _making(job).stored:
-        if _making(job).response["background"] and not job.done:
-            job.cancel()
-            await job.wait()
-        response = _making(job).snapshot()
+    if job := service.turns.jobs.get(response_id, owner):
+        made = MakingResponse.of(job)
+        if made.background:
+            await job.stop()
+        response = made.snapshot()
     else:
         response = await _stored(service, await service.store.responses.get(response_id, owner), owner)
     if not response["background"]:
@@ -164,32 +149,10 @@ def _after(items: Sequence[Item], after: str | None) -> int:
     return ids.index(after) + 1
 
 
-def _making(job: Job) -> Making:
-    assert isinstance(job.state, Making)
-    return job.state
-
-
-def _stream(service: Service, events: AsyncIterator[bytes], job: Job | None = None) -> EventStream:
-    sent: Sized = job.log if job else ()
-
-    def on_error(exc: Exception, request_id: str) -> bytes:
-        body = openai_error_body(exc, request_id)
-        said = {name: body.get(name) for name in ("code", "message", "param")}
-        return encode("error", dumps({"type": "error", "sequence_number": len(sent), **said}))
-
-    return EventStream(service, events, on_error=on_error, cut=job.forgotten if job else None)
-
-
-async def _follow(job: Job, after: int = 0, *, cancel: bool) -> AsyncIterator[bytes]:
-    try:
-        async with aclosing(job.read(after)) as events:
-            async for event in events:
-                yield event
-        if job.failure is not None:
-            raise job.failure
-    finally:
-        if cancel:
-            job.cancel()
+def _error_event(exc: Exception, request_id: str, number: int) -> bytes:
+    body = openai_error_body(exc, request_id)
+    said = {name: body.get(name) for name in ("code", "message", "param")}
+    return encode("error", dumps({"type": "error", "sequence_number": number, **said}))
 
 
 async def _stored(
