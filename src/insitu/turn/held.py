@@ -14,11 +14,12 @@ from ..types import MIB
 from .events import CallDone, Message
 from .resuming import GONE, Resumption, last_calls
 from .running import CallRunner
+from .shares import Shares
 from .showing import Showing
 from .step import ModelCall
-from .steprun import StepRun
+from .steprun import Runner, StepRun
 
-# Of what has come of code that went on when its turn had ended: the oldest is forgotten first.
+# Of what has come of code that went on when its turn had ended: of whoever keeps the most, the oldest goes first.
 _MOST_BYTES = 64 * MIB
 
 
@@ -36,7 +37,8 @@ class StepRuns:
         self._tasks = tasks
         self._held: dict[str, StepRun] = {}
         self._live: set[StepRun] = set()
-        self._ended: dict[StepRun, tuple[float, int]] = {}
+        self._ended: dict[StepRun, float] = {}
+        self._shares: Shares[StepRun] = Shares()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -48,14 +50,20 @@ class StepRuns:
         self._tasks.start_soon(self._perform, run, runner)
         return run
 
-    async def _perform(self, run: StepRun, runner: CallRunner) -> None:
+    async def _perform(self, run: StepRun, runner: Runner) -> None:
         try:
             await run.perform(runner)
         finally:
             if run in self._live:
                 self._live.discard(run)
-                self._ended[run] = time.monotonic(), sum(_size(each.done) for each in run.runs.values())
-                self.forget_old()
+                self._keep(run)
+
+    def _keep(self, run: StepRun) -> None:
+        size = sum(_size(each.done) for each in run.runs.values())
+        self._ended[run] = time.monotonic()
+        # So that there are never more of them than turns may run.
+        self._shares.add(run, max(size, _MOST_BYTES // self._settings.max_turns))
+        self.forget_old()
 
     def hold(self, run: StepRun) -> bool:
         """Keep a step that waits for its client, so that it is found again; False if there is no room for it."""
@@ -102,13 +110,16 @@ class StepRuns:
     def forget_old(self) -> None:
         """Forget what has ended long ago, or is too much to keep."""
         oldest = time.monotonic() - self._settings.tool_wait_s
-        for run, (ended, _) in list(self._ended.items()):
-            kept = sum(size for _, size in self._ended.values())
-            if ended > oldest and kept <= _MOST_BYTES and len(self._ended) <= self._settings.max_turns:
-                return
-            del self._ended[run]
-            for call_id in run.callers:
-                self._held.pop(call_id, None)
+        for run in [run for run, ended in self._ended.items() if ended <= oldest]:
+            self._shares.discard(run)
+            self._forget(run)
+        for run in self._shares.surplus(_MOST_BYTES):
+            self._forget(run)
+
+    def _forget(self, run: StepRun) -> None:
+        del self._ended[run]
+        for call_id in run.callers:
+            self._held.pop(call_id, None)
 
     def cut(self) -> None:
         """End what waits for a client: the server stops."""

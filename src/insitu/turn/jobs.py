@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from ..engine.log import Log
 from ..types import MIB
+from .shares import Shares
 
 _log = logging.getLogger("insitu.turn")
 
@@ -112,29 +113,27 @@ class Job:
 
 
 class Unread:
-    """The jobs that have ended and are still read; when they hold too much, the first is forgotten."""
+    """The jobs that have ended and are still read; when they hold too much, some are forgotten."""
 
     def __init__(self) -> None:
-        self._sizes: dict[Job, int] = {}
+        self._shares: Shares[Job] = Shares()
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._shares)
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._sizes))
+        return iter(self._shares)
 
     def add(self, job: Job) -> None:
         """Add one, if it is not there."""
-        if job not in self._sizes and not job.forgotten.is_set():
-            self._sizes[job] = sum(map(len, job.log.entries))
-        while len(self._sizes) > 1 and sum(self._sizes.values()) > _UNREAD_BYTES:
-            first = next(iter(self._sizes))
-            del self._sizes[first]
-            first.forgotten.set()
+        if job not in self._shares and not job.forgotten.is_set():
+            self._shares.add(job, sum(map(len, job.log.entries)))
+        for other in self._shares.surplus(_UNREAD_BYTES):
+            other.forgotten.set()
 
     def discard(self, job: Job) -> None:
         """Take one out."""
-        self._sizes.pop(job, None)
+        self._shares.discard(job)
 
 
 class Jobs:
