@@ -3,11 +3,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+import anyio
 import pytest
 from langchain_core.messages import ToolMessage
 
 from insitu import AsyncClient, Client, Execution, Sandbox
 from insitu.integrations.langchain import PythonTool
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.client("langchain-core")
 
@@ -32,20 +34,31 @@ def called(tool: PythonTool, code: str) -> ToolMessage:
     return message
 
 
-@pytest.mark.shows("answer", "state", "files out")
+@pytest.mark.shows("answer", "state", "files in", "files out")
 def test_an_agent_reads_the_output_and_the_program_has_the_execution(client: Client) -> None:
     with client.session() as session:
         tool = PythonTool(place=session)
-        message = called(tool, "x = 6\nopen('a.txt', 'w').write('1')\nprint('out')\nx * 7")
+        session.files.write("in.txt", "1")
+        message = called(tool, "x = 6\nopen('a.txt', 'w').write(open('in.txt').read())\nprint('out')\nx * 7")
         assert message.content == "out\n42\n[files written: a.txt]"
         assert isinstance(message.artifact, Execution) and message.artifact.outcome == "ok"
+        assert [session.files.read(info.path) for info in message.artifact.files] == [b"1"]
         assert called(tool, "x").content == "6"
+
+
+def test_the_files_of_a_fresh_sandbox_are_in_the_artifact(client: Client) -> None:
+    tool = PythonTool(place=client, options={"return_files": ["*.txt"]})
+    message = called(tool, "n = open('a.txt', 'w').write('1')")
+    assert message.content == "[files written and gone with their sandbox: a.txt]"
+    assert [info.content for info in message.artifact.files] == [b"1"]
 
 
 def test_an_error_of_the_code_is_read_by_the_model(client: Client) -> None:
     message = called(PythonTool(place=client), "1/0")
     assert str(message.content).endswith("ZeroDivisionError: division by zero")
-    assert message.status == "success"
+    assert (message.status, message.artifact.error.name) == ("success", "ZeroDivisionError")
+    slow = called(PythonTool(place=client, options={"timeout_s": 0.2}), "while True: pass")
+    assert "KeyboardInterrupt" in slow.content and slow.artifact.outcome == "timeout"
 
 
 @pytest.mark.shows("images")
@@ -87,3 +100,19 @@ async def test_an_asynchronous_session_serves_asynchronous_agents(url: str, clie
             tool.invoke(call)
     blocking = await PythonTool(place=client).ainvoke({**call, "args": {"code": "3"}})
     assert blocking.content == "3"
+
+
+@pytest.mark.shows("leaving")
+async def test_an_agent_that_is_cancelled_ends_its_code(url: str) -> None:
+    async with AsyncClient(url) as client, client.session() as session:
+        code = "slept = False\nimport time\nopen('begun', 'w').close()\ntime.sleep(400)\nslept = True"
+
+        async def begun() -> bool:
+            return bool(await session.files.list())
+
+        async with anyio.create_task_group() as tasks:
+            tool = PythonTool(place=session, options={"timeout_s": 500})
+            tasks.start_soon(tool.ainvoke, {"code": code})
+            await eventually(begun)
+            tasks.cancel_scope.cancel()
+        assert (await session.run("slept")).text == "False"

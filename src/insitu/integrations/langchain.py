@@ -26,7 +26,7 @@ _MOST_FILES = 20
 class Runs(Protocol):
     """What runs code: a session or a sandbox of insitu's, whose variables stay; or a client, with a fresh one each."""
 
-    def run(self, code: str, /) -> Execution | Awaitable[Execution]:
+    def run(self, code: str, /, **options: Any) -> Execution | Awaitable[Execution]:
         """Runs code."""
 
 
@@ -40,11 +40,13 @@ class PythonTool(BaseTool):
     """Runs the Python that a model writes.
 
     The message for the model is what the code printed, showed and raised; its artifact is the
-    :class:`insitu.Execution`, with figures and the files that were made.
+    :class:`insitu.Execution`, with figures and the files that were made. What a client's fresh sandboxes make is gone
+    with them, but for the files that ``options`` has returned.
 
     Args:
         place: where code runs: a session, a sandbox or a client of insitu's, blocking or asynchronous. An asynchronous
             one serves agents that are invoked asynchronously alone.
+        options: those of ``place.run()``, for every call: ``timeout_s``, ``tools``, ``return_files`` and its others.
         shows_figures: whether figures are part of the message, for models that see.
     """
 
@@ -59,6 +61,7 @@ class PythonTool(BaseTool):
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool = True
     place: Any = Field(exclude=True)
+    options: dict[str, Any] = Field(default_factory=dict, exclude=True)
     shows_figures: bool = False
 
     def _run(self, code: str, run_manager: CallbackManagerForToolRun | None = None) -> tuple[Any, Execution]:
@@ -66,7 +69,7 @@ class PythonTool(BaseTool):
         if inspect.iscoroutinefunction(place.run):
             raise TypeError("an asynchronous place runs code for agents that are invoked asynchronously (ainvoke)")
         try:
-            execution = place.run(code)
+            execution = place.run(code, **self.options)
         except InsituError as error:
             raise _as_tool_error(error) from error
         assert isinstance(execution, Execution)
@@ -81,7 +84,7 @@ class PythonTool(BaseTool):
 
             return await run_sync(self._run, code, abandon_on_cancel=True)
         try:
-            execution = await place.run(code)
+            execution = await place.run(code, **self.options)
         except InsituError as error:
             raise _as_tool_error(error) from error
         return self._content(execution), execution
@@ -107,7 +110,8 @@ def _text(execution: Execution) -> str:
     if execution.images:
         notes.append(f"[figures shown: {len(execution.images)}]")
     if execution.files:
-        notes.append(f"[files written: {', '.join(info.path for info in execution.files[:_MOST_FILES])}]")
+        gone = " and gone with their sandbox" if execution.session_id is None else ""
+        notes.append(f"[files written{gone}: {', '.join(info.path for info in execution.files[:_MOST_FILES])}]")
     if not execution.state_kept and execution.session_id is not None:
         notes.append("[variables are gone; files are still there]")
     text = "\n".join(filter(None, (clipped(output_of(execution), _MOST_CHARS), *notes)))
