@@ -4,14 +4,15 @@ export class InsituError extends Error {
 
   constructor(
     message: string,
-    /** What exactly, such as `session_not_found`. */
+    /** What exactly, such as `session_not_found`; `server_unreachable` and `stream_broken` are said by this package. */
     readonly code: string,
     /** The status of the HTTP answer; 0 if there was none. */
     readonly status: number,
     /** By which the server's log knows the request. */
     readonly requestId: string | null = null,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 

@@ -1,11 +1,11 @@
 import { last, Session } from "./session.js";
-import { type PythonOptions, pythonTool, run } from "./tool.js";
+import { type PythonOptions, pythonTool, run, type RunOptions } from "./tool.js";
 import { type InsituOptions, Transport } from "./transport.js";
 import type { PythonResult } from "./types.js";
 
 export { InsituError } from "./errors.js";
 export type { Session, SessionFiles } from "./session.js";
-export type { PythonOptions } from "./tool.js";
+export type { PythonOptions, RunOptions } from "./tool.js";
 export type { InsituOptions } from "./transport.js";
 export type { Outcome, PythonFile, PythonImage, PythonResult } from "./types.js";
 
@@ -19,10 +19,10 @@ export interface SessionOptions {
 
 /** A server of insitu's. */
 export interface Insitu {
-  /** The tool that runs Python, in a fresh sandbox each time. */
+  /** The tool that runs Python, in a fresh sandbox each time; what files to keep of it `returnFiles` says. */
   python(options?: PythonOptions): ReturnType<typeof pythonTool>;
   /** Runs code in a fresh sandbox, without a model. */
-  run(code: string, options?: PythonOptions): Promise<PythonResult>;
+  run(code: string, options?: RunOptions): Promise<PythonResult>;
   /** Makes a sandbox whose variables and files stay; close it when it is no longer needed. */
   session(options?: SessionOptions): Promise<Session>;
   /** A session that lives already, by its id. */
@@ -37,7 +37,7 @@ export function createInsitu(options: InsituOptions = {}): Insitu {
     run: (code, how) => last(run(transport, null, code, how)),
     connect: (sessionId) => new Session(transport, sessionId),
     async session({ idleTimeoutS, ttlS } = {}) {
-      const asked = { ...(idleTimeoutS ? { idle_timeout_s: idleTimeoutS } : {}), ...(ttlS ? { ttl_s: ttlS } : {}) };
+      const asked = { idle_timeout_s: idleTimeoutS, ttl_s: ttlS };
       const response = await transport.send("POST", "/v1/sessions", { body: JSON.stringify(asked) });
       const { id } = (await response.json()) as { id: string };
       return new Session(transport, id);

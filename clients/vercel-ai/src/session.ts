@@ -1,4 +1,4 @@
-import { pythonTool, type PythonOptions, run } from "./tool.js";
+import { type PythonOptions, pythonTool, run, type RunOptions } from "./tool.js";
 import type { Transport } from "./transport.js";
 import type { PythonFile, PythonResult } from "./types.js";
 
@@ -52,7 +52,7 @@ export class Session implements AsyncDisposable {
   }
 
   /** Runs code here, without a model. */
-  async run(code: string, options?: PythonOptions): Promise<PythonResult> {
+  async run(code: string, options?: RunOptions): Promise<PythonResult> {
     return last(run(this.transport, this.id, code, options));
   }
 

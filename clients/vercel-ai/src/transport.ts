@@ -36,7 +36,11 @@ export class Transport {
     refuseParents(path);
     const json = typeof init.body === "string" ? { "content-type": "application/json" } : {};
     const headers = { ...json, ...this.headers };
-    const response = await this.fetch(`${this.base}${path}`, { ...init, method, headers });
+    const { fetch } = this;
+    const response = await fetch(`${this.base}${path}`, { ...init, method, headers }).catch((cause: unknown) => {
+      if (init.signal?.aborted) throw cause;
+      throw new InsituError(`no server answers at ${this.base}: ${reason(cause)}`, "server_unreachable", 0, null, { cause });
+    });
     if (!response.ok) throw await errorOf(response);
     return response;
   }
@@ -45,7 +49,7 @@ export class Transport {
   async *events(path: string, body: unknown, signal?: AbortSignal): AsyncGenerator<ServerEvent> {
     const init = { body: JSON.stringify(body), ...(signal ? { signal } : {}) };
     const response = await this.send("POST", path, init);
-    for await (const event of eventsOf(response)) {
+    for await (const event of eventsOf(response, signal)) {
       if (event.kind === "error") {
         const { code, message } = (event.data as { error: { code: string; message: string } }).error;
         throw new InsituError(message, code, response.status, response.headers.get("x-request-id"));
@@ -53,7 +57,7 @@ export class Transport {
       yield event as ServerEvent;
       if (event.kind === "finished") return;
     }
-    throw new InsituError("the stream broke off before its end; the code may have run", "stream_broken", response.status);
+    throw brokenOff(response);
   }
 }
 
@@ -62,13 +66,26 @@ function refuseParents(path: string): void {
   if (path.split(/[/?]/).includes("..")) throw new InsituError(`${path} is refused: it has a part ".."`, "path_refused", 0);
 }
 
-async function* eventsOf(response: Response): AsyncGenerator<{ kind: string; data: unknown }> {
+function brokenOff(response: Response, cause?: unknown): InsituError {
+  const message = "the stream broke off before its end; the code may have run";
+  return new InsituError(message, "stream_broken", response.status, response.headers.get("x-request-id"), { cause });
+}
+
+/** Why there was no answer: what `fetch` throws says it in its cause alone. */
+function reason(error: unknown): string {
+  const inner = error instanceof Error ? (error.cause ?? error) : error;
+  return inner instanceof Error ? inner.message : String(inner);
+}
+
+async function* eventsOf(response: Response, signal?: AbortSignal): AsyncGenerator<{ kind: string; data: unknown }> {
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw signal?.aborted ? cause : brokenOff(response, cause);
+      });
       if (done) return;
       const blocks = (held + value).split("\n\n");
       held = blocks.pop() ?? "";

@@ -8,12 +8,17 @@ export interface PythonImage {
   data: string;
 }
 
-/** A file that code has made or changed; `session.files.read(path)` gives its content. */
+/**
+ * A file that code has made or changed. `session.files.read(path)` gives its content; a fresh sandbox is gone with its
+ * files, but for those that `returnFiles` asks for.
+ */
 export interface PythonFile {
   /** Relative to the working directory. */
   path: string;
   /** In bytes. */
   size: number;
+  /** In base64, if `returnFiles` asks for it. */
+  data?: string;
 }
 
 /** One piece of code that has run, or still runs: then `outcome` is null and only the output so far is there. */
@@ -42,7 +47,7 @@ export interface Execution {
   stderr: string;
   results: { data: Record<string, unknown>; main: boolean }[];
   error: { name: string; value: string; traceback: string } | null;
-  files: { path: string; size: number; kind: string }[];
+  files: { path: string; size: number; kind: string; base64?: string }[];
 }
 
 const IMAGES = ["image/png", "image/jpeg"] as const;
@@ -62,7 +67,9 @@ export function resultOf(execution: Execution): PythonResult {
     stderr: execution.stderr,
     value: typeof main === "string" ? main : null,
     images: execution.results.flatMap(({ data }) => imageOf(data)),
-    files: execution.files.filter(({ kind }) => kind === "file").map(({ path, size }) => ({ path, size })),
+    files: execution.files
+      .filter(({ kind }) => kind === "file")
+      .map(({ path, size, base64 }) => ({ path, size, ...(base64 === undefined ? {} : { data: base64 }) })),
     error: execution.error,
     exitCode: execution.exit_code,
     stateKept: execution.state_kept && execution.session_id !== null,
@@ -81,7 +88,8 @@ export function textOf(result: PythonResult): string {
   const parts = [result.stdout, result.stderr, shown ?? ""];
   if (result.error) parts.push(result.error.traceback || `${result.error.name}: ${result.error.value}`);
   if (result.images.length) parts.push(`[figures shown: ${result.images.length}]`);
-  if (result.files.length) parts.push(`[files written: ${result.files.map(({ path }) => path).join(", ")}]`);
+  const gone = result.sessionId === null ? " and gone with their sandbox" : "";
+  if (result.files.length) parts.push(`[files written${gone}: ${result.files.map(({ path }) => path).join(", ")}]`);
   const text = parts.map((part) => part.replace(/\n+$/, "")).filter((part) => part.trim());
   return text.join("\n") || "[no output]";
 }

@@ -5,9 +5,8 @@ import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { generateText, isStepCount, streamText } from "ai";
 import { MockLanguageModelV4, simulateReadableStream } from "ai/test";
 
-import { createInsitu, InsituError, type PythonResult } from "../src/index.js";
+import { createInsitu, insitu, InsituError, type PythonResult } from "insitu-ai-sdk";
 
-const insitu = createInsitu();
 const session = await insitu.session({ idleTimeoutS: 300 });
 after(() => session.close());
 
@@ -141,15 +140,44 @@ test("files go in and out, whatever their names", async () => {
   assert.ok(paths.includes("in/ä b#.txt") && paths.includes("b.bin"), paths.join());
 });
 
+test("the files of a fresh sandbox come with its result, if they are asked for", async () => {
+  const { model, prompts } = writing("n = open('a.txt', 'w').write('é'), open('b.bin', 'w').write('1')");
+  const tools = { python: insitu.python({ returnFiles: ["*.txt"] }) };
+  const { steps } = await generateText({ model, tools, prompt: "Write.", stopWhen: isStepCount(3) });
+  const [result] = steps.flatMap((step) => step.toolResults);
+  const { files } = result?.output as PythonResult;
+  const written = [{ path: "a.txt", size: 2, data: "w6k=" }, { path: "b.bin", size: 1 }];
+  assert.deepEqual(files.toSorted((one, other) => one.path.localeCompare(other.path)), written);
+  assert.match(JSON.stringify(prompts[1]), /\[files written and gone with their sandbox: [ab, .txin]+\]/);
+});
+
+const SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(400)\nslept = True";
+
 test("who stops waiting ends the code", async () => {
+  await session.run("slept = False");
   const stop = new AbortController();
-  const ran = session.python().execute?.(
-    { code: "slept = False\nimport time\nprint('begun', flush=True)\ntime.sleep(50)\nslept = True" },
-    { toolCallId: "c", messages: [], abortSignal: stop.signal, context: {} },
-  );
-  await assert.rejects(async () => {
-    for await (const _ of ran as AsyncIterable<PythonResult>) stop.abort();
+  const call: LanguageModelV4StreamPart = {
+    type: "tool-call",
+    toolCallId: "c",
+    toolName: "python",
+    input: JSON.stringify({ code: SLEEP }),
+  };
+  const model = new MockLanguageModelV4({
+    doStream: async () => ({ stream: simulateReadableStream({ chunks: [call, finish("tool-calls")] }) }),
   });
+  const tools = { python: session.python({ timeoutS: 500 }) };
+  const seen: string[] = [];
+  for await (const part of streamText({ model, tools, prompt: "Sleep.", abortSignal: stop.signal }).fullStream) {
+    seen.push(part.type);
+    if (part.type === "tool-result") stop.abort();
+  }
+  assert.equal(seen.at(-1), "abort");
+  assert.equal((await session.run("slept")).value, "False");
+});
+
+test("code that no model has written is stopped by its signal", async () => {
+  const abortSignal = AbortSignal.timeout(100);
+  await assert.rejects(session.run(SLEEP, { timeoutS: 500, abortSignal }), { name: "TimeoutError" });
   assert.equal((await session.run("slept")).value, "False");
 });
 
@@ -160,5 +188,19 @@ test("what the server refuses is an error that says what to do", async () => {
     assert.deepEqual([error.code, error.status], ["session_not_found", 404]);
     return error.requestId !== null;
   });
-  await assert.rejects(createInsitu({ baseURL: "http://127.0.0.1:1" }).run("1"), TypeError);
+});
+
+test("a server that is not there, or goes, is an error with a code", async () => {
+  const refused = (code: string) => (error: unknown) => error instanceof InsituError && error.code === code;
+  await assert.rejects(createInsitu({ baseURL: "http://127.0.0.1:1" }).run("1"), refused("server_unreachable"));
+  const breaking: typeof fetch = async (...asked) => {
+    const { body } = await fetch(...asked);
+    let left = 1;
+    const cut = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, to) => (left-- ? to.enqueue(chunk) : to.error(new Error("cut"))),
+    });
+    return new Response(body?.pipeThrough(cut) ?? null);
+  };
+  const broken = createInsitu({ fetch: breaking }).run("import time\nfor n in range(9): print(n, flush=True); time.sleep(0.05)");
+  await assert.rejects(broken, refused("stream_broken"));
 });
