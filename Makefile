@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NODE := tests/node/node_modules
 VERCEL := clients/vercel-ai/node_modules
 
+# The processes that tests start would each compile insitu anew, where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
