@@ -18,6 +18,7 @@ from .fenced import FencedReader, as_fenced
 from .following import Following
 from .guard import Guard, TurnFailed, is_safe_to_repeat
 from .held import StepRuns
+from .messages import image_part, text_part, tool_message
 from .request import TurnRequest
 from .resuming import GONE, Resumption, with_outputs
 from .step import Emit, ModelCall, Step, StepReader
@@ -223,7 +224,7 @@ class Loop:
 
     def _answer(self, call: ModelCall, run: Run | None) -> Message:
         told = self._told(run) if run else self._hinted(self._not_run(call), ("not run", call.name))
-        return {"role": "tool", "tool_call_id": call.id, "content": told}
+        return tool_message(call.id, told)
 
     def _told(self, run: Run) -> str:
         self._code_ran |= run.ran
@@ -267,5 +268,5 @@ def _function_name(tool: Mapping[str, Any]) -> str:
 
 
 def _as_images(figures: Sequence[str]) -> Message:
-    images = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{figure}"}} for figure in figures]
-    return {"role": "user", "content": [{"type": "text", "text": "[the figures that the code has shown]"}, *images]}
+    images = [image_part(f"data:image/png;base64,{figure}") for figure in figures]
+    return {"role": "user", "content": [text_part("[the figures that the code has shown]"), *images]}

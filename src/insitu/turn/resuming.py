@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .events import Message
+from .messages import tool_message
 from .steprun import StepRun
 
 GONE = (
@@ -59,5 +60,5 @@ def with_outputs(messages: Sequence[Message], outputs: Mapping[str, str]) -> lis
         found.append(message)
         for call in message.get("tool_calls") or ():
             if call.get("id") in outputs:
-                waiting.append({"role": "tool", "tool_call_id": call["id"], "content": outputs[call["id"]]})
+                waiting.append(tool_message(call["id"], outputs[call["id"]]))
     return [*found, *waiting]

@@ -22,6 +22,7 @@ from .events import (
     TextDelta,
     TurnEvent,
 )
+from .messages import tool_call
 from .tools import MOST_PARTS, ServerTool, new_call_id
 
 Emit = Callable[[TurnEvent], None]
@@ -57,6 +58,10 @@ class ModelCall:
     reader: CodeReader | None = None
 
 
+Caller = Callable[[str], ModelCall | None]
+"""Finds the call whose code has made a call, as far as that is known here."""
+
+
 @dataclass(slots=True)
 class Step:
     """What a model said in one answer.
@@ -87,7 +92,7 @@ class Step:
             # Models that think between calls want to read their thoughts again until the turn is over.
             message[self.reasoning_field] = self.reasoning
         if self.calls:
-            message["tool_calls"] = [_as_tool_call(call) for call in self.calls]
+            message["tool_calls"] = [_tool_call(call) for call in self.calls]
         return message
 
 
@@ -245,7 +250,6 @@ class StepReader:
         return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _as_tool_call(call: ModelCall) -> dict[str, Any]:
+def _tool_call(call: ModelCall) -> dict[str, Any]:
     name = call.name if call.known else _NO_NAME.sub("_", call.name)[:64] or "unnamed"
-    function = {"name": name, "arguments": valid_arguments(call.arguments)}
-    return {"id": call.id, "type": "function", "function": function}
+    return tool_call(call.id, name, valid_arguments(call.arguments))

@@ -70,13 +70,18 @@ def weight(value: object, most: int) -> int:
     return total
 
 
-def check_parts(where: str, messages: Sequence[object]) -> None:
-    """Refuse messages with more parts than can be gone through while everybody waits.
+def check_count(where: str, count: int, what: str) -> None:
+    """Refuse more of something than can be gone through while everybody waits.
 
     Raises:
         BadParameter: if so.
     """
+    if count > MOST_PARTS:
+        raise BadParameter(where, f"{where}: there are {count} {what}, and {MOST_PARTS} is the most")
+
+
+def check_messages(where: str, messages: Sequence[object], what: str = "messages") -> None:
+    """The same of messages, and of their parts."""
+    check_count(where, len(messages), what)
     contents = [message.get("content") for message in messages if isinstance(message, dict)]
-    parts = sum(len(content) for content in contents if isinstance(content, list))
-    if parts > MOST_PARTS:
-        raise BadParameter(where, f"{where} has {parts} parts of messages, and {MOST_PARTS} is the most")
+    check_count(where, sum(len(content) for content in contents if isinstance(content, list)), "parts")

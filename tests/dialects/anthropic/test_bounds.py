@@ -28,10 +28,10 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": too_many(5
     ("messages", "why"),
     [
         (too_many(10_001, {"role": "user", "content": "x"}), "there are 10001 messages, and 10000 is the most"),
-        ([{"role": "user", "content": too_many(10_001, TEXT)}], "more than 10000 blocks"),
-        ([{"role": "user", "content": [INNER, INNER]}], "more than 10000 blocks"),
-        ([{"role": "user", "content": [RESULT, RESULT]}], "more than 10000 blocks"),
-        ([{"role": "user", "content": [WITHIN]}], "more than 10000 blocks"),
+        ([{"role": "user", "content": too_many(10_001, TEXT)}], "blocks, and 10000 is the most"),
+        ([{"role": "user", "content": [INNER, INNER]}], "blocks, and 10000 is the most"),
+        ([{"role": "user", "content": [RESULT, RESULT]}], "blocks, and 10000 is the most"),
+        ([{"role": "user", "content": [WITHIN]}], "blocks, and 10000 is the most"),
     ],
     ids=["messages", "blocks", "blocks in documents", "blocks in results", "blocks in documents in results"],
 )
@@ -68,4 +68,4 @@ def test_a_transcript_counts_with_its_images(serve: Callable[..., str], model: S
 def test_too_many_parts_of_the_system_prompt_are_refused(http: httpx2.Client) -> None:
     answer = http.post("/v1/messages", json={**ASKED, "system": too_many(10_001, TEXT)})
     assert answer.status_code == 400
-    assert "more than 10000 blocks" in error_of(answer)["message"]
+    assert "blocks, and 10000 is the most" in error_of(answer)["message"]

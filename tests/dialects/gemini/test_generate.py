@@ -153,6 +153,25 @@ def test_functions_of_the_client_are_called_between_code(gemini: genai.Client, m
     assert (told["role"], told["content"]) == ("tool", '{"sky": "blue"}')
 
 
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ('{"text": "two\nlines"}', {"text": "two\nlines"}),
+        ("", {}),
+        ('{"text": ', {"not_json": '{"text": '}),
+        ("[1]", {"not_json": "[1]"}),
+    ],
+    ids=["raw line breaks", "nothing", "cut off", "a list"],
+)
+def test_arguments_are_an_object_however_the_model_writes_them(
+    gemini: genai.Client, model: ScriptedModel, written: str, given: dict[str, str]
+) -> None:
+    note = types.Tool(function_declarations=[types.FunctionDeclaration(name="note")])
+    model.script(call(("note", written)))
+    part, *_ = parts(gemini.models.generate_content(model="m", contents="Hm?", config=config(note)))
+    assert part.function_call and part.function_call.args == given
+
+
 def test_without_code_execution_the_model_simply_answers(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(say("Hello."))
     asked = types.GenerateContentConfig(

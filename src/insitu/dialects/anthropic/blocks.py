@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...web.holding import MOST_PARTS
+from ...web.holding import check_count
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 
-_MOST_MESSAGES = 10_000
 _MOST_ID = 256
 
 _TEXT: Mapping[str, type] = {"text": str}
@@ -80,16 +79,15 @@ def read_messages(messages: Sequence[Any]) -> list[Said]:
     """
     if not messages:
         raise BadParameter("messages", "messages: at least one message is required")
-    if len(messages) > _MOST_MESSAGES:
-        raise BadParameter("messages", f"there are {len(messages)} messages, and {_MOST_MESSAGES} is the most")
+    check_count("messages", len(messages), "messages")
     said: list[Said] = []
     blocks = 0
     for index, message in enumerate(messages):
         role, content = _message(message, f"messages.{index}")
-        _count("messages", blocks + len(content) if isinstance(content, list) else blocks)
+        check_count("messages", blocks + len(content) if isinstance(content, list) else blocks, "blocks")
         read = list(_blocks(content, f"messages.{index}.content", _OF_ROLE[role]))
         blocks += sum(_weight(block.body) for block in read)
-        _count("messages", blocks)
+        check_count("messages", blocks, "blocks")
         if said and said[-1].role == role:
             said[-1].blocks.extend(read)
         else:
@@ -103,7 +101,7 @@ def read_system(system: str | list[Any] | None) -> str:
     Raises:
         BadParameter: if it is malformed.
     """
-    _count("system", len(system) if isinstance(system, list) else 1)
+    check_count("system", len(system) if isinstance(system, list) else 1, "blocks")
     return joined(list(_blocks(system or [], "system", _OF_ROLE["system"])))
 
 
@@ -130,11 +128,6 @@ def check_members(body: Json, members: Mapping[str, type], where: str) -> None:
     for name, kind in members.items():
         if not isinstance(body.get(name), kind):
             raise BadParameter(f"{where}.{name}", f"{where}.{name} must be {_NAMES[kind]}")
-
-
-def _count(where: str, blocks: int) -> None:
-    if blocks > MOST_PARTS:
-        raise BadParameter(where, f"the {where} have more than {MOST_PARTS} blocks, which is the most")
 
 
 def _message(message: Any, where: str) -> tuple[str, Any]:

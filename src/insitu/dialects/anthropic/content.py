@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from ...turn.container import Container
+from ...turn.messages import file_part, image_part, text_part
 from ...web.attachments import attach, placed
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
@@ -49,7 +49,7 @@ class Content:
     async def _part(self, block: Block) -> list[Json]:
         match block.type:
             case "text":
-                return [_text(block.body["text"])] if block.body["text"] else []
+                return [text_part(block.body["text"])] if block.body["text"] else []
             case "image":
                 return [await self._image(block)]
             case "document":
@@ -57,7 +57,7 @@ class Content:
             case "search_result":
                 return await self._search_result(block)
             case "container_upload":
-                return [_text(await self._put({"file_id": block.body["file_id"]}, block.where))]
+                return [text_part(await self._put({"file_id": block.body["file_id"]}, block.where))]
         return []
 
     async def _image(self, block: Block) -> Json:
@@ -74,15 +74,15 @@ class Content:
                 _, url = await self._stored.inline(source["file_id"])
             case _:
                 raise BadParameter(f"{where}.type", f"{where}.type must be one of: base64, url, file")
-        return {"type": "image_url", "image_url": {"url": url}}
+        return image_part(url)
 
     async def _document(self, block: Block) -> list[Json]:
         source, where = block.body["source"], f"{block.where}.source"
-        headed = [_text(block.body[name]) for name in ("title", "context") if isinstance(block.body.get(name), str)]
+        headed = [text_part(block.body[name]) for name in ("title", "context") if isinstance(block.body.get(name), str)]
         match source.get("type"):
             case "text":
                 check_members(source, {"data": str}, where)
-                return [*headed, _text(source["data"])]
+                return [*headed, text_part(source["data"])]
             case "content":
                 return [
                     *headed,
@@ -102,14 +102,14 @@ class Content:
 
     async def _search_result(self, block: Block) -> list[Json]:
         inner = await self.parts(read_inner(block.body["content"], f"{block.where}.content", in_document=True))
-        return [_text(f"{block.body['title']} ({block.body['source']})"), *inner]
+        return [text_part(f"{block.body['title']} ({block.body['source']})"), *inner]
 
     async def _file(self, file: Json, where: str) -> Json:
         if self._container is not None:
-            return _text(await self._put(file, where))
+            return text_part(await self._put(file, where))
         if "file_id" in file:
             record, url = await self._stored.inline(file["file_id"])
-            file = {"filename": record.filename, "file_data": url}
+            return file_part(record.filename, url)
         return {"type": "file", "file": file}
 
     async def _put(self, file: Json, where: str) -> str:
@@ -120,18 +120,6 @@ class Content:
             self._stored.contents.append((name, content))
             return placed(name)
         return await attach(self._container, file, where, self._stored.get, self._stored.contents)
-
-
-def as_content(parts: Sequence[Json]) -> Any:
-    """Parts as the content of a message."""
-    # Many a model server takes plain strings alone where there is nothing but text.
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return list(parts)
-
-
-def _text(text: str) -> Json:
-    return {"type": "text", "text": text}
 
 
 def _as_text(part: Json) -> str:

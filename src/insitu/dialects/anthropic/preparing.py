@@ -8,8 +8,7 @@ from functools import partial
 
 from ...guest.lockdown import WORKSPACE
 from ...turn.container import Container
-from ...turn.events import Message
-from ...turn.messages import one_system
+from ...turn.messages import with_system
 from ...turn.request import TurnRequest
 from ...turn.tools import Kind, ServerTool
 from ...web.bodies import Body
@@ -85,7 +84,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
     turn = TurnRequest(
         owner=owner,
         model=asked.model,
-        messages=_with_system([read_system(asked.system), *notes], resumption.fill(messages)),
+        messages=with_system([read_system(asked.system), *notes], resumption.fill(messages)),
         tools=own,
         contents=stored.contents,
         client_tools=tools.functions,
@@ -141,7 +140,3 @@ async def _transcript(
     for each in said:
         await transcript.add(each)
     return transcript
-
-
-def _with_system(texts: Sequence[str], messages: Sequence[Message]) -> list[Message]:
-    return one_system([*({"role": "system", "content": text} for text in texts if text), *messages])

@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from ...engine import ToolFailure
 from ...turn.answers import AnswerText
 from ...turn.events import Message
+from ...turn.messages import PastStep, as_content
 from ...turn.report import clipped
-from ...turn.step import ModelCall
+from ...turn.step import Caller
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .blocks import RESULTS, Block, Said, joined
-from .content import Content, as_content
+from .content import Content
 from .ids import call_id_of
 from .results import told_of
 
 _MOST_NAMED = 10
-Caller = Callable[[str], ModelCall | None]
-
-
-@dataclass(slots=True)
-class Step:
-    """What the model said in one answer, and what came of its calls; None: nothing yet."""
-
-    texts: list[str] = field(default_factory=list)
-    calls: list[Json] = field(default_factory=list)
-    told: dict[str, str | None] = field(default_factory=dict)
-
-    def call(self, call_id: str, name: str, arguments: Json) -> None:
-        """Add a call; raises ValueError if its arguments have no form in JSON."""
-        function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False, allow_nan=False)}
-        self.calls.append({"id": call_id, "type": "function", "function": function})
-        self.told[call_id] = None
-
-    def messages(self) -> list[Message]:
-        """The same as messages."""
-        if not self.texts and not self.calls:
-            return []
-        said: Message = {"role": "assistant", "content": "".join(self.texts)}
-        if self.calls:
-            said["tool_calls"] = self.calls
-        told = {call_id: text for call_id, text in self.told.items() if text is not None}
-        return [said, *({"role": "tool", "tool_call_id": call_id, "content": text} for call_id, text in told.items())]
 
 
 class Transcript:
@@ -62,9 +36,9 @@ class Transcript:
         self._caller = caller
         self._content = content
         self._most = most
-        self._entries: list[Step | Message] = []
-        self._open: Step | None = None
-        self._steps: dict[str, Step] = {}
+        self._entries: list[PastStep | Message] = []
+        self._open: PastStep | None = None
+        self._steps: dict[str, PastStep] = {}
         self._uses: dict[str, Json] = {}
         self._of_code: set[str] = set()
 
@@ -81,7 +55,7 @@ class Transcript:
         """
         if waiting := [use["id"] for use in self._unanswered.values() if use["type"] == "tool_use"]:
             raise unanswered(waiting)
-        entries = [entry.messages() if isinstance(entry, Step) else [entry] for entry in self._entries]
+        entries = [entry.messages() if isinstance(entry, PastStep) else [entry] for entry in self._entries]
         return [message for messages in entries for message in messages]
 
     async def add(self, said: Said) -> None:
@@ -124,11 +98,11 @@ class Transcript:
         elif block.type == "tool_use":
             self._client_use(block)
         elif block.type == "text" and body["text"]:
-            self._step().texts.append(body["text"])
+            self._step().say(body["text"])
 
-    def _step(self) -> Step:
+    def _step(self) -> PastStep:
         if self._open is None:
-            self._open = Step()
+            self._open = PastStep()
             self._entries.append(self._open)
         return self._open
 
@@ -155,9 +129,10 @@ class Transcript:
             raise BadParameter(f"{block.where}.id", f"{block.where}: `tool_use` ids must be unique")
         self._steps[call_id], self._uses[call_id] = self._step(), block.body
         try:
-            self._step().call(call_id, name, block.body["input"])
+            arguments = json.dumps(block.body["input"], ensure_ascii=False, allow_nan=False)
         except ValueError:
             raise BadParameter(f"{block.where}.input", f"{block.where}.input: numbers must be finite") from None
+        self._step().call(call_id, name, arguments)
 
     def _result(self, block: Block) -> None:
         self._tell(block, clipped(told_of(block.body["content"]), self._most))
@@ -186,7 +161,7 @@ class Transcript:
 
     @property
     def _unanswered(self) -> dict[str, Json]:
-        return {call_id: use for call_id, use in self._uses.items() if self._steps[call_id].told[call_id] is None}
+        return {call_id: use for call_id, use in self._uses.items() if call_id not in self._steps[call_id].told}
 
 
 def unanswered(use_ids: Sequence[str]) -> BadParameter:

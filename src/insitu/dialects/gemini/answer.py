@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ...store import new_id
 from ...turn import events as on
+from ...turn.arguments import valid_arguments
 from ...turn.report import output_of
 from ...web.encoding import dumps
-from .casing import Json
-from .contents import signature
+from ...web.shapes import Json
+from .signatures import signature
 
 _FINISH: dict[on.Reason, str] = {
     "stop": "STOP",
@@ -59,7 +60,8 @@ class ContentAnswer:
             case on.CallDone():
                 return self._done(event)
             case on.ClientCallDone():
-                return [{"functionCall": {"id": event.id, "name": event.name, "args": _arguments(event.arguments)}}]
+                arguments = json.loads(valid_arguments(event.arguments))
+                return [{"functionCall": {"id": event.id, "name": event.name, "args": arguments}}]
         return []
 
     def _code(self, call_id: str) -> Json:
@@ -144,12 +146,3 @@ def _result(event: on.CallDone) -> Json:
         return {"outcome": "OUTCOME_FAILED", "output": event.told}
     execution = event.executions[0]
     return {"outcome": _OUTCOMES.get(execution.outcome, "OUTCOME_FAILED"), "output": output_of(execution)}
-
-
-def _arguments(text: str) -> Json:
-    # The model writes them, and the client's SDK takes nothing but an object.
-    try:
-        arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {"arguments": text}
-    return arguments if isinstance(arguments, dict) else {"arguments": arguments}

@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from ...web.parameters import BadParameter
 from ...web.service import Service
+from ...web.shapes import Json
 from ...web.wire import INLINE_BYTES, read_bytes
-from .casing import Json
 
 # What model servers are sent holds a body's values somewhat deeper, and no encoder takes more than 254 levels.
 _MOST_DEPTH = 200

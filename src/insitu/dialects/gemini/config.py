@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...web.parameters import BadParameter, Unsupported
-from .casing import Json, member
+from ...web.shapes import Json
+from .casing import member
 from .schemas import json_schema
 
 # Google's name, the model server's, and of which type it is.

@@ -20,10 +20,11 @@ from ...web.downloads import download
 from ...web.openapi import answers_elsewhere, takes_bytes
 from ...web.parameters import BadParameter, Unsupported
 from ...web.service import Service, owner_of
+from ...web.shapes import Json
 from ...web.stored_files import gone_at
 from ...web.wire import DESCRIPTION_BYTES, body_chunks, json_answer
 from .bodies import read_object
-from .casing import Json, member
+from .casing import member
 from .errors import gemini_error
 from .uploading import Upload, Uploading
 

@@ -11,8 +11,8 @@ from ...turn.events import MadeFile
 from ...turn.fetchable import fetchable
 from ...types import MIB
 from ...web.service import Service
+from ...web.shapes import Json
 from .answer import ContentAnswer
-from .casing import Json
 
 _FILE_BYTES, _ALL_BYTES = 4 * MIB, 16 * MIB
 _BYTES = "application/octet-stream"

@@ -13,10 +13,12 @@ from ...web.encoding import dumps
 from ...web.openapi import answers_elsewhere
 from ...web.parameters import BadParameter
 from ...web.service import PlainRoute, Service, key_of, owner_of
+from ...web.shapes import Json
 from ...web.wire import body_of, json_answer
 from .answer import ContentAnswer, Stream, sse
+from .asked import GenerateContent
 from .bodies import read_object
-from .casing import Json, member
+from .casing import member
 from .errors import gemini_error_body
 from .made import made_parts
 from .preparing import PreparedContent, prepare_content
@@ -79,7 +81,8 @@ def routes(service: Service) -> APIRouter:
 
 async def _prepared(service: Service, request: Request, model: str, body: Json) -> PreparedContent:
     async def find() -> PreparedContent:
-        return await prepare_content(service, owner_of(request), key_of(request), model, body, body_of(request))
+        asked = GenerateContent.read(model, body)
+        return await prepare_content(service, owner_of(request), key_of(request), asked, body_of(request))
 
     return await service.while_connected(request.receive, find)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...web.parameters import BadParameter
-from .casing import Json, camel
+from ...web.shapes import Json
+from .casing import camel
 
 _MOST_DEPTH = 64
 # What JSON's schemas do not have.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ...web.parameters import BadParameter, Unsupported
-from .casing import Json, has, member
+from ...web.shapes import Json
+from .casing import has, member
 from .schemas import json_schema
 
 _ELSEWHERE = (
@@ -24,51 +24,68 @@ _ELSEWHERE = (
 _MODES = {"MODE_UNSPECIFIED": "auto", "AUTO": "auto", "VALIDATED": "auto", "NONE": "none", "ANY": "required"}
 
 
-@dataclass(slots=True)
 class Tools:
-    """The tools of a request.
+    """The tools of a request, sorted by who runs them.
 
     Args:
-        code: whether the model may run code.
-        functions: the client's own, as chat completions have them.
-        choice: likewise.
-    """
-
-    code: bool = False
-    functions: list[Json] = field(default_factory=list)
-    choice: Any = None
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's functions."""
-        return [function["function"]["name"] for function in self.functions]
-
-
-def read_tools(body: Json) -> Tools:
-    """The tools of a request.
+        tools: as the request has them.
 
     Raises:
         BadParameter: for a tool that is malformed, or not to be had here.
     """
-    tools = Tools()
-    for index, tool in enumerate(_list(member(body, "tools"), "tools")):
-        _add(tools, tool, f"tools[{index}]")
-    config = member(body, "tool_config")
-    if config is not None:
-        _choose(tools, config)
-    return tools
 
+    def __init__(self, tools: Any) -> None:
+        self.python = False
+        self.functions: list[Json] = []
+        for index, tool in enumerate(_list(tools, "tools")):
+            self._add(tool, f"tools[{index}]")
 
-def _add(tools: Tools, tool: Any, where: str) -> None:
-    if not isinstance(tool, dict):
-        raise BadParameter(where, f"{where} must be an object")
-    if found := next((name for name in _ELSEWHERE if has(tool, name)), None):
-        raise Unsupported(f"{where}.{found}", f"{where}: {found} is not to be had here: only Google's servers do it")
-    tools.code = tools.code or has(tool, "code_execution")
-    declarations = _list(member(tool, "function_declarations"), f"{where}.functionDeclarations")
-    tools.functions += [
-        _function(each, f"{where}.functionDeclarations[{number}]") for number, each in enumerate(declarations)
-    ]
+    @property
+    def names(self) -> list[str]:
+        """The names of the client's own functions."""
+        return [function["function"]["name"] for function in self.functions]
+
+    def _add(self, tool: Any, where: str) -> None:
+        if not isinstance(tool, dict):
+            raise BadParameter(where, f"{where} must be an object")
+        if found := next((name for name in _ELSEWHERE if has(tool, name)), None):
+            raise Unsupported(
+                f"{where}.{found}", f"{where}: {found} is not to be had here: only Google's servers do it"
+            )
+        self.python = self.python or has(tool, "code_execution")
+        where = f"{where}.functionDeclarations"
+        declared = _list(member(tool, "function_declarations"), where)
+        self.functions += [_function(each, f"{where}[{number}]") for number, each in enumerate(declared)]
+
+    def choice(self, config: Any) -> Any:
+        """The choice of a tool in the form of chat completions; may narrow the functions.
+
+        Args:
+            config: the member ``toolConfig``.
+
+        Raises:
+            BadParameter: if it is malformed, or names no function of this request.
+        """
+        calling = member(config, "function_calling_config") if isinstance(config, dict) else config
+        if calling is None:
+            return None
+        mode = calling.get("mode", "AUTO") if isinstance(calling, dict) else None
+        where = "toolConfig.functionCallingConfig"
+        if not isinstance(calling, dict) or not isinstance(mode, str) or mode not in _MODES:
+            raise BadParameter(where, f"{where}.mode must be one of: {', '.join(_MODES)}")
+        if allowed := _list(member(calling, "allowed_function_names"), f"{where}.allowedFunctionNames"):
+            self._narrow(allowed)
+        if not self.functions or _MODES[mode] == "auto":
+            return None
+        if allowed and _MODES[mode] == "required" and len(self.functions) == 1:
+            return {"type": "function", "function": {"name": self.names[0]}}
+        return _MODES[mode]
+
+    def _narrow(self, allowed: Sequence[Any]) -> None:
+        names, kept = set(self.names), {str(name) for name in allowed}
+        if unknown := next((name for name in kept if name not in names), None):
+            raise BadParameter("toolConfig", f"there is no function {unknown[:64]!r} among the tools")
+        self.functions = [each for each in self.functions if each["function"]["name"] in kept]
 
 
 def _function(declared: Any, where: str) -> Json:
@@ -84,31 +101,6 @@ def _function(declared: Any, where: str) -> Json:
             raise BadParameter(where, f"{where}: the parameters must be a schema")
         function["parameters"] = json_schema(parameters) if schema is None else schema
     return {"type": "function", "function": function}
-
-
-def _choose(tools: Tools, config: Any) -> None:
-    calling = member(config, "function_calling_config") if isinstance(config, dict) else config
-    if calling is None:
-        return
-    mode = calling.get("mode", "AUTO") if isinstance(calling, dict) else None
-    if not isinstance(calling, dict) or not isinstance(mode, str) or mode not in _MODES:
-        where = "toolConfig.functionCallingConfig"
-        raise BadParameter(where, f"{where}.mode must be one of: {', '.join(_MODES)}")
-    tools.choice = _MODES[mode]
-    allowed = _list(member(calling, "allowed_function_names"), "toolConfig.functionCallingConfig.allowedFunctionNames")
-    if allowed:
-        _narrow(tools, allowed)
-    if tools.choice == "auto":
-        tools.choice = None
-
-
-def _narrow(tools: Tools, allowed: Sequence[Any]) -> None:
-    names, kept = set(tools.names), {str(name) for name in allowed}
-    if unknown := next((name for name in kept if name not in names), None):
-        raise BadParameter("toolConfig", f"there is no function {unknown[:64]!r} among the tools")
-    tools.functions = [each for each in tools.functions if each["function"]["name"] in kept]
-    if tools.choice == "required" and len(tools.functions) == 1:
-        tools.choice = {"type": "function", "function": {"name": tools.names[0]}}
 
 
 def _list(value: Any, where: str) -> list[Any]:

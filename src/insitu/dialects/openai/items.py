@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...store import Item, Store, new_id
-from ...web.holding import MOST_PARTS, check_parts
+from ...web.holding import check_messages
 from ...web.parameters import BadParameter, Unsupported
 from .errors import ItemMissing
 
@@ -56,9 +56,7 @@ async def normalize_input(store: Store, owner: str, given: object) -> list[Item]
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list):
         raise BadParameter("input", "input must be a string or a list of items")
-    if len(given) > MOST_PARTS:
-        raise BadParameter("input", f"input has {len(given)} items, and {MOST_PARTS} is the most")
-    check_parts("input", given)
+    check_messages("input", given, "items")
     bodies = [_body(item, f"input[{index}]") for index, item in enumerate(given)]
     ids = {str(body["id"]) for body in bodies if body.get("id")}
     known = await store.responses.items(ids, owner) if ids else {}

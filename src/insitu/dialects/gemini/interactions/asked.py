@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ....web.parameters import BadParameter, Unsupported
-from ..casing import Json
+from ....web.shapes import Json
 
 _ELSEWHERE = (
     "agent",

@@ -10,8 +10,8 @@ from typing import Any
 from ....store import Item, new_id
 from ....turn import events as on
 from ....web.encoding import dumps
+from ....web.shapes import Json
 from ..answer import ContentAnswer
-from ..casing import Json
 from .steps import step_of
 
 Send = Callable[[Json], None]

@@ -11,6 +11,7 @@ from ....web.bodies import Body
 from ....web.holding import weight
 from ....web.parameters import BadParameter
 from ....web.service import Service
+from ..asked import GenerateContent
 from ..preparing import PreparedContent, prepare_content
 from .asked import CreateInteraction
 from .records import Interactions, stored_id
@@ -50,7 +51,8 @@ async def prepare(
     if asked.stored:
         # At its end it is stored in any case: its tokens are paid by then.
         await service.store.quota.admit(owner, weight(steps, service.settings.max_transcript_bytes))
-    content = await prepare_content(service, owner, caller_key, model, asked.content(contents), body)
+    generate = GenerateContent.read(model, asked.content(contents))
+    content = await prepare_content(service, owner, caller_key, generate, body)
     return PreparedInteraction(content, inputs)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ....store import Item
+from ....web.holding import check_count
 from ....web.parameters import BadParameter, Unsupported
-from ..casing import Json
-from ..contents import MOST_PARTS
+from ....web.shapes import Json
 
 _MEDIA = ("image", "document", "audio", "video")
 _CONTENT = ("text", *_MEDIA)
@@ -32,8 +32,7 @@ def read_input(given: Any) -> list[Json]:
     if isinstance(given, str):
         given = {"type": "text", "text": given}
     listed = [given] if isinstance(given, dict) else given
-    if len(listed) > MOST_PARTS:
-        raise BadParameter("input", f"input has {len(listed)} members, and {MOST_PARTS} is the most")
+    check_count("input", len(listed), "steps")
     kinds = [_kind(each, f"input[{index}]") for index, each in enumerate(listed)]
     if listed and all(kind in _CONTENT for kind in kinds):
         return [{"type": "user_input", "content": listed}]

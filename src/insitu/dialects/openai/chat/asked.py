@@ -12,14 +12,13 @@ from ....engine import ToolSpec
 from ....tools import ClientTools
 from ....turn.events import Message
 from ....web.callers import add_for_code, names_of_tools
-from ....web.holding import check_parts
+from ....web.holding import check_messages
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
 from ..callers import by_code, callers_of
 from ..places import container_wish
 
 SWITCH = "code_interpreter"
-MOST_MESSAGES = 10_000
 # What only this server has: the model server never sees it.
 _OURS = (SWITCH, "insitu")
 _READ_HERE = (
@@ -196,9 +195,7 @@ def _refuse(body: Json) -> None:
 def _messages(messages: Any) -> list[Message]:
     if not isinstance(messages, list) or not messages:
         raise BadParameter("messages", "messages must be a list of at least one message")
-    if len(messages) > MOST_MESSAGES:
-        raise BadParameter("messages", f"there are {len(messages)} messages, and {MOST_MESSAGES} is the most")
-    check_parts("messages", messages)
+    check_messages("messages", messages)
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise BadParameter(f"messages[{index}]", f"messages[{index}] must be an object with a role")

@@ -10,9 +10,9 @@ from ....store import Item, Store
 from ....turn.answers import AnswerText
 from ....turn.events import Message, TurnResult
 from ....turn.resuming import with_outputs
-from ....web.parameters import BadParameter
+from ....web.holding import check_count
 from .answer import ChatAnswer
-from .asked import MOST_MESSAGES, stripped
+from .asked import stripped
 
 _HIDDEN, _OUTPUT = "insitu.hidden", "insitu.output"
 
@@ -97,8 +97,7 @@ async def remember(store: Store, owner: str, answer: ChatAnswer, result: TurnRes
 
 async def _stored(store: Store, owner: str, messages: Sequence[Message]) -> Mapping[str, Item]:
     ids = {call_id for message in messages for call_id in _call_ids(message)}
-    if len(ids) > MOST_MESSAGES:
-        raise BadParameter("messages", f"the messages have {len(ids)} calls, and {MOST_MESSAGES} is the most")
+    check_count("messages", len(ids), "calls")
     found = await store.responses.items(ids, owner) if ids else {}
     return {id: item for id, item in found.items() if item.body.get("type") == _HIDDEN}
 

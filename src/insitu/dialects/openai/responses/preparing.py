@@ -24,7 +24,7 @@ from ....web.stored_files import StoredFiles
 from ..items import normalize_input
 from .asked import CreateResponse
 from .citations import known_files
-from .readable import with_files
+from .content import with_files
 from .tools import Tools
 from .transcript import transcript_of
 
@@ -82,7 +82,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
     stored = StoredFiles(service, owner, holding)
     readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
-    instructions = "\n\n".join(filter(None, (asked.instructions, *dict.fromkeys(notes)))) or None
+    instructions = (asked.instructions, *dict.fromkeys(notes))
     transcript = transcript_of(readable, instructions, names, partial(service.turns.runs.caller, owner))
     resumption = service.turns.runs.resume(owner, transcript.messages, transcript.open_calls, transcript.answers)
     if (call_id := resumption.unanswered) is not None:

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ....store import Item
 from ....turn.answers import AnswerText
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
-from ....turn.messages import one_system
-from ....turn.step import ModelCall
+from ....turn.messages import PastStep, as_content, text_part, with_system
+from ....turn.step import Caller
 from ....web.parameters import BadParameter
+from .content import parts_of
+
+_GIVEN = "given"
 
 
 @dataclass(slots=True)
-class _Step:
-    """What a model said in one answer, and what came of its calls."""
+class _Step(PastStep):
+    """A step; items of the same ``key`` come from the same answer of the model."""
 
-    key: str
-    message: Message
-    answers: dict[str, str | None] = field(default_factory=dict)
-
-    def forget(self, call_id: str) -> None:
-        """Leave out a call of which nobody knows what it was to be."""
-        del self.answers[call_id]
-        self.message["tool_calls"] = [call for call in self.message["tool_calls"] if call["id"] != call_id]
-        if not self.message["tool_calls"]:
-            del self.message["tool_calls"]
-
-    def flat(self) -> list[Message]:
-        told = {call_id: told for call_id, told in self.answers.items() if told is not None}
-        tools = [{"role": "tool", "tool_call_id": id, "content": text} for id, text in told.items()]
-        return [self.message, *tools]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +40,8 @@ class Transcript:
     answers: dict[str, object]
 
 
-Caller = Callable[[str], ModelCall | None]
-
-
 def transcript_of(
-    items: Sequence[Item], instructions: str | None, names: Mapping[str, str], caller: Caller
+    items: Sequence[Item], instructions: Sequence[str | None], names: Mapping[str, str], caller: Caller
 ) -> Transcript:
     """The transcript of some items.
 
@@ -69,9 +55,7 @@ def transcript_of(
     builder = _Builder(names, caller)
     for item in items:
         builder.add(item)
-    system: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
-    messages = one_system([*system, *builder.messages()])
-    return Transcript(messages, builder.open_calls, builder.code_answers)
+    return Transcript(with_system(instructions, builder.messages()), builder.open_calls, builder.code_answers)
 
 
 class _Builder:
@@ -81,7 +65,7 @@ class _Builder:
         self._caller = caller
         self._of_code: set[str] = set()
         self._paused: set[str] = set()
-        self._steps: list[_Step] = []
+        self._entries: list[_Step | Message] = []
         self._by_call: dict[str, _Step] = {}
         self._cut_off: set[str] = set()
 
@@ -111,28 +95,35 @@ class _Builder:
     @property
     def open_calls(self) -> list[str]:
         """Calls of code that have paused, and have no output yet."""
-        unanswered = [call_id for step in self._steps for call_id, told in step.answers.items() if told is None]
-        return [call_id for call_id in unanswered if call_id in self._paused]
+        return [call_id for step in self._steps for call_id in step.unanswered if call_id in self._paused]
 
     def messages(self) -> list[Message]:
         for step in self._steps:
-            unanswered = [call_id for call_id, told in step.answers.items() if told is None]
-            for call_id in [call_id for call_id in unanswered if call_id not in self._paused]:
+            for call_id in [call_id for call_id in step.unanswered if call_id not in self._paused]:
                 if call_id not in self._cut_off:
                     raise BadParameter("input", f"No tool output found for function call {call_id}.")
                 step.forget(call_id)
-        return [message for step in self._steps for message in step.flat() if _says_something(message)]
+        entries = [entry.messages() if isinstance(entry, _Step) else [entry] for entry in self._entries]
+        return [message for messages in entries for message in messages]
+
+    @property
+    def _steps(self) -> list[_Step]:
+        return [entry for entry in self._entries if isinstance(entry, _Step)]
 
     def _message(self, item: Item) -> None:
         role = "system" if item.body["role"] == "developer" else item.body["role"]
-        content = _content(item.body["content"])
-        if role != "assistant" or content:
-            self._steps.append(_Step(item.private.get("step") or "", {"role": role, "content": content}))
+        content = as_content(parts_of(item.body["content"]))
+        if role != "assistant":
+            self._entries.append({"role": role, "content": content})
+        elif content:
+            said = [text_part(content)] if isinstance(content, str) else content
+            self._entries.append(_Step(said, key=item.private.get("step") or ""))
 
     def _code(self, item: Item, call_id: str) -> None:
         told = None if _has_paused(item) else _told(item)
         if call_id in self._paused:  # one that goes on is told again
-            self._by_call[call_id].answers[call_id] = told
+            if told is not None:
+                self._by_call[call_id].told[call_id] = told
             return
         if told is None:
             self._paused.add(call_id)
@@ -148,30 +139,25 @@ class _Builder:
         return caller is not None or (given is not None and given.get("type") == "program")
 
     def _call(self, item: Item, call_id: str, name: str, arguments: str, told: str | None) -> None:
-        step = self._step_of(item.private.get("step") or "given")
-        call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-        step.message.setdefault("tool_calls", []).append(call)
-        step.answers[call_id] = told
+        step = self._step_of(item.private.get("step") or _GIVEN)
+        step.call(call_id, name, arguments)
+        if told is not None:
+            step.told[call_id] = told
         self._by_call[call_id] = step
 
     def _step_of(self, key: str) -> _Step:
-        last = self._steps[-1] if self._steps else None
+        last = self._entries[-1] if self._entries else None
         # What a client puts together itself belongs together as long as no output stands between.
-        open_end = key != "given" or (last is not None and None in last.answers.values())
-        if last is None or last.key != key or last.message["role"] != "assistant" or not open_end:
-            last = _Step(key, {"role": "assistant", "content": ""})
-            self._steps.append(last)
-        return last
+        if isinstance(last, _Step) and last.key == key and (key != _GIVEN or last.is_open):
+            return last
+        self._entries.append(step := _Step(key=key))
+        return step
 
     def _answer(self, call_id: str, told: str) -> None:
         step = self._by_call.get(call_id)
         if step is None:
             raise BadParameter("input", f"No tool call found for function call output with call_id {call_id}.")
-        step.answers[call_id] = told
-
-
-def _says_something(message: Message) -> bool:
-    return message["role"] != "assistant" or bool(message["content"] or message.get("tool_calls"))
+        step.told[call_id] = told
 
 
 def _call_id(item: Item) -> str:
@@ -199,21 +185,3 @@ def _output_text(output: str | list[Any]) -> str:
         return output
     texts = [str(part.get("text", "")) for part in output if isinstance(part, dict)]
     return "\n".join(text for text in texts if text) or json.dumps(output)
-
-
-def _content(parts: Sequence[Mapping[str, Any]]) -> Any:
-    found = [_part(part) for part in parts]
-    # Many a model server takes plain strings alone where there is nothing but text.
-    if all(part["type"] == "text" for part in found):
-        return "\n".join(part["text"] for part in found)
-    return found
-
-
-def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    if part["type"] == "input_image":
-        detail = {"detail": part["detail"]} if part.get("detail") else {}
-        return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
-    if part["type"] == "input_file":
-        named = {name: part[name] for name in ("file_data", "filename", "file_id") if part.get(name)}
-        return {"type": "file", "file": named}
-    return {"type": "text", "text": part["refusal" if part["type"] == "refusal" else "text"]}

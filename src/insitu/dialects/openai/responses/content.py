@@ -1,4 +1,4 @@
-"""The files and images of a transcript: each made into what the model can read of it."""
+"""What is said: its files and images made into what the model can read, and its parts as chat completions have them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ....store import Item
 from ....turn.container import Container
+from ....turn.messages import text_part
 from ....web.attachments import attach
 from ....web.shapes import Json
 from ....web.stored_files import StoredFiles
@@ -45,3 +46,18 @@ async def _as_file(stored: StoredFiles, part: Json) -> Json:
     """A stored file for a model without a sandbox; its server knows nothing of files here."""
     record, url = await stored.inline(part["file_id"])
     return {"type": "input_file", "filename": record.filename, "file_data": url}
+
+
+def parts_of(content: Sequence[Json]) -> list[Json]:
+    """The content of a message as chat completions have it."""
+    return [_part(part) for part in content]
+
+
+def _part(part: Json) -> Json:
+    if part["type"] == "input_image":
+        detail = {"detail": part["detail"]} if part.get("detail") else {}
+        return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
+    if part["type"] == "input_file":
+        named = {name: part[name] for name in ("file_data", "filename", "file_id") if part.get(name)}
+        return {"type": "file", "file": named}
+    return text_part(part["refusal" if part["type"] == "refusal" else "text"])

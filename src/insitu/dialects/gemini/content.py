@@ -1,4 +1,4 @@
-"""Images and files that come with what the user says."""
+"""What the user says: parts as chat completions have them, and files where code runs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
-from ...guest.lockdown import WORKSPACE
 from ...heavy import decoded, heavy
 from ...store import FileRecord
 from ...turn.container import Container
-from ...web.attachments import base_name
+from ...turn.messages import as_content, file_part, image_part, text_part
+from ...web.attachments import base_name, placed
 from ...web.parameters import BadParameter
+from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
-from .casing import Json, has, member
+from .casing import has, member
 
 _FILES = "/files/"
 
 
-class Media:
+class Content:
     """Makes parts into what the model can read; with a container, files are put there as well.
 
     Args:
@@ -41,14 +42,11 @@ class Media:
         for index, part in enumerate(parts):
             if not has(part, "function_response"):
                 made += await self._part(part, f"{where}.parts[{index}]")
-        if all(each["type"] == "text" for each in made):
-            # Many a model server takes plain strings alone where there is nothing but text.
-            return "\n".join(each["text"] for each in made) or None
-        return made
+        return as_content(made) or None
 
     async def _part(self, part: Json, where: str) -> list[Json]:
         if isinstance(text := part.get("text"), str):
-            return [{"type": "text", "text": text}] if text else []
+            return [text_part(text)] if text else []
         if has(part, "inline_data"):
             return await self._inline(member(part, "inline_data"), f"{where}.inlineData")
         if has(part, "file_data"):
@@ -69,7 +67,7 @@ class Media:
         if self._container is None:
             return [_seen(mime, url, name)]
         self._stored.contents.append((name, content))
-        return [*([_image(url)] if _is_image(mime) else []), _placed(name)]
+        return [*([image_part(url)] if _is_image(mime) else []), text_part(placed(name))]
 
     async def _file(self, data: Any, where: str) -> list[Json]:
         uri = member(data, "file_uri") if isinstance(data, dict) else None
@@ -80,7 +78,7 @@ class Media:
             return [await self._whole(record)]
         self._container.bring([record.id])
         seen = [await self._whole(record)] if _is_image(record.mime) else []
-        return [*seen, _placed(record.filename)]
+        return [*seen, text_part(placed(record.filename))]
 
     async def _whole(self, record: FileRecord) -> Json:
         _, url = await self._stored.inline(record.id)
@@ -95,13 +93,5 @@ def _is_image(mime: str) -> bool:
     return mime.startswith("image/")
 
 
-def _image(url: str) -> Json:
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
 def _seen(mime: str, url: str, name: str) -> Json:
-    return _image(url) if _is_image(mime) else {"type": "file", "file": {"filename": name, "file_data": url}}
-
-
-def _placed(name: str) -> Json:
-    return {"type": "text", "text": f"[the user's file {name} is {WORKSPACE}/{name}]"}
+    return image_part(url) if _is_image(mime) else file_part(name, url)
