@@ -41,6 +41,16 @@ def check(events: Any) -> list[Any]:
     return seen
 
 
+def until_called(events: Any, times: int = 1) -> list[Any]:
+    """The events up to the one by which code is called so many times."""
+    seen = []
+    for event in events:
+        seen.append(event)
+        if [put["type"] for put in put_together(seen)].count("code_execution_call") == times:
+            return seen
+    raise AssertionError("the stream ended before the code was called")
+
+
 def kinds(steps: list[Any]) -> list[str]:
     """What kind each step is; consecutive ones of a kind stand once."""
     every = [step.type for step in steps]

@@ -32,6 +32,7 @@ from tests.support.steps import hang as hang
 from tests.support.steps import reason as reason
 from tests.support.steps import say as say
 from tests.support.steps import unfinished as unfinished
+from tests.support.steps import until as until
 
 _PATIENCE_S = 20
 _JSON = {"content-type": "application/json"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from threading import Event
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -115,6 +116,16 @@ def broken(step: Step, after: int | None) -> Step:
 def hang(step: Step | None = None, after: int | None = 0) -> Step:
     """So many events, and then nothing until the client goes away; None: not even the answer's head."""
     return replace(step or Step(), ending="hang", after=after)
+
+
+def until(told: Event, step: Step) -> Callable[[Json], Step]:
+    """The step, once a test has said so."""
+
+    def answer(_: Json) -> Step:
+        assert told.wait(30)
+        return step
+
+    return answer
 
 
 def unfinished(step: Step) -> Step:

@@ -206,4 +206,4 @@ async def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path: Path, mode
         assert kept.content == b"a"
         failed = await again.client.responses.retrieve(cut)
         assert failed.error
-        assert (failed.status, failed.error.message) == ("failed", "the server stopped before the response had ended")
+        assert (failed.status, failed.error.message) == ("failed", "the server stopped before the code ended")

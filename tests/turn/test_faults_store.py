@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -68,6 +69,20 @@ async def test_an_answer_that_cannot_be_stored_is_told_and_not_made_again(
         assert (last.type, last.code, last.sequence_number) == ("error", "store_failed", len(events))
         assert "response.completed" not in [event.type for event in events]
         assert await place.text("ran") == "xx"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1beta/interactions"])
+async def test_an_answer_of_the_background_that_cannot_be_stored_is_not_under_way_for_ever(
+    serve: Served, model: ScriptedModel, tmp_path: Path, path: str
+) -> None:
+    async with serve(data_dir=tmp_path) as place, httpx2.AsyncClient(base_url=place.url) as client:
+        refuse_rows(tmp_path, "response_events")
+        model.script(say("Done."))
+        made = (await client.post(path, json={"model": "m", "input": "x", "background": True})).json()
+        await place.idle()
+        found = (await client.get(f"{path}/{made['id']}")).json()
+        error = found["error"] if path == "/v1/responses" else found["errors"][0]
+        assert (found["status"], error["message"]) == ("failed", "the answer was made, and could not be stored")
 
 
 async def test_a_conversation_that_is_deleted_meanwhile_costs_no_answer(place: Place, model: ScriptedModel) -> None:

@@ -1,15 +1,41 @@
-"""Streams that are recorded, and read again from any event on."""
+"""Answers in the store: how one that nobody makes any more has ended, and its stream, read again from any event on."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
-from ..store import EventsRecord
+from ..errors import ServiceError, StoreFailed
+from ..store import EventsRecord, ResponseRecord, Store
 from ..store.responses import Responses
 from .bodies import Body
+from .errors import ServerStopped
+from .parameters import BadParameter
 
 _PART_BYTES = 256 * 1024
 _END = b"\n\n"
+_UNDER_WAY = ("queued", "in_progress")
+
+
+def lost(store: Store, record: ResponseRecord) -> ServiceError | None:
+    """Why an answer that no job makes here will never end, if so."""
+    server = record.body["server"]
+    if record.status not in _UNDER_WAY:
+        return None
+    if server == store.servers.id:
+        return StoreFailed("the answer was made, and could not be stored")
+    return None if store.servers.alive(server) else ServerStopped()
+
+
+def check_recorded(record: ResponseRecord, kind: str) -> None:
+    """Raise BadParameter if an answer that no job makes here has no stream to be read again.
+
+    Args:
+        kind: what the dialect calls it.
+    """
+    if not record.body["background"]:
+        raise BadParameter("stream", f"only {kind}s that were made with background can be streamed again")
+    if record.status in _UNDER_WAY:
+        raise BadParameter("stream", "its events went with the server that made it")
 
 
 def recorded(events: Iterable[bytes]) -> list[EventsRecord]:

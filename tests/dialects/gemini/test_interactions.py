@@ -166,10 +166,9 @@ def test_other_dialects_do_not_take_them_for_theirs(
     made = interact(gemini)
     for path in (f"/v1/responses/{made.id}", f"/v1/responses/interactions%2F{made.id}"):
         assert http.get(path).status_code == 404
-    assert (
-        http.post("/v1/responses", json={"model": "m", "input": "x", "previous_response_id": made.id}).status_code
-        == 400
-    )
+    for before in (made.id, f"interactions/{made.id}"):
+        asked = {"model": "m", "input": "x", "previous_response_id": before}
+        assert http.post("/v1/responses", json=asked).json()["error"]["code"] == "previous_response_not_found"
 
 
 def test_what_is_deleted_is_gone(gemini: genai.Client, model: ScriptedModel) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 from google import genai
 from google.genai._gaos.lib import compat_errors as errors
 
-from tests.support.interactions import check, follow, interact, put_together, stream
-from tests.support.model import Json, ScriptedModel, Step, hang, say
+from tests.dialects.conftest import KEYS
+from tests.support.interactions import check, follow, interact, put_together, stream, until_called
+from tests.support.model import ScriptedModel, hang, say, until
 from tests.support.responses import run
 from tests.support.waiting import wait_until
 
-Serve = Callable[..., str]
+from .conftest import Connect
 
 
 def status(gemini: genai.Client, interaction_id: str) -> str:
@@ -39,14 +39,37 @@ def test_its_stream_is_followed_from_any_event_on(gemini: genai.Client, model: S
     assert [event.event_id for event in rest] == [event.event_id for event in events[5:]]
 
 
-def test_it_is_followed_while_it_is_made(gemini: genai.Client, model: ScriptedModel) -> None:
-    model.script(run("print(42)"), hang(say("Never to be heard of, never."), 3))
+def test_it_goes_on_without_its_reader_and_is_followed_again(gemini: genai.Client, model: ScriptedModel) -> None:
+    left = threading.Event()
+    model.script(run("print(42)"), until(left, say("Done.")))
+    with stream(gemini, background=True) as events:
+        seen = until_called(events)
+    made = seen[0].interaction.id
+    assert status(gemini, made) == "in_progress"
+    with gemini.interactions.get(id=made, stream=True, last_event_id=seen[-1].event_id) as events:
+        left.set()
+        rest = check(events)
+    whole = [event.model_dump() for event in [*seen, *rest]]
+    assert [event["event_id"] for event in whole] == [str(number + 1) for number in range(len(whole))]
+    assert whole[-1]["interaction"]["status"] == "completed"
+    assert [event.model_dump() for event in check(gemini.interactions.get(id=made, stream=True))] == whole
+
+
+def test_another_owners_are_not_there_while_they_are_made(
+    gemini: genai.Client, url: str, connect_genai: Connect, model: ScriptedModel
+) -> None:
+    looked, stranger = threading.Event(), connect_genai(url, KEYS[1])
+    model.script(until(looked, say("Done.")))
     made = interact(gemini, background=True)
-    with gemini.interactions.get(id=made.id, stream=True) as events:
-        seen = [next(events) for _ in range(8)]
-    assert put_together(seen)[0]["arguments"]["code"] == "print(42)"
-    wait_until(lambda: not model.left)
-    gemini.interactions.cancel(id=made.id)
+    for do in (stranger.interactions.get, stranger.interactions.cancel, stranger.interactions.delete):
+        with pytest.raises(errors.NotFoundError, match="there is no interaction"):
+            do(id=made.id)
+    with pytest.raises(errors.NotFoundError, match="there is no interaction"):
+        list(stranger.interactions.get(id=made.id, stream=True))
+    with pytest.raises(errors.NotFoundError, match="to go on from"):
+        interact(stranger, previous_interaction_id=made.id)
+    looked.set()
+    wait_until(lambda: status(gemini, made.id) == "completed")
 
 
 def test_it_is_cancelled_and_what_there_is_stays(gemini: genai.Client, model: ScriptedModel) -> None:
@@ -80,12 +103,7 @@ def test_what_is_deleted_meanwhile_ends(gemini: genai.Client, model: ScriptedMod
 
 def test_what_is_not_stored_is_found_by_nobody_while_it_is_made(gemini: genai.Client, model: ScriptedModel) -> None:
     looked = threading.Event()
-
-    def once_looked_for(_: Json) -> Step:
-        assert looked.wait(30)
-        return say("Done.")
-
-    model.script(run("1"), once_looked_for)
+    model.script(run("1"), until(looked, say("Done.")))
     with stream(gemini, store=False) as events:
         made = next(events).interaction.id
         for do in (gemini.interactions.get, gemini.interactions.cancel, gemini.interactions.delete):

@@ -245,7 +245,7 @@ def test_what_a_killed_server_was_making_has_failed(
         client = connect(url)
         response = client.responses.retrieve(response_id)
         assert response.status == "failed" and response.error is not None
-        assert response.error.message == "the server stopped before the response had ended"
+        assert response.error.message == "the server stopped before the code ended"
         with pytest.raises(BadRequestError, match="its events went with the server that made it"):
             resumed(client, response_id)
         with pytest.raises(BadRequestError, match="Cannot cancel a failed response"):

@@ -23,3 +23,9 @@ def interaction_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
     described = gemini_error_body(exc, request_id)
     code = error_body(exc, request_id)["error"]["code"]
     return {"code": code, "message": described["message"], "status": described["status"]}
+
+
+def error_of(exc: Exception, interaction_id: str) -> dict[str, Any]:
+    """What an interaction that has failed says of it."""
+    described = interaction_error_body(exc, interaction_id)
+    return {name: described[name] for name in ("code", "message")}

@@ -14,7 +14,7 @@ from ..casing import Json
 from ..made import made_parts
 from .asked import CreateInteraction
 from .emitter import Emitter, now
-from .errors import interaction_error_body
+from .errors import error_of
 from .preparing import PreparedInteraction
 from .records import Interactions, stored_id
 
@@ -54,8 +54,7 @@ class MakingInteraction(Making):
 
     def fail(self, error: Exception) -> None:
         """Tell of it, by the words that the error has elsewhere."""
-        described = interaction_error_body(error, self._interaction["id"])
-        self._emitter.end("failed", errors=[{name: described[name] for name in ("code", "message")}])
+        self._emitter.end("failed", errors=[error_of(error, self._interaction["id"])])
 
     async def save(self, events: list[bytes] | None) -> None:
         """Store it."""

@@ -59,8 +59,7 @@ async def prepare(
 async def _history(service: Service, owner: str, asked: CreateInteraction) -> list[Item]:
     if (previous := asked.previous_interaction_id) is None:
         return []
-    job = service.turns.jobs.get(stored_id(previous), owner)
-    if job is not None and not job.done:
+    if service.turns.jobs.get(stored_id(previous), owner) is not None:
         raise BadParameter("previous_interaction_id", f"the interaction {previous!r} has not ended yet; wait for it")
     try:
         return await Interactions(service.store, owner).history(previous)

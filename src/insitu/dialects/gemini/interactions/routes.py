@@ -16,6 +16,7 @@ from ....web.encoding import dumps
 from ....web.errors import invalid_request
 from ....web.openapi import answers_elsewhere, takes
 from ....web.parameters import BadParameter
+from ....web.recording import check_recorded, lost
 from ....web.service import Service, key_of, owner_of
 from ....web.sse import encode
 from ....web.wire import body_of, json_answer
@@ -23,7 +24,7 @@ from ..bodies import read_object
 from ..casing import Json
 from .asked import CreateInteraction
 from .emitter import now
-from .errors import interaction_error_body
+from .errors import error_of, interaction_error_body
 from .making import MakingInteraction
 from .preparing import prepare
 from .records import Interactions, stored_id
@@ -104,9 +105,8 @@ async def _found(service: Service, owner: str, interaction_id: str, *, include_i
 
 def _stored(service: Service, record: ResponseRecord) -> Json:
     interaction: Json = record.body["interaction"]
-    if record.status == "in_progress" and not service.store.servers.alive(record.body["server"]):
-        error = {"code": "server_stopped", "message": "the server stopped before the interaction had ended"}
-        return {**interaction, "status": "failed", "updated": now(), "errors": [error]}
+    if failure := lost(service.store, record):
+        return {**interaction, "status": "failed", "updated": now(), "errors": [error_of(failure, record.id)]}
     return interaction
 
 
@@ -118,10 +118,7 @@ async def _follow_again(service: Service, request: Request, interaction_id: str,
         return making.stream(service, job.read(after), _error_event, job)
     interactions = Interactions(service.store, owner)
     record = await interactions.get(interaction_id)
-    if not record.body["background"] or record.status == "in_progress":
-        lost = "its events went with the server that made it"
-        other = "only interactions that were made with background can be streamed again"
-        raise BadParameter("stream", lost if record.body["background"] else other)
+    check_recorded(record, "interaction")
     return making.stream(service, interactions.replay(interaction_id, after, body_of(request)), _error_event)
 
 

@@ -110,20 +110,25 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
 async def _history(service: Service, owner: str, asked: CreateResponse) -> list[Item]:
     if asked.conversation_id is not None:
         return await service.store.conversations.all_items(asked.conversation_id, owner)
-    if asked.previous_response_id is None:
+    if (previous := asked.previous_response_id) is None:
         return []
-    previous = service.turns.jobs.get(asked.previous_response_id, owner)
-    if previous is not None and not previous.done:
-        raise BadParameter("previous_response_id", f"the response {previous.id!r} has not ended yet; wait for it")
+    if "/" in previous:
+        raise _not_found(previous)  # no response of this dialect
+    if service.turns.jobs.get(previous, owner) is not None:
+        raise BadParameter("previous_response_id", f"the response {previous!r} has not ended yet; wait for it")
     try:
-        return await service.store.responses.history(asked.previous_response_id, owner)
+        return await service.store.responses.history(previous, owner)
     except NotFound:
-        raise BadParameter(
-            "previous_response_id",
-            f"Previous response with id {asked.previous_response_id!r} not found.",
-            hint="responses that are not stored, or whose time is over, are gone",
-            code="previous_response_not_found",
-        ) from None
+        raise _not_found(previous) from None
+
+
+def _not_found(previous: str) -> BadParameter:
+    return BadParameter(
+        "previous_response_id",
+        f"Previous response with id {previous[:200]!r} not found.",
+        hint="responses that are not stored, or whose time is over, are gone",
+        code="previous_response_not_found",
+    )
 
 
 def _containers_of(items: Sequence[Item]) -> list[str]:

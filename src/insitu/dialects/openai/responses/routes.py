@@ -17,7 +17,7 @@ from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.openapi import takes
 from ....web.parameters import BadParameter
-from ....web.recording import replay
+from ....web.recording import check_recorded, lost, replay
 from ....web.service import Service, key_of, owner_of
 from ....web.sse import encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
@@ -117,10 +117,7 @@ async def _follow_again(service: Service, owner: str, response_id: str, after: i
         return making.stream(service, job.read(after), _error_event, job)
     store = service.store
     record = await store.responses.get(response_id, owner)
-    if not record.body["background"] or record.status in ("queued", "in_progress"):
-        lost = "its events went with the server that made it"
-        other = "only responses that were made with background can be streamed again"
-        raise BadParameter("stream", lost if record.body["background"] else other)
+    check_recorded(record, "response")
     return making.stream(service, replay(store.responses, response_id, owner, after, body), _error_event)
 
 
@@ -161,7 +158,6 @@ async def _stored(
     outputs = await service.store.responses.outputs(record.id, owner)
     wanted = record.body.get("include") if include is None else include
     body = {name: value for name, value in record.body.items() if name not in ("include", "server")}
-    if record.status in ("queued", "in_progress") and not service.store.servers.alive(record.body.get("server", "")):
-        error = {"code": "server_error", "message": "the server stopped before the response had ended"}
-        body |= {"status": "failed", "error": error}
+    if failure := lost(service.store, record):
+        body |= {"status": "failed", "error": {"code": "server_error", "message": failure.message}}
     return {**body, "output": [shown(item, wanted or ()) for item in outputs]}
