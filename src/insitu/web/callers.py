@@ -1,13 +1,32 @@
-"""A client's own functions and the server's tools, as code may call them."""
+"""Who may call a client's functions, and the server's tools: the model itself, or code that it writes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InvalidRequest
 from ..tools import ClientTools
 from .parameters import BadParameter
 from .shapes import Json
+
+
+def callers_of(tool: Json, where: str, known: Sequence[str]) -> Sequence[str]:
+    """Who may call a tool; by default the model alone.
+
+    Args:
+        known: the callers that there are; the first is the model.
+
+    Raises:
+        BadParameter: if that is malformed.
+    """
+    callers = tool.get("allowed_callers")
+    if callers is None or callers == []:
+        return known[:1]
+    if not isinstance(callers, list) or not all(caller in known for caller in callers):
+        at = f"{where}.allowed_callers"
+        raise BadParameter(at, f"{at} must be a list of some of: {', '.join(known)}")
+    return callers
 
 
 def add_for_code(own: ClientTools, function: Json, where: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tools import ClientTools
 from ...turn.tools import Kind
-from ...web.callers import add_for_code
+from ...web.callers import add_for_code, callers_of
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .client_tools import CLIENT_TOOLS
@@ -80,7 +80,7 @@ class Tools:
             raise BadParameter(f"{where}.input_schema", f"{where}.input_schema must be an object")
         more = {key: tool[key] for key in ("description", "strict") if tool.get(key) is not None}
         function = {**known, "name": name, **more}
-        callers = _callers(tool, where)
+        callers = callers_of(tool, where, CALLERS)
         if "direct" in callers:
             self.functions.append({"type": "function", "function": function})
         if set(callers) - {"direct"}:
@@ -115,13 +115,3 @@ class Tools:
         if name == CODE and self.kinds:
             return python
         raise BadParameter("tool_choice", f"tool_choice names no tool of this request: {str(name)[:64]!r}")
-
-
-def _callers(tool: Json, where: str) -> Sequence[str]:
-    callers = tool.get("allowed_callers")
-    if callers is None or callers == []:
-        return ("direct",)
-    if not isinstance(callers, list) or not all(caller in CALLERS for caller in callers):
-        at = f"{where}.allowed_callers"
-        raise BadParameter(at, f"{at} must be a list of some of: {', '.join(CALLERS)}")
-    return callers

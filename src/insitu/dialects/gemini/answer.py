@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from ...store import new_id
 from ...turn import events as on
 from ...turn.arguments import valid_arguments
 from ...turn.report import output_of
-from ...web.encoding import dumps
 from ...web.shapes import Json
 from .signatures import signature
 
@@ -22,8 +21,6 @@ _FINISH: dict[on.Reason, str] = {
     "max_steps": "TOO_MANY_TOOL_CALLS",
     "repeated_error": "TOO_MANY_TOOL_CALLS",
 }
-# Reads the files that code has made, as parts.
-Made = Callable[["ContentAnswer"], Awaitable[list[Json]]]
 _OUTCOMES = {"ok": "OUTCOME_OK", "timeout": "OUTCOME_DEADLINE_EXCEEDED"}
 
 
@@ -95,6 +92,10 @@ class ContentAnswer:
             envelope["usageMetadata"] = usage(result.usage)
         return envelope
 
+    def whole(self, parts: Sequence[Json], result: on.TurnResult) -> Json:
+        """All of it at once."""
+        return self.envelope(_signed(_joined(parts), self.last_part), result)
+
 
 def usage(used: on.TurnUsage) -> Json:
     """The tokens of all model calls together."""
@@ -107,42 +108,32 @@ def usage(used: on.TurnUsage) -> Json:
     }
 
 
-class Stream:
-    """Writes an answer as a stream of envelopes.
-
-    Args:
-        framed: an envelope as it is sent.
-        send: sends it.
-    """
-
-    def __init__(
-        self, answer: ContentAnswer, made: Made, framed: Callable[[Json], bytes], send: Callable[[bytes], None]
-    ) -> None:
-        self._answer = answer
-        self._made = made
-        self._framed = framed
-        self._send = send
-
-    def hear(self, event: on.TurnEvent) -> None:
-        """Send what there is to tell of an event."""
-        if parts := self._answer.parts(event):
-            self._send(self._framed(self._answer.envelope(parts)))
-
-    async def end(self, result: on.TurnResult) -> None:
-        """Send the files that were made, and the end."""
-        for part in await self._made(self._answer):
-            self._send(self._framed(self._answer.envelope([part])))
-        # Code of users reads the first part of every envelope.
-        self._send(self._framed(self._answer.envelope([self._answer.last_part], result)))
-
-
-def sse(envelope: Json) -> bytes:
-    """An envelope as an event; Google's have no names."""
-    return b"data: %b\n\n" % dumps(envelope)
-
-
 def _result(event: on.CallDone) -> Json:
     if event.failure is not None or not event.executions:
         return {"outcome": "OUTCOME_FAILED", "output": event.told}
     execution = event.executions[0]
     return {"outcome": _OUTCOMES.get(execution.outcome, "OUTCOME_FAILED"), "output": output_of(execution)}
+
+
+def _joined(parts: Sequence[Json]) -> list[Json]:
+    """Parts of an answer that is not streamed: text that follows text is one."""
+    joined: list[Json] = []
+    for part in parts:
+        last = joined[-1] if joined else {}
+        if "text" in part and "text" in last and part.get("thought") == last.get("thought"):
+            joined[-1] = {**last, "text": last["text"] + part["text"]}
+        else:
+            joined.append(part)
+    return joined
+
+
+def _signed(parts: list[Json], last_part: Json) -> list[Json]:
+    """The same with the signature of the last part in their last text, or with that part if they have none."""
+    place = next((place for place, part in reversed(list(enumerate(parts))) if _is_said(part)), None)
+    if place is None:
+        return [*parts, last_part]
+    return [*parts[:place], {**last_part, **parts[place]}, *parts[place + 1 :]]
+
+
+def _is_said(part: Json) -> bool:
+    return "text" in part and not part.get("thought")

@@ -9,19 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...web import turns
-from ...web.encoding import dumps
 from ...web.openapi import answers_elsewhere
 from ...web.parameters import BadParameter
 from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.shapes import Json
 from ...web.wire import body_of, json_answer
-from .answer import ContentAnswer, Stream, sse
+from .answer import ContentAnswer
 from .asked import GenerateContent
 from .bodies import read_object
 from .casing import member
 from .errors import gemini_error_body
 from .made import made_parts
 from .preparing import PreparedContent, prepare_content
+from .stream import ContentStream, encoded
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 # The official client takes a comment for JSON; an empty text is passed over by all.
@@ -41,7 +41,7 @@ def routes(service: Service) -> APIRouter:
         run = partial(service.turns.run, prepared.turn)
         result = await turns.whole(service, request, run, lambda event: parts.extend(answer.parts(event)))
         parts += await made_parts(service, owner_of(request), answer)
-        return json_answer(answer.envelope(_signed(_joined(parts), answer.last_part), result))
+        return json_answer(answer.whole(parts, result))
 
     @router.post("/{model:path}:streamGenerateContent", openapi_extra=_BODY, **answers_elsewhere())
     async def stream_generate_content(request: Request, model: str) -> Response:
@@ -57,9 +57,9 @@ def routes(service: Service) -> APIRouter:
             answer.id,
             owner,
             partial(service.turns.run, prepared.turn),
-            partial(Stream, answer, made, sse),
+            partial(ContentStream, answer, made),
             on_error=_error_event,
-            keep_alive=sse(answer.envelope(_SILENCE)),
+            keep_alive=encoded(answer.envelope(_SILENCE)),
         )
 
     @router.post("/{model:path}:countTokens", openapi_extra=_BODY, **answers_elsewhere())
@@ -87,29 +87,5 @@ async def _prepared(service: Service, request: Request, model: str, body: Json) 
     return await service.while_connected(request.receive, find)
 
 
-def _joined(parts: list[Json]) -> list[Json]:
-    """Parts of an answer that is not streamed: text that follows text is one."""
-    joined: list[Json] = []
-    for part in parts:
-        last = joined[-1] if joined else {}
-        if "text" in part and "text" in last and part.get("thought") == last.get("thought"):
-            joined[-1] = {**last, "text": last["text"] + part["text"]}
-        else:
-            joined.append(part)
-    return joined
-
-
-def _signed(parts: list[Json], last_part: Json) -> list[Json]:
-    """The same with the signature of the last part in their last text, or with that part if they have none."""
-    place = next((place for place, part in reversed(list(enumerate(parts))) if _is_said(part)), None)
-    if place is None:
-        return [*parts, last_part]
-    return [*parts[:place], {**last_part, **parts[place]}, *parts[place + 1 :]]
-
-
-def _is_said(part: Json) -> bool:
-    return "text" in part and not part.get("thought")
-
-
 def _error_event(exc: Exception, request_id: str) -> bytes:
-    return b"data: %b\n\n" % dumps({"error": gemini_error_body(exc, request_id)})
+    return encoded({"error": gemini_error_body(exc, request_id)})

@@ -8,17 +8,14 @@ from typing import Any
 
 import orjson
 
-from ....engine import ToolSpec
-from ....tools import ClientTools
 from ....turn.events import Message
-from ....web.callers import add_for_code, names_of_tools
+from ....web.callers import names_of_tools
 from ....web.holding import check_messages
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
-from ..callers import by_code, callers_of
 from ..places import container_wish
+from .tools import SWITCH, Tools
 
-SWITCH = "code_interpreter"
 # What only this server has: the model server never sees it.
 _OURS = (SWITCH, "insitu")
 _READ_HERE = (
@@ -105,16 +102,13 @@ class ChatRequest:
     """A chat completion to make, with code.
 
     Args:
-        functions: the client's own tools, those that the model calls itself.
-        for_code: those that code calls.
         container: where code is to run, as `container_wish` has it.
         granted: the names of the server's tools that code may call; None for the operator's default.
     """
 
     model: str
     messages: list[Message]
-    functions: list[Json]
-    for_code: list[ToolSpec]
+    tools: Tools
     container: Json
     granted: list[str] | None
     tool_choice: Any
@@ -138,14 +132,12 @@ class ChatRequest:
         if not isinstance(model, str) or not model:
             raise BadParameter("model", "model must be the name of a model")
         stream_options = _object(body, "stream_options")
-        functions, for_code = _functions(body.get("tools"))
         ours = _object(body, "insitu")
         most = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
         return cls(
             model=model,
             messages=_messages(body.get("messages")),
-            functions=functions,
-            for_code=for_code,
+            tools=Tools(body.get("tools")),
             container=container,
             granted=names_of_tools(ours.get("tools")),
             tool_choice=body.get("tool_choice"),
@@ -156,17 +148,6 @@ class ChatRequest:
             stream=_flag(body, "stream"),
             include_usage=_flag(stream_options, "include_usage", "stream_options."),
         )
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's own tools, as far as the model calls them itself."""
-        return [function["function"]["name"] for function in self.functions]
-
-    def choice(self, python: str) -> Any:
-        """The choice of a tool, for a model that knows Python by that name."""
-        if isinstance(self.tool_choice, dict) and self.tool_choice.get("type") == SWITCH:
-            return {"type": "function", "function": {"name": python}}
-        return self.tool_choice
 
 
 def _check_depth(body: Json) -> None:
@@ -216,35 +197,6 @@ def _is_call(call: Any) -> bool:
     if function is None:
         return "type" in call and call["type"] != "function"
     return isinstance(function, dict) and all(isinstance(function.get(name), str) for name in ("name", "arguments"))
-
-
-def _functions(tools: Any) -> tuple[list[Json], list[ToolSpec]]:
-    """The functions that the model calls itself, and those that code calls."""
-    if tools is None:
-        return [], []
-    if not isinstance(tools, list):
-        raise BadParameter("tools", "tools must be a list")
-    found, own, switches = [], ClientTools(), 0
-    for index, tool in enumerate(tools):
-        where = f"tools[{index}]"
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        switches += kind == SWITCH
-        if kind not in ("function", SWITCH) or switches > 1:
-            raise Unsupported(where, f"{where}: beside one {SWITCH} there can be functions, and no {kind!r}")
-        if kind == "function":
-            callers = callers_of(tool, where)
-            function = _function(tool, where)
-            found += [function] if "direct" in callers else []
-            if by_code(callers):
-                add_for_code(own, function["function"], where)
-    return found, own.specs
-
-
-def _function(tool: Json, where: str) -> Json:
-    function = tool.get("function")
-    if not (isinstance(function, dict) and isinstance(function.get("name"), str)):
-        raise BadParameter(where, f"{where} must have a function with a name")
-    return {name: value for name, value in tool.items() if name != "allowed_callers"}
 
 
 def _count(values: Json, name: str, least: int, within: str = "") -> int | None:

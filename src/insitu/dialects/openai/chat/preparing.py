@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from ....turn.container import Container
-from ....turn.events import Message, TurnEvent, TurnResult
+from ....turn.events import TurnEvent, TurnResult
 from ....turn.messages import with_note
 from ....turn.request import TurnRequest
-from ....web.attachments import Contents, attach
+from ....web.attachments import Contents
 from ....web.bodies import Body
 from ....web.holding import Holding
 from ....web.parameters import BadParameter
@@ -20,6 +18,7 @@ from ....web.service import Service
 from ....web.shapes import Json
 from .answer import ChatAnswer
 from .asked import ChatRequest
+from .content import with_files
 from .history import recall, remember
 
 
@@ -45,25 +44,26 @@ class Chat:
             NotFound: if something that it names is not there.
         """
         history = await recall(service.store, owner, asked.messages)
-        if asked.functions or asked.for_code:
+        if asked.tools.functions or asked.tools.for_code:
             # What a client's function makes a turn wait for is stored in any case.
             await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
         container, expired = await _container(service, owner, asked.container, history.containers)
         contents: Contents = []
-        messages = await _with_files(service, owner, history.messages, container, contents)
+        messages = await with_files(service, owner, history.messages, container, contents)
         resumption = service.turns.runs.resume(owner, history.messages, history.open_calls, history.answers)
         if (call_id := resumption.unanswered) is not None:
             raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
-        tool = service.turns.python(container, asked.names, service.turns.grant(asked.granted, asked.for_code))
+        granted = service.turns.grant(asked.granted, asked.tools.for_code)
+        tool = service.turns.python(container, asked.tools.names, granted)
         turn = TurnRequest(
             owner=owner,
             model=asked.model,
             messages=resumption.fill(with_note(messages, EXPIRED) if expired else messages),
             tools=[tool],
             contents=contents,
-            client_tools=asked.functions,
-            tool_choice=asked.choice(tool.name),
+            client_tools=asked.tools.functions,
+            tool_choice=asked.tools.choice(asked.tool_choice, tool.name),
             options=asked.options,
             max_output_tokens=asked.max_output_tokens,
             max_tool_calls=asked.max_tool_calls,
@@ -89,23 +89,3 @@ async def _container(service: Service, owner: str, wish: Json, earlier: list[str
     await check_files(service, owner, wish["file_ids"])
     container.bring(wish["file_ids"])
     return container, expired
-
-
-async def _with_files(
-    service: Service, owner: str, messages: list[Message], container: Container, contents: Contents
-) -> list[Message]:
-    """The messages with words on where their files are, which are put into the container."""
-
-    async def readable(part: Any) -> Any:
-        if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
-            return part
-        find = partial(service.store.files.get, owner=owner)
-        said = await attach(container, part["file"], "messages", find, contents)
-        return {"type": "text", "text": said}
-
-    return [
-        {**message, "content": [await readable(part) for part in content]}
-        if isinstance(content := message.get("content"), list)
-        else message
-        for message in messages
-    ]

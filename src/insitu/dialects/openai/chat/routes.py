@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,21 +10,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....turn.events import TurnEvent, TurnResult
 from ....web import turns
 from ....web.encoding import dumps
 from ....web.openapi import answers_elsewhere
 from ....web.passthrough import PassThrough
 from ....web.service import PlainRoute, Service, key_of, owner_of
-from ....web.shapes import Json
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
-from .answer import finish_reason, usage
 from .asked import ChatRequest, code_wish, without_ours
 from .preparing import Chat
+from .stream import ChatStream
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
-_DONE = b"data: [DONE]\n\n"
 
 
 def routes(service: Service) -> APIRouter:
@@ -84,51 +80,9 @@ def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
 
 def _stream(service: Service, chat: Chat) -> Response:
     run = partial(chat.run, service)
-    teller = partial(_Stream, chat)
+    teller = partial(ChatStream, chat.answer, tells_usage=chat.asked.include_usage)
     return turns.stream(service, chat.answer.id, chat.turn.owner, run, teller, on_error=_error_event)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:
     return b"data: %b\n\n" % dumps({"error": openai_error_body(exc, request_id)})
-
-
-class _Stream:
-    """Writes an answer as the events of a stream."""
-
-    def __init__(self, chat: Chat, send: Callable[[bytes], None]) -> None:
-        self._answer = chat.answer
-        self._tells_usage = chat.asked.include_usage
-        self._send = send
-        self._begun = False
-
-    def hear(self, event: TurnEvent) -> None:
-        """Send what there is to tell of an event."""
-        self._begin()
-        if (delta := self._answer.hear(event)) is not None:
-            self._chunk([_choice(delta)])
-
-    async def end(self, result: TurnResult) -> None:
-        """Send the end."""
-        self._begin()
-        for delta in self._answer.end(result):
-            self._chunk([_choice(delta)])
-        self._chunk([_choice({}, finish_reason(result.reason))])
-        if self._tells_usage:
-            self._chunk([], usage(result.usage))
-        self._send(_DONE)
-
-    def _begin(self) -> None:
-        # Not before the model server has begun: until then a failure is a plain HTTP error.
-        if not self._begun:
-            self._begun = True
-            self._chunk([_choice({"role": "assistant", "content": "", "refusal": None})])
-
-    def _chunk(self, choices: list[Json], used: Json | None = None) -> None:
-        answer = self._answer
-        head = {"id": answer.id, "object": "chat.completion.chunk", "created": answer.created, "model": answer.model}
-        chunk = {**head, "choices": choices, **({"usage": used} if self._tells_usage else {})}
-        self._send(b"data: %b\n\n" % dumps(chunk))
-
-
-def _choice(delta: Json, finish: str | None = None) -> Json:
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}

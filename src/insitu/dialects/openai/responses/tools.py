@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....tools import ClientTools
-from ....web.callers import add_for_code
+from ....web.callers import add_for_code, callers_of
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
-from ..callers import by_code, callers_of
+from ..callers import CALLERS, by_code
 from ..places import container_wish, environment_wish
 
 _JAVASCRIPT = (
@@ -43,7 +43,7 @@ class Tools:
         return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Json, where: str) -> None:
-        callers = callers_of(tool, where)
+        callers = callers_of(tool, where, CALLERS)
         if "programmatic" in callers and tool.get("type") != "function":
             raise Unsupported(f"{where}.allowed_callers", _JAVASCRIPT)
         match tool.get("type"):
