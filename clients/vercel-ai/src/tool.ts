@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Transport } from "./transport.js";
 import { nothingYet, type PythonResult, resultOf, textOf } from "./types.js";
 
-const MOST_CHARS = 30_000;
+const MOST_CHARS = 20_000;
 const MOST_LIVE_CHARS = 200_000;
 
 /** How code runs. */

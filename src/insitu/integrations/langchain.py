@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Literal, Protocol
 
 from ..errors import InsituError
+from ..settings import Settings
 from ..turn.report import clipped, output_of
 from ..types import Execution
 
@@ -18,7 +19,8 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError(f"{error.msg}: pip install 'insitu[langchain]'") from error
 
-_MOST_CHARS = 30_000
+# As many as a server shows by default.
+_MOST_CHARS: int = Settings.model_fields["tool_output_chars"].default
 _MOST_IMAGES = 8
 _MOST_FILES = 20
 

@@ -88,6 +88,15 @@ async def test_code_runs_and_tells_its_output_as_text_and_as_structure(connect_m
     }
 
 
+async def test_of_a_long_output_the_model_is_shown_as_much_as_in_a_turn(
+    connect_mcp: Connect, serve: Callable[..., str]
+) -> None:
+    async with connect_mcp(at=serve(tool_output_chars=400)) as client:
+        result = await call(client, "execute_python", code="print('a' * 500 + 'b' * 500)")
+    assert text(result) == f"{'a' * 300}\n[… 600 characters left out …]\n{'b' * 100}"
+    assert result.structured_content["stdout"] == "a" * 500 + "b" * 500 + "\n"
+
+
 async def test_an_error_of_the_code_is_an_answer_that_a_model_can_read(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         result = await call(client, "execute_python", code="print('before')\n1/0")

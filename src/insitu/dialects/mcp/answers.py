@@ -14,8 +14,6 @@ from ...types import Execution
 from .models import ErrorEntry, ExecutionAnswer
 from .resources import entry, mime_of, uri_of
 
-# What a model reads of one execution; all of it is in the structured content.
-_MOST_CHARS = 30_000
 _MOST_IMAGES, _MOST_LINKS = 20, 100
 _IMAGES = ("image/png", "image/jpeg")
 
@@ -27,8 +25,12 @@ def of(answer: BaseModel) -> types.CallToolResult:
     return _result([types.TextContent(text=answer.model_dump_json(exclude_none=True))], answer)
 
 
-def of_execution(execution: Execution, session: Session | None) -> types.CallToolResult:
-    """What code did: its output as text, its figures as images, and its files as links where they can be fetched."""
+def of_execution(execution: Execution, session: Session | None, shown_chars: int) -> types.CallToolResult:
+    """What code did: its output as text, its figures as images, and its files as links where they can be fetched.
+
+    Args:
+        shown_chars: of its output that the model is shown; all of it is in the structured content.
+    """
     error = execution.error
     answer = ExecutionAnswer(
         outcome=execution.outcome,
@@ -41,7 +43,7 @@ def of_execution(execution: Execution, session: Session | None) -> types.CallToo
         session_id=execution.session_id,
         state_kept=execution.state_kept and session is not None,
     )
-    said = clipped(output_of(execution), _MOST_CHARS) or "[no output]"
+    said = clipped(output_of(execution), shown_chars) or "[no output]"
     blocks = [types.TextContent(text=said), *_images(execution), *(_links(execution, session) if session else ())]
     return _result(blocks, answer)
 

@@ -89,7 +89,7 @@ def _faults(exc: ValidationError) -> str:
 async def _execute(sandboxes: Sandboxes, asked: ExecutePython, progress: Progress | None) -> types.CallToolResult:
     execution = await run(sandboxes, asked, progress)
     session = sandboxes.session(asked.session_id) if asked.session_id is not None else None
-    return answers.of_execution(execution, session)
+    return answers.of_execution(execution, session, sandboxes.settings.tool_output_chars)
 
 
 async def _create(sandboxes: Sandboxes, asked: CreateSession, progress: Progress | None) -> types.CallToolResult:
