@@ -119,8 +119,7 @@ class Container:
 
     def bring(self, file_ids: Iterable[str]) -> None:
         """Have stored files in the workspace when its session is next used."""
-        new = tuple(file_id for file_id in dict.fromkeys(file_ids) if file_id not in self.record.file_ids)
-        self.record = replace(self.record, file_ids=(*self.record.file_ids, *new))
+        self.record = replace(self.record, file_ids=tuple(dict.fromkeys((*self.record.file_ids, *file_ids))))
 
     def bringing(self, contents: Sequence[tuple[str, bytes]]) -> AbstractContextManager[None]:
         """For one turn, have files in the workspace that are stored nowhere, if it is used at all.

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .container import Container
 from .events import Message
 from .resuming import Resumption
 from .tools import ServerTool
+
+
+@dataclass(slots=True)
+class Attached:
+    """Files that a turn is to put where its code runs; nothing is done with them before it has room.
+
+    Args:
+        contents: names and bytes of files that are stored nowhere, for where the first of its tools runs.
+        stored: ids of stored files, by where they go.
+    """
+
+    contents: list[tuple[str, bytes]] = field(default_factory=list)
+    stored: dict[Container, list[str]] = field(default_factory=dict)
+
+    def add_stored(self, container: Container, file_ids: Iterable[str]) -> None:
+        """Have stored files in a container."""
+        self.stored.setdefault(container, []).extend(file_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +37,7 @@ class TurnRequest:
         owner: whose it is.
         messages: the transcript so far.
         tools: the tools that run here.
-        contents: names and bytes of files to be put where the first of them runs.
+        attached: files for where they run.
         client_tools: the client's own functions, as chat completions have them.
         tool_choice: as chat completions have it; it binds the first model call alone.
         options: what goes to the model server as it is, such as ``temperature``.
@@ -35,7 +53,7 @@ class TurnRequest:
     model: str
     messages: Sequence[Message]
     tools: Sequence[ServerTool] = ()
-    contents: Sequence[tuple[str, bytes]] = ()
+    attached: Attached = field(default_factory=Attached)
     client_tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)

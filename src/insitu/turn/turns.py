@@ -159,8 +159,10 @@ class Turns:
     async def run_in_room(self, request: TurnRequest, emit: Emit) -> TurnResult:
         """The same as :meth:`run`, for whoever has the room already."""
         with ExitStack() as stack:
-            if request.contents:
-                stack.enter_context(request.tools[0].container.bringing(request.contents))
+            for container, file_ids in request.attached.stored.items():
+                container.bring(file_ids)
+            if contents := request.attached.contents:
+                stack.enter_context(request.tools[0].container.bringing(contents))
             if not request.keep_files:
                 return await self._loop(request, emit).run()
             return await self._run_and_keep(request, emit)

@@ -11,9 +11,9 @@ from ..guest.lockdown import WORKSPACE
 from ..heavy import decoded, heavy
 from ..store import FileRecord
 from ..turn.container import Container
+from ..turn.request import Attached
 from .parameters import BadParameter
 
-Contents = list[tuple[str, bytes]]
 _MOST_NAME_BYTES = 255
 
 
@@ -22,7 +22,7 @@ async def attach(
     file: Mapping[str, Any],
     param: str,
     find: Callable[[str], Awaitable[FileRecord]],
-    contents: Contents,
+    attached: Attached,
 ) -> str:
     """Have a file in the workspace when code next runs.
 
@@ -30,7 +30,7 @@ async def attach(
         file: its ``file_id``; or its ``filename`` and, in base64, its ``file_data``.
         param: where it stands in the request.
         find: finds a stored file by its id.
-        contents: what the turn is to put there; a file that is stored nowhere is added.
+        attached: what the turn is to put there, to which the file is added.
 
     Returns:
         What the model is told of it.
@@ -41,11 +41,11 @@ async def attach(
     """
     if file.get("file_id"):
         record = await find(str(file["file_id"]))
-        container.bring([record.id])
+        attached.add_stored(container, [record.id])
         name = record.filename
     else:
         name = base_name(str(file.get("filename") or "file"), param)
-        contents.append((name, await _decoded(file.get("file_data"), param)))
+        attached.contents.append((name, await _decoded(file.get("file_data"), param)))
     return placed(name)
 
 

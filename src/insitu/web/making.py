@@ -16,12 +16,13 @@ from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
 from ..turn.request import TurnRequest
 from ..turn.turns import server_stopping
+from . import turns
 from .bodies import Body
 from .encoding import dumps
 from .errors import ServerStopped
 from .service import Service
 from .sse import EventStream, encode
-from .wire import json_answer
+from .wire import body_of, json_answer
 
 # An exception, the request's id and how many events there were, as one more event.
 OnError = Callable[[Exception, str, int], bytes]
@@ -120,10 +121,10 @@ class Making(ABC):
             ServerFull: if there is no room for another turn.
             QuotaExceeded: if the owner's share of it is used up.
         """
-        turns = self._service.turns
-        self._room.enter_context(turns.room(self._owner))
+        all_turns = self._service.turns
+        self._room.enter_context(all_turns.room(self._owner))
         self._room.callback(body.hand_over().let_go)
-        return turns.jobs.start(self._key, self._owner, self._work, self, found=self._stored)
+        return all_turns.jobs.start(self._key, self._owner, self._work, self, found=self._stored)
 
     def _send(self, event: dict[str, Any]) -> None:
         assert self._job is not None
@@ -195,15 +196,15 @@ class Making(ABC):
 
 
 async def create(
-    service: Service, request: Request, begin: Callable[[], Awaitable[Job]], on_error: OnError
+    service: Service, request: Request, prepare: Callable[[], Awaitable[Making]], on_error: OnError
 ) -> Response:
     """Answer a request for something that is stored: with all of it, with its events, or with its beginning.
 
     Args:
-        begin: starts the job that makes it.
+        prepare: finds and checks everything that the request names.
     """
-    job = await service.while_connected(request.receive, begin)
-    making = Making.of(job)
+    making = await turns.in_room(service, request, prepare)
+    job = making.start(body_of(request))
     if making.streamed:
         return stream(service, job.read(cancel=not making.background), on_error, job)
     if not making.background:

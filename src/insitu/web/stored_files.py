@@ -6,7 +6,7 @@ import base64
 
 from ..settings import Settings
 from ..store import FileRecord
-from .attachments import Contents
+from ..turn.request import Attached
 from .holding import Holding
 from .parameters import BadParameter
 from .service import Service
@@ -29,7 +29,7 @@ class StoredFiles:
         self._holding = holding
         self._records: dict[str, FileRecord] = {}
         self._urls: dict[str, str] = {}
-        self.contents: Contents = []
+        self.attached = Attached()
 
     async def get(self, file_id: str) -> FileRecord:
         """The record of a file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
 from starlette.requests import Request
@@ -13,9 +13,10 @@ from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
 from .errors import ServerStopped
-from .service import Service
+from .service import Service, owner_of
 from .sse import KEEP_ALIVE, EventStream
 
+Value = TypeVar("Value")
 # Runs a turn, whose events it is told to give to somebody.
 Run = Callable[[Callable[[TurnEvent], None]], Awaitable[TurnResult]]
 
@@ -41,6 +42,17 @@ class CodeRan(ServiceError):
             hint="code has run already, and would run again if this were sent again",
         )
         self.cause = cause
+
+
+async def in_room(service: Service, request: Request, work: Callable[[], Awaitable[Value]]) -> Value:
+    """What comes of preparing a turn, or of counting its tokens; it has the room of a turn while its client waits.
+
+    Raises:
+        ServerFull: if there is none.
+        QuotaExceeded: if the owner's share of it is used up.
+    """
+    with service.turns.room(owner_of(request)):
+        return await service.while_connected(request.receive, work)
 
 
 async def whole(service: Service, request: Request, run: Run, hear: Callable[[TurnEvent], object]) -> TurnResult:

@@ -117,9 +117,9 @@ class Content:
             raise BadParameter(where, f"{where}: there is no code_execution tool that could read the file")
         if (file_id := str(file.get("file_id") or "")).startswith(MADE):
             name, content = await self._made(file_id, where)
-            self._stored.contents.append((name, content))
+            self._stored.attached.contents.append((name, content))
             return placed(name)
-        return await attach(self._container, file, where, self._stored.get, self._stored.contents)
+        return await attach(self._container, file, where, self._stored.get, self._stored.attached)
 
 
 def _as_text(part: Json) -> str:

@@ -86,7 +86,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
         model=asked.model,
         messages=with_system([read_system(asked.system), *notes], resumption.fill(messages)),
         tools=own,
-        contents=stored.contents,
+        attached=stored.attached,
         client_tools=tools.functions,
         tool_choice=tools.choice(asked.tool_choice, own[0].name if own else ""),
         options=asked.upstream_options(),

@@ -35,7 +35,7 @@ def routes(service: Service) -> APIRouter:
         async def find() -> PreparedMessage:
             return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
 
-        return await service.while_connected(request.receive, find)
+        return await turns.in_room(service, request, find)
 
     @router.post("", openapi_extra=takes(CreateMessage), **answers_or_streams())
     async def create_message(request: Request) -> Response:
@@ -62,7 +62,7 @@ def routes(service: Service) -> APIRouter:
         """How many tokens messages have, by the model server's own count."""
         ready = await prepared(request, await read_json(request, CountTokens, cap))
         count = partial(service.turns.count_tokens, ready.turn)
-        return json_answer({"input_tokens": await service.while_connected(request.receive, count)})
+        return json_answer({"input_tokens": await turns.in_room(service, request, count)})
 
     return router
 

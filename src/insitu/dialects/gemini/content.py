@@ -66,7 +66,7 @@ class Content:
         url = f"data:{mime};base64,{encoded}"
         if self._container is None:
             return [_seen(mime, url, name)]
-        self._stored.contents.append((name, content))
+        self._stored.attached.contents.append((name, content))
         return [*([image_part(url)] if _is_image(mime) else []), text_part(placed(name))]
 
     async def _file(self, data: Any, where: str) -> list[Json]:
@@ -76,7 +76,7 @@ class Content:
         record = await self._stored.get(f"/{uri}".rpartition(_FILES)[2])
         if self._container is None:
             return [await self._whole(record)]
-        self._container.bring([record.id])
+        self._stored.attached.add_stored(self._container, [record.id])
         seen = [await self._whole(record)] if _is_image(record.mime) else []
         return [*seen, text_part(placed(record.filename))]
 

@@ -66,7 +66,7 @@ async def prepare_content(
         model=asked.model,
         messages=with_system([asked.system, *notes], transcript.messages()),
         tools=[python] if python else [],
-        contents=stored.contents,
+        attached=stored.attached,
         client_tools=tools.functions,
         tool_choice=choice,
         options=asked.config.options(),

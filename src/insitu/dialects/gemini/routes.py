@@ -34,7 +34,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/{model:path}:generateContent", openapi_extra=_BODY, **answers_elsewhere())
     async def generate_content(request: Request, model: str) -> Response:
-        """ContentAnswer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
+        """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
         prepared = await _prepared(service, request, model, await read_object(service, request))
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         parts: list[Json] = []
@@ -74,7 +74,7 @@ def routes(service: Service) -> APIRouter:
         async def count() -> int:
             return await service.turns.count_tokens(prepared.turn)
 
-        return json_answer({"totalTokens": await service.while_connected(request.receive, count)})
+        return json_answer({"totalTokens": await turns.in_room(service, request, count)})
 
     return router
 
@@ -84,7 +84,7 @@ async def _prepared(service: Service, request: Request, model: str, body: Json) 
         asked = GenerateContent.read(model, body)
         return await prepare_content(service, owner_of(request), key_of(request), asked, body_of(request))
 
-    return await service.while_connected(request.receive, find)
+    return await turns.in_room(service, request, find)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:

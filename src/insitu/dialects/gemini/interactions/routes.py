@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....store import ResponseRecord
-from ....turn.jobs import Job
 from ....web import making
 from ....web.encoding import dumps
 from ....web.errors import invalid_request
@@ -75,12 +74,11 @@ async def _create(service: Service, request: Request) -> Response:
     asked = _read(await read_object(service, request))
     owner = owner_of(request)
 
-    async def begin() -> Job:
-        body = body_of(request)
-        prepared = await prepare(service, owner, key_of(request), asked, body)
-        return MakingInteraction(service, asked, prepared).start(body)
+    async def prepared() -> MakingInteraction:
+        found = await prepare(service, owner, key_of(request), asked, body_of(request))
+        return MakingInteraction(service, asked, found)
 
-    return await making.create(service, request, begin, _error_event)
+    return await making.create(service, request, prepared, _error_event)
 
 
 def _read(body: Json) -> CreateInteraction:

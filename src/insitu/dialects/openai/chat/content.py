@@ -9,12 +9,13 @@ from typing import Any
 from ....turn.container import Container
 from ....turn.events import Message
 from ....turn.messages import text_part
-from ....web.attachments import Contents, attach
+from ....turn.request import Attached
+from ....web.attachments import attach
 from ....web.service import Service
 
 
 async def with_files(
-    service: Service, owner: str, messages: Sequence[Message], container: Container, contents: Contents
+    service: Service, owner: str, messages: Sequence[Message], container: Container, attached: Attached
 ) -> list[Message]:
     """The messages with words on where their files are, which are put into the container."""
 
@@ -22,7 +23,7 @@ async def with_files(
         if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
             return part
         find = partial(service.store.files.get, owner=owner)
-        return text_part(await attach(container, part["file"], "messages", find, contents))
+        return text_part(await attach(container, part["file"], "messages", find, attached))
 
     return [
         {**message, "content": [await readable(part) for part in content]}

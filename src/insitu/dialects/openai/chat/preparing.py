@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from ....turn.container import Container
 from ....turn.events import TurnEvent, TurnResult
 from ....turn.messages import with_note
-from ....turn.request import TurnRequest
-from ....web.attachments import Contents
+from ....turn.request import Attached, TurnRequest
 from ....web.bodies import Body
 from ....web.holding import Holding
 from ....web.parameters import BadParameter
@@ -48,9 +47,9 @@ class Chat:
             # What a client's function makes a turn wait for is stored in any case.
             await service.store.quota.admit(owner, 1)
         Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
-        container, expired = await _container(service, owner, asked.container, history.containers)
-        contents: Contents = []
-        messages = await with_files(service, owner, history.messages, container, contents)
+        attached = Attached()
+        container, expired = await _container(service, owner, asked.container, history.containers, attached)
+        messages = await with_files(service, owner, history.messages, container, attached)
         resumption = service.turns.runs.resume(owner, history.messages, history.open_calls, history.answers)
         if (call_id := resumption.unanswered) is not None:
             raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
@@ -61,7 +60,7 @@ class Chat:
             model=asked.model,
             messages=resumption.fill(with_note(messages, EXPIRED) if expired else messages),
             tools=[tool],
-            contents=contents,
+            attached=attached,
             client_tools=asked.tools.functions,
             tool_choice=asked.tools.choice(asked.tool_choice, tool.name),
             options=asked.options,
@@ -81,11 +80,13 @@ class Chat:
         return result
 
 
-async def _container(service: Service, owner: str, wish: Json, earlier: list[str]) -> tuple[Container, bool]:
+async def _container(
+    service: Service, owner: str, wish: Json, earlier: list[str], attached: Attached
+) -> tuple[Container, bool]:
     """Where code is to run, and whether an earlier place has expired."""
     if "id" in wish:
         return await service.turns.containers.usable(wish["id"], owner), False
     container, expired = await automatic_container(service, owner, wish["memory_bytes"], earlier)
     await check_files(service, owner, wish["file_ids"])
-    container.bring(wish["file_ids"])
+    attached.add_stored(container, wish["file_ids"])
     return container, expired

@@ -48,7 +48,7 @@ def routes(service: Service) -> APIRouter:
         async def prepare() -> Chat:
             return await Chat.prepare(service, owner, key_of(request), asked, body_of(request))
 
-        chat = await service.while_connected(request.receive, prepare)
+        chat = await turns.in_room(service, request, prepare)
         return _stream(service, chat) if asked.stream else await _whole(service, request, chat)
 
     return router

@@ -34,7 +34,7 @@ async def _readable(stored: StoredFiles, part: Json, container: Container | None
         return part
     if container is None:
         return await _as_file(stored, part) if part.get("file_id") else part
-    return {"type": "input_text", "text": await attach(container, part, "input", stored.get, stored.contents)}
+    return {"type": "input_text", "text": await attach(container, part, "input", stored.get, stored.attached)}
 
 
 async def _as_image(stored: StoredFiles, part: Json) -> Json:

@@ -12,7 +12,7 @@ from ....store import Item
 from ....tools import Grant
 from ....turn.container import Container
 from ....turn.events import MadeFile
-from ....turn.request import TurnRequest
+from ....turn.request import Attached, TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
 from ....web.holding import Holding, weight
@@ -75,12 +75,12 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
     containers = _containers_of(items)[:_MOST_CONTAINERS]
     granted = service.turns.grant(asked.insitu.tools if asked.insitu else None, tools.for_code)
-    own, notes = await _own_tools(service, owner, tools, containers, granted)
+    stored = StoredFiles(service, owner, holding)
+    own, notes = await _own_tools(service, owner, tools, containers, granted, stored.attached)
     names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}
     choice = tools.choice(asked.tool_choice, names)
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
-    stored = StoredFiles(service, owner, holding)
     readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
     instructions = (asked.instructions, *dict.fromkeys(notes))
     transcript = transcript_of(readable, instructions, names, partial(service.turns.runs.caller, owner))
@@ -92,7 +92,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         model=asked.model,
         messages=resumption.fill(transcript.messages),
         tools=server_tools,
-        contents=stored.contents,
+        attached=stored.attached,
         client_tools=tools.functions,
         tool_choice=choice,
         options=asked.upstream_options(),
@@ -144,7 +144,7 @@ def _containers_of(items: Sequence[Item]) -> list[str]:
 
 
 async def _own_tools(
-    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Grant
+    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Grant, attached: Attached
 ) -> tuple[dict[str, ServerTool], list[str]]:
     turns, own, notes = service.turns, {}, []
     shared: Container | None = None
@@ -160,7 +160,7 @@ async def _own_tools(
                 notes += [EXPIRED] if expired else []
             container = shared
             files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
-            container.bring(asked["file_ids"])
+            attached.add_stored(container, asked["file_ids"])
         notes += [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
         if kind == "python":
             own[kind] = turns.python(container, tools.names, granted)

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from ....errors import NotFound
 from ....store import Item, ResponseRecord
-from ....turn.jobs import Job
 from ....web import making
 from ....web.bodies import Body
 from ....web.encoding import dumps
@@ -97,12 +96,11 @@ async def _create(service: Service, request: Request) -> Response:
     asked = await read_json(request, CreateResponse, min(service.settings.upload_bytes, INLINE_BYTES))
     owner = owner_of(request)
 
-    async def begin() -> Job:
-        body = body_of(request)
-        prepared = await prepare(service, owner, key_of(request), asked, body)
-        return MakingResponse(service, asked, prepared).start(body)
+    async def prepared() -> MakingResponse:
+        found = await prepare(service, owner, key_of(request), asked, body_of(request))
+        return MakingResponse(service, asked, found)
 
-    return await making.create(service, request, begin, _error_event)
+    return await making.create(service, request, prepared, _error_event)
 
 
 async def _retrieve(service: Service, owner: str, response_id: str, include: Sequence[str] | None) -> Response:
