@@ -109,6 +109,11 @@ class ContainerFile:
     source: Literal["user", "assistant"]
     blob: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class FileDetails:

@@ -31,6 +31,10 @@ class Content:
     size: int
     read: Callable[[int, int], AsyncIterator[bytes]]
 
+    async def whole(self) -> bytes:
+        """All of them."""
+        return b"".join([chunk async for chunk in self.read(0, self.size)])
+
 
 class ContainerFiles:
     """The files of one container, by the ids that clients know them by."""

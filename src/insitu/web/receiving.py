@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import Callable, Collection
 from contextlib import aclosing
@@ -11,11 +10,11 @@ from starlette.requests import Request
 
 from ..store import FileDetails, FileRecord, Store
 from .attachments import base_name
+from .media_types import BYTES, mime_of_name, plain_mime
 from .parameters import BadParameter
 from .service import owner_of
 from .uploads import FileForm
 
-_MIME, _BYTES = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII), "application/octet-stream"
 _DIGITS = re.compile(r"[0-9]{1,16}")
 
 
@@ -50,10 +49,8 @@ async def receive_file(
 
 def mime_of(form: FileForm) -> str:
     """The type of a form's file: what the form says, or what its name tells."""
-    said = form.mime.partition(";")[0].strip().lower()
-    if _MIME.fullmatch(said) and said != _BYTES:
-        return said
-    return mimetypes.guess_type(form.filename or "")[0] or _BYTES
+    said = plain_mime(form.mime)
+    return said if said and said != BYTES else mime_of_name(form.filename or "")
 
 
 def seconds_of(text: str, param: str, least: int, most: int) -> int:

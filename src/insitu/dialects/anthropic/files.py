@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import time
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from ...store import ContainerFile, FileDetails, FileRecord, Page, new_id
 from ...turn.container import Container
 from ...turn.container_files import ContainerFiles
 from ...web.downloads import download
+from ...web.media_types import mime_of_name
 from ...web.parameters import BadParameter
 from ...web.receiving import mime_of, receive_file, seconds_of
 from ...web.service import Service, owner_of
@@ -119,8 +119,7 @@ def _uploaded(file: FileRecord, settings: Settings) -> Json:
 
 
 def _made(file: ContainerFile, gone: float) -> Json:
-    name = file.path.rpartition("/")[2]
-    return _shown(file, name, mimetypes.guess_type(name)[0] or "application/octet-stream", gone)
+    return _shown(file, file.name, mime_of_name(file.name), gone)
 
 
 def _shown(file: FileRecord | ContainerFile, filename: str, mime: str, gone: float) -> Json:

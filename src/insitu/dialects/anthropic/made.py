@@ -31,5 +31,4 @@ async def read_made(service: Service, owner: str, holding: Holding, file_id: str
     if content.size > _MOST_BYTES:
         raise BadParameter(where, f"{where}: {file_id} has {content.size} bytes; {_MOST_BYTES} is the most")
     holding.take(content.size)
-    chunks = [chunk async for chunk in content.read(0, content.size)]
-    return file.path.rpartition("/")[2], b"".join(chunks)
+    return file.name, await content.whole()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...web.shapes import Json as Json
+from ...web.shapes import Json
 
 
 def camel(name: str) -> str:

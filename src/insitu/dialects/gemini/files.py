@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from ...errors import TooLarge
 from ...store import FileDetails, FileRecord, Page
 from ...web.attachments import base_name
 from ...web.downloads import download
+from ...web.media_types import mime_of_name, plain_mime
 from ...web.openapi import answers_elsewhere, takes_bytes
 from ...web.parameters import BadParameter, Unsupported
 from ...web.service import Service, owner_of
@@ -31,7 +31,6 @@ from .uploading import Upload, Uploading
 _UPLOADS = "/upload/v1beta/files"
 _COMMAND, _STATUS, _OFFSET = "x-goog-upload-command", "x-goog-upload-status", "x-goog-upload-offset"
 _LENGTH, _TYPE = "x-goog-upload-header-content-length", "x-goog-upload-header-content-type"
-_MIME = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _GRANULARITY = 256 * 1024
 
@@ -127,11 +126,10 @@ def _details(request: Request, described: Json) -> FileDetails:
         raise Unsupported("file.name", "files are named by the server: leave the name out")
     given = member(described, "display_name") or request.headers.get("x-goog-upload-file-name") or "file"
     name = base_name(str(given), "file.displayName")
-    mime = member(described, "mime_type") or request.headers.get(_TYPE) or mimetypes.guess_type(name)[0]
-    if mime is not None and (not isinstance(mime, str) or not _MIME.fullmatch(mime.partition(";")[0].strip())):
+    mime = plain_mime(member(described, "mime_type") or request.headers.get(_TYPE) or mime_of_name(name))
+    if mime is None:
         raise BadParameter("file.mimeType", "file.mimeType must be a type such as text/csv")
-    plain = mime.partition(";")[0].strip().lower() if mime else "application/octet-stream"
-    return FileDetails(name, "user_data", plain, None)
+    return FileDetails(name, "user_data", mime, None)
 
 
 def _number(request: Request, header: str) -> int:

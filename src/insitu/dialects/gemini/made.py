@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
 
 from ...errors import InsituError
 from ...turn.container_files import ContainerFiles
 from ...turn.events import MadeFile
 from ...turn.fetchable import fetchable
 from ...types import MIB
+from ...web.media_types import mime_of_name
 from ...web.service import Service
 from ...web.shapes import Json
 from .answer import ContentAnswer
 
 _FILE_BYTES, _ALL_BYTES = 4 * MIB, 16 * MIB
-_BYTES = "application/octet-stream"
 
 
 async def made_parts(service: Service, owner: str, answer: ContentAnswer) -> list[Json]:
@@ -27,8 +26,8 @@ async def made_parts(service: Service, owner: str, answer: ContentAnswer) -> lis
         if content is None or (data := base64.b64encode(content).decode()) in answer.shown:
             continue
         left -= len(content)
-        mime = mimetypes.guess_type(file.name)[0] or _BYTES
-        parts.append({"inlineData": {"mimeType": mime, "data": data, "displayName": file.name}})
+        shown = {"mimeType": mime_of_name(file.name), "data": data, "displayName": file.name}
+        parts.append({"inlineData": shown})
     return parts
 
 
@@ -40,6 +39,6 @@ async def _content(service: Service, owner: str, file: MadeFile, most: int) -> b
         content = await ContainerFiles(service.store, container).open(file.id)
         if content.size > most:
             return None
-        return b"".join([chunk async for chunk in content.read(0, content.size)])
+        return await content.whole()
     except InsituError:
         return None  # it went with its sandbox meanwhile: the answer is there all the same

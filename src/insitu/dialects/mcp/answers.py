@@ -11,8 +11,9 @@ from ...engine import Session
 from ...errors import InsituError
 from ...turn.report import clipped, output_of
 from ...types import Execution
+from ...web.media_types import mime_of_name
 from .models import ErrorEntry, ExecutionAnswer
-from .resources import entry, mime_of, uri_of
+from .resources import entry, uri_of
 
 _MOST_IMAGES, _MOST_LINKS = 20, 100
 _IMAGES = ("image/png", "image/jpeg")
@@ -86,7 +87,7 @@ def _links(execution: Execution, session: Session) -> list[Block]:
     files = [info for info in execution.files if info.kind == "file"]
     return [
         types.ResourceLink(
-            name=info.path, uri=uri_of(session.id, info.path), mime_type=mime_of(info.path), size=info.size
+            name=info.path, uri=uri_of(session.id, info.path), mime_type=mime_of_name(info.path), size=info.size
         )
         for info in files[:_MOST_LINKS]
     ]

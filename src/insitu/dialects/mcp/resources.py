@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
@@ -12,6 +11,7 @@ import mcp_types as types
 from ...engine import Session
 from ...errors import NotFound
 from ...types import FileInfo
+from ...web.media_types import BYTES, mime_of_name
 from .models import FileEntry
 from .sandboxes import Sandboxes
 
@@ -20,7 +20,6 @@ _PREFIX, _FILES = "insitu://sessions/", "/files/"
 # What is read in one piece: a larger file is for the HTTP API.
 MOST_BYTES = 8 << 20
 _DEPTH = 8
-_BYTES = "application/octet-stream"
 
 
 def uri_of(session_id: str, path: str) -> str:
@@ -32,11 +31,6 @@ def entry(session: Session, info: FileInfo) -> FileEntry:
     """A file as clients see it; what is no plain file cannot be read."""
     uri = uri_of(session.id, info.path) if info.kind == "file" else None
     return FileEntry(path=info.path, size=info.size, kind=info.kind, uri=uri)
-
-
-def mime_of(path: str) -> str:
-    """The type of a file, by its name: what is in it is the guest's to say."""
-    return mimetypes.guess_type(path)[0] or _BYTES
 
 
 async def page(sandboxes: Sandboxes, cursor: str | None) -> types.ListResourcesResult:
@@ -61,7 +55,7 @@ def _resource(session: Session, info: FileInfo) -> types.Resource:
         uri=uri_of(session.id, info.path),
         name=info.path,
         description=f"a file of the session {session.id}",
-        mime_type=mime_of(info.path),
+        mime_type=mime_of_name(info.path),
         size=info.size,
     )
 
@@ -82,11 +76,11 @@ async def read(sandboxes: Sandboxes, uri: str) -> types.TextResourceContents | t
 async def content_of(session: Session, path: str) -> types.TextResourceContents | types.BlobResourceContents:
     """The content of a session's file: text where it is text, base64 otherwise."""
     content = await session.files.read_all(path, MOST_BYTES)
-    uri, mime = uri_of(session.id, path), mime_of(path)
+    uri, mime = uri_of(session.id, path), mime_of_name(path)
     try:
         text = content.decode() if b"\0" not in content else None
     except UnicodeDecodeError:
         text = None
     if text is None:
         return types.BlobResourceContents(uri=uri, mime_type=mime, blob=base64.b64encode(content).decode())
-    return types.TextResourceContents(uri=uri, mime_type="text/plain" if mime == _BYTES else mime, text=text)
+    return types.TextResourceContents(uri=uri, mime_type="text/plain" if mime == BYTES else mime, text=text)

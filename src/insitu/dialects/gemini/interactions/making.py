@@ -9,8 +9,8 @@ from ....turn.events import TurnResult, TurnUsage
 from ....web.making import Making
 from ....web.recording import recorded
 from ....web.service import Service
+from ....web.shapes import Json
 from ..answer import ContentAnswer
-from ..casing import Json
 from ..made import made_parts
 from .asked import CreateInteraction
 from .emitter import Emitter, now

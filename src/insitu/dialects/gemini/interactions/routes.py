@@ -17,10 +17,10 @@ from ....web.openapi import answers_elsewhere, takes
 from ....web.parameters import BadParameter
 from ....web.recording import check_recorded, lost
 from ....web.service import Service, key_of, owner_of
+from ....web.shapes import Json
 from ....web.sse import encode
 from ....web.wire import body_of, json_answer
 from ..bodies import read_object
-from ..casing import Json
 from .asked import CreateInteraction
 from .emitter import now
 from .errors import error_of, interaction_error_body
