@@ -17,7 +17,7 @@ from tests.docs.blocks import PAGES, ROOT, Block, blocks
 
 _ADDRESS = re.compile(r"(http://)?(127\.0\.0\.1|localhost):8700\b")
 _END = "<end of block>"
-_SHOWN = {"ini", "json", "mermaid", "python", "sh", "text"}
+_SHOWN = {"ini", "json", "mermaid", "python", "sh", "text", "ts"}
 
 ALL = [block for page in PAGES for block in blocks(page)]
 

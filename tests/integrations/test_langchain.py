@@ -9,17 +9,10 @@ from langchain_core.messages import ToolMessage
 
 from insitu import AsyncClient, Client, Execution, Sandbox
 from insitu.integrations.langchain import PythonTool
+from tests.support.picture import PNG, SHOW
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.client("langchain-core")
-
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-SHOW = f"""
-import base64
-class Picture:
-    def _repr_png_(self): return base64.b64decode({PNG!r})
-Picture()
-"""
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,9 @@ export const openai = createOpenAI(settings);
 export const anthropic = createAnthropic(settings);
 const google = createGoogle(settings);
 
+// Where the provider of input.provider puts files.
+export const files = () => ({ anthropic, google, openai })[input.provider ?? "openai"].files();
+
 // What each provider has for input.model, its tool that runs code, and the options of both.
 const PROVIDERS = {
   anthropic: () => ({
@@ -62,7 +65,8 @@ export function options(messages) {
   };
 }
 
-// The answers to input.prompts up to the first that fails; each sees what came before as the SDK itself replays it.
+// The answers to input.prompts, texts or lists of parts, up to the first that fails; each sees what came before as the
+// SDK itself replays it.
 export async function converse(answer) {
   const turns = [];
   const messages = [];

@@ -42,4 +42,4 @@ async def test_an_error_of_the_server_is_reported_and_ends_the_conversation() ->
 
 async def test_a_script_that_fails_shows_all_that_it_wrote() -> None:
     with pytest.raises(AssertionError, match=r"(?s)ended with 1.*TypeError: input\.prompts is not iterable"):
-        await run_script("responses_stream", base_url="http://127.0.0.1:1/v1", model="m")
+        await run_script("converse", base_url="http://127.0.0.1:1/v1", model="m")

@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("stream", [False, True], ids=["generate", "stream
 STEPS = (run("print(6 * 7)", text="Let me see."), say("It is 42."))
 
 
-async def converse(url: str, *prompts: str, script: str = "anthropic_messages", **request: Any) -> Json:
+async def converse(url: str, *prompts: str, script: str = "converse", **request: Any) -> Json:
     asked = {"base_url": f"{url}/v1", "api_key": "one", "model": "m", "provider": "anthropic", "tool": LATEST}
     return await run_script(script, prompts=list(prompts), **asked | request)
 
@@ -132,7 +132,7 @@ async def test_files_go_where_code_runs_and_come_from_there(url: str, model: Scr
     draw = "import matplotlib.pyplot as p\np.plot([1])\np.show()\n"
     model.script(run(draw + "n = open('b.csv', 'w').write(open('a.csv').read() * 2)"), say("Done."))
     file = {"filename": "a.csv", "mediaType": "text/csv", "data": {"type": "text", "text": "1,2\n"}}
-    report = await converse(url, "Draw it, and double it.", script="anthropic_files", file=file)
+    report = await converse(url, "Draw it, and double it.", script="files", file=file)
     assert [output["return_code"] for output in outputs(report["turns"][0])] == [0]
     made = report["downloaded"]
     assert b64decode(made.pop("b.csv")["base64"]) == b"1,2\n1,2\n"

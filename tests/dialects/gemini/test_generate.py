@@ -12,6 +12,7 @@ from google.genai import errors, types
 from tests.dialects.conftest import KEYS
 from tests.support.gemini import ask, config, content, kinds, parts
 from tests.support.model import ScriptedModel, call, fail, reason, say
+from tests.support.picture import PNG, SHOW
 from tests.support.responses import run
 
 from .conftest import Connect
@@ -19,14 +20,6 @@ from .conftest import Connect
 pytestmark = pytest.mark.client("google-genai")
 
 Serve = Callable[..., str]
-
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-SHOW = f"""
-import base64
-class Picture:
-    def _repr_png_(self): return base64.b64decode({PNG!r})
-Picture()
-"""
 
 
 @pytest.mark.shows("answer")

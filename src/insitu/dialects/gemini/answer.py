@@ -94,7 +94,7 @@ class ContentAnswer:
 
     def whole(self, parts: Sequence[Json], result: on.TurnResult) -> Json:
         """All of it at once."""
-        return self.envelope(_signed(_joined(parts), self.last_part), result)
+        return self.envelope(_signed(_joined(parts), self._signature), result)
 
 
 def usage(used: on.TurnUsage) -> Json:
@@ -127,13 +127,13 @@ def _joined(parts: Sequence[Json]) -> list[Json]:
     return joined
 
 
-def _signed(parts: list[Json], last_part: Json) -> list[Json]:
-    """The same with the signature of the last part in their last text, or with that part if they have none."""
-    place = next((place for place, part in reversed(list(enumerate(parts))) if _is_said(part)), None)
+def _signed(parts: list[Json], signed: Json) -> list[Json]:
+    """The same with the signature where all clients keep it, in an empty text if there is no such place."""
+    place = next((place for place, part in reversed(list(enumerate(parts))) if _keeps_signatures(part)), None)
     if place is None:
-        return [*parts, last_part]
-    return [*parts[:place], {**last_part, **parts[place]}, *parts[place + 1 :]]
+        return [*parts, {"text": "", **signed}]
+    return [*parts[:place], parts[place] | signed, *parts[place + 1 :]]
 
 
-def _is_said(part: Json) -> bool:
-    return "text" in part and not part.get("thought")
+def _keeps_signatures(part: Json) -> bool:
+    return ("text" in part and not part.get("thought")) or "functionCall" in part

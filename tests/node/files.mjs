@@ -1,10 +1,10 @@
-// Files of the client's where code runs, and those that code makes, by the provider's own means.
+// Files of the client's where code runs, by the provider's own means; and those that code makes, where it has some.
 
 import { generateText, uploadFile } from "ai";
 
-import { anthropic, converse, input, options, report, whole } from "./common.mjs";
+import { anthropic, converse, files, input, options, report, whole } from "./common.mjs";
 
-const uploaded = await uploadFile({ api: anthropic.files(), ...input.file });
+const uploaded = await uploadFile({ api: files(), ...input.file });
 const downloaded = {};
 
 function withFile({ content, ...message }) {
@@ -24,7 +24,7 @@ async function download(id) {
 
 async function answer(messages) {
   const turn = await whole(await generateText(options(messages.map(withFile))));
-  const made = turn.steps.flatMap((step) => step.tool_results).flatMap((result) => result.output.content);
+  const made = turn.steps.flatMap((step) => step.tool_results).flatMap((result) => result.output.content ?? []);
   for (const { file_id } of made) await download(file_id);
   return turn;
 }

@@ -1,4 +1,4 @@
-// Messages whole and streamed, with a tool of the client's own that the model calls itself, or code does.
+// Answers whole and streamed, with a tool of the client's own that the model calls itself, or code does.
 
 import { forwardAnthropicContainerIdFromLastStep } from "@ai-sdk/anthropic";
 import { generateText, isStepCount, jsonSchema, streamText, tool } from "ai";
