@@ -87,8 +87,9 @@ def test_an_item_referred_to_often_counts_often(serve: Serve, connect: Connect, 
     [item] = client.conversations.items.list(made.id).data
 
     def read(times: int) -> str:
-        asked: Any = [{"type": "item_reference", "id": item.id}] * times
-        return client.responses.create(model="m", input=asked).output_text
+        # The client looks at all that it knows of, for long.
+        asked = {"input": [{"type": "item_reference", "id": item.id}] * times}
+        return client.responses.create(model="m", extra_body=asked).output_text
 
     model.script(say("read"))
     assert read(2) == "read"
@@ -115,7 +116,7 @@ def test_chats_have_a_bounded_number_of_messages_and_calls(client: OpenAI) -> No
     for messages, what in (([message] * 10_001, "10001 messages"), ([caller], "10001 calls")):
         with pytest.raises(openai.BadRequestError, match=f"{what}, and 10000 is the most"):
             client.chat.completions.create(
-                model="m", messages=cast("Any", messages), extra_body={"code_interpreter": True}
+                model="m", messages=[], extra_body={"code_interpreter": True, "messages": messages}
             )
 
 
