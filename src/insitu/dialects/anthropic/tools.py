@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...tools import ClientTools
 from ...turn.tools import Kind
-from ...web.callers import add_for_code, callers_of
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
+from ...web.tools import RequestTools, callers_of
 from .client_tools import CLIENT_TOOLS
 
 CODE = "code_execution"
@@ -24,10 +23,9 @@ _VERSIONS: dict[str, tuple[tuple[Kind, ...], str]] = {
     "code_execution_20260120": (_ALL, _LATER_CALLER),
     "code_execution_20260521": (_ALL, _LATER_CALLER),
 }
-CALLERS = ("direct", *_VERSIONS)
 
 
-class Tools:
+class Tools(RequestTools):
     """The tools of a request, sorted by who runs them.
 
     Args:
@@ -38,22 +36,15 @@ class Tools:
     """
 
     def __init__(self, tools: Sequence[Json]) -> None:
+        super().__init__()
         self.kinds: tuple[Kind, ...] = ()
         self.caller = _CALLER
-        self.functions: list[Json] = []
-        self._own = ClientTools()
-        self.for_code = self._own.specs
         self.eager: set[str] = set()
-        self._by_code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools.{index}")
         if self.for_code and not self.kinds:
-            raise BadParameter(self._by_code, f"{self._by_code}: there is no {CODE} tool whose code could call it")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's own functions, as far as the model calls them itself."""
-        return [function["function"]["name"] for function in self.functions]
+            where = self.first_for_code
+            raise BadParameter(where, f"{where}: there is no {CODE} tool whose code could call it")
 
     def _add(self, tool: Json, where: str) -> None:
         kind = str(tool.get("type") or "custom")
@@ -79,13 +70,8 @@ class Tools:
         if not isinstance(parameters, dict):
             raise BadParameter(f"{where}.input_schema", f"{where}.input_schema must be an object")
         more = {key: tool[key] for key in ("description", "strict") if tool.get(key) is not None}
-        function = {**known, "name": name, **more}
-        callers = callers_of(tool, where, CALLERS)
-        if "direct" in callers:
-            self.functions.append({"type": "function", "function": function})
-        if set(callers) - {"direct"}:
-            self._by_code = self._by_code or f"{where}.allowed_callers"
-            add_for_code(self._own, function, where)
+        function = {"type": "function", "function": {**known, "name": name, **more}}
+        self.add_function(function, callers_of(tool, where, tuple(_VERSIONS)), where)
         if tool.get("eager_input_streaming"):
             self.eager.add(name)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
+from ...web.tools import RequestTools
 from .casing import has, member
 from .schemas import json_schema
 
@@ -24,7 +25,7 @@ _ELSEWHERE = (
 _MODES = {"MODE_UNSPECIFIED": "auto", "AUTO": "auto", "VALIDATED": "auto", "NONE": "none", "ANY": "required"}
 
 
-class Tools:
+class Tools(RequestTools):
     """The tools of a request, sorted by who runs them.
 
     Args:
@@ -35,15 +36,10 @@ class Tools:
     """
 
     def __init__(self, tools: Any) -> None:
+        super().__init__()
         self.python = False
-        self.functions: list[Json] = []
         for index, tool in enumerate(_list(tools, "tools")):
             self._add(tool, f"tools[{index}]")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's own functions."""
-        return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Any, where: str) -> None:
         if not isinstance(tool, dict):
@@ -55,7 +51,8 @@ class Tools:
         self.python = self.python or has(tool, "code_execution")
         where = f"{where}.functionDeclarations"
         declared = _list(member(tool, "function_declarations"), where)
-        self.functions += [_function(each, f"{where}[{number}]") for number, each in enumerate(declared)]
+        for number, each in enumerate(declared):
+            self.add_function(_function(each, f"{where}[{number}]"), ("direct",), f"{where}[{number}]")
 
     def choice(self, config: Any) -> Any:
         """The choice of a tool in the form of chat completions; may narrow the functions.

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from ....turn.events import Message
-from ....web.callers import names_of_tools
 from ....web.holding import check_messages
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
@@ -139,7 +138,7 @@ class ChatRequest:
             messages=_messages(body.get("messages")),
             tools=Tools(body.get("tools")),
             container=container,
-            granted=names_of_tools(ours.get("tools")),
+            granted=_names(ours.get("tools")),
             tool_choice=body.get("tool_choice"),
             options={name: value for name, value in body.items() if name not in _READ_HERE},
             max_output_tokens=_count(body, most, 1),
@@ -197,6 +196,12 @@ def _is_call(call: Any) -> bool:
     if function is None:
         return "type" in call and call["type"] != "function"
     return isinstance(function, dict) and all(isinstance(function.get(name), str) for name in ("name", "arguments"))
+
+
+def _names(wish: Any) -> list[str] | None:
+    if wish is None or (isinstance(wish, list) and all(isinstance(name, str) for name in wish)):
+        return wish
+    raise BadParameter("insitu.tools", 'insitu.tools must be a list of names of tools, or ["*"] for all of them')
 
 
 def _count(values: Json, name: str, least: int, within: str = "") -> int | None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....tools import ClientTools
-from ....web.callers import add_for_code, callers_of
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
-from ..callers import CALLERS, by_code
+from ....web.tools import RequestTools, callers_of
+from ..callers import CODE
 
 SWITCH = "code_interpreter"
 """The type of the tool that runs code, and the name of the member that has code run without it."""
 
 
-class Tools:
+class Tools(RequestTools):
     """The tools of a request, sorted by who calls them.
 
     Args:
@@ -25,19 +24,12 @@ class Tools:
     """
 
     def __init__(self, tools: Any) -> None:
-        self.functions: list[Json] = []
-        self._own = ClientTools()
-        self.for_code = self._own.specs
+        super().__init__()
         self._switched = False
         if not isinstance(tools, list | None):
             raise BadParameter("tools", "tools must be a list")
         for index, tool in enumerate(tools or ()):
             self._add(tool, f"tools[{index}]")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's own functions, as far as the model calls them itself."""
-        return [function["function"]["name"] for function in self.functions]
 
     def _add(self, tool: Any, where: str) -> None:
         kind = tool.get("type") if isinstance(tool, dict) else None
@@ -49,14 +41,13 @@ class Tools:
             self._switched = True
 
     def _function(self, tool: Json, where: str) -> None:
-        callers = callers_of(tool, where, CALLERS)
+        callers = callers_of(tool, where, CODE)
         function = tool.get("function")
         if not (isinstance(function, dict) and isinstance(function.get("name"), str)):
             raise BadParameter(where, f"{where} must have a function with a name")
-        if "direct" in callers:
-            self.functions.append({name: value for name, value in tool.items() if name != "allowed_callers"})
-        if by_code(callers):
-            add_for_code(self._own, function, where)
+        # Whatever else there is goes to the model server as it is.
+        known = {name: value for name, value in tool.items() if name != "allowed_callers"}
+        self.add_function(known, callers, where)
 
     def choice(self, choice: Any, python: str) -> Any:
         """The choice of a tool in the form of chat completions.

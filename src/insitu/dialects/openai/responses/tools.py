@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....tools import ClientTools
-from ....web.callers import add_for_code, callers_of
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
-from ..callers import CALLERS, by_code
+from ....web.tools import RequestTools, callers_of
+from ..callers import CODE
 from ..places import container_wish, environment_wish
 
 _JAVASCRIPT = (
@@ -18,7 +17,7 @@ _JAVASCRIPT = (
 )
 
 
-class Tools:
+class Tools(RequestTools):
     """The tools of a request, sorted by who runs them.
 
     Raises:
@@ -26,24 +25,16 @@ class Tools:
     """
 
     def __init__(self, tools: Sequence[Json]) -> None:
+        super().__init__()
         self.python: Json | None = None
         self.shell: Json | None = None
-        self.functions: list[Json] = []
-        self._own = ClientTools()
-        self.for_code = self._own.specs
-        self._by_code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
         if self.for_code and self.python is None:
-            raise BadParameter(self._by_code, f"there is no code_interpreter among the tools; {_JAVASCRIPT}")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the client's own functions, as far as the model calls them itself."""
-        return [function["function"]["name"] for function in self.functions]
+            raise BadParameter(self.first_for_code, f"there is no code_interpreter among the tools; {_JAVASCRIPT}")
 
     def _add(self, tool: Json, where: str) -> None:
-        callers = callers_of(tool, where, CALLERS)
+        callers = callers_of(tool, where, CODE)
         if "programmatic" in callers and tool.get("type") != "function":
             raise Unsupported(f"{where}.allowed_callers", _JAVASCRIPT)
         match tool.get("type"):
@@ -54,12 +45,7 @@ class Tools:
                     tool.get("environment") or {"type": "container_auto"}, f"{where}.environment"
                 )
             case "function":
-                function = _function(tool, where)
-                if "direct" in callers:
-                    self.functions.append(function)
-                if by_code(callers):
-                    self._by_code = self._by_code or f"{where}.allowed_callers"
-                    add_for_code(self._own, function["function"], where)
+                self.add_function(_function(tool, where), callers, where)
             case "programmatic_tool_calling":
                 raise Unsupported(where, _JAVASCRIPT)
             case other:
