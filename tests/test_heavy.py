@@ -8,7 +8,7 @@ import threading
 import anyio
 import pytest
 
-from insitu.heavy import _SLICE, SMALL_BYTES, decoded, heavy
+from insitu.heavy import _SLICE, SMALL_BYTES, decoded, encoded, heavy
 
 
 async def test_only_what_is_large_has_a_thread() -> None:
@@ -38,9 +38,10 @@ async def test_few_work_at_once_and_the_others_wait() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, _SLICE * 3 // 4 - 1, _SLICE * 3 // 4, _SLICE * 3 // 4 + 1, 2 * _SLICE])
-def test_base64_is_read_as_a_whole(size: int) -> None:
+def test_base64_is_read_and_written_as_a_whole(size: int) -> None:
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    assert decoded(base64.b64encode(content).decode()) == content
+    text = base64.b64encode(content).decode()
+    assert (decoded(text), encoded(content)) == (content, text)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ SMALL_BYTES = 64 * 1024
 # At once: what such work holds in between is counted by nobody.
 _MOST = 2
 _SLICE = 1 << 20
+_PLAIN_SLICE = _SLICE // 4 * 3
 _limiter: RunVar[CapacityLimiter] = RunVar("insitu.heavy")
 
 
@@ -42,6 +43,12 @@ def decoded(text: str) -> bytes:
         raise binascii.Error("Excess data after padding")
     pieces = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
     return b"".join([base64.b64decode(piece, validate=True) for piece in pieces])
+
+
+def encoded(content: bytes) -> str:
+    """The base64 of bytes, written in pieces for the same reason."""
+    pieces = (content[start : start + _PLAIN_SLICE] for start in range(0, len(content), _PLAIN_SLICE))
+    return "".join([base64.b64encode(piece).decode() for piece in pieces])
 
 
 def _threads() -> CapacityLimiter:

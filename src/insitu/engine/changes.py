@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import InsituError
+from ..heavy import encoded, heavy
 from ..isolation.base import AgentRefused
 from ..types import FileInfo
 from .claims import told
@@ -61,7 +61,7 @@ class Changes:
                 found.append(info)
                 continue
             room -= len(content)
-            found.append(replace(info, base64=base64.b64encode(content).decode()))
+            found.append(replace(info, base64=await heavy(len(content), encoded, content)))
         return found
 
     async def _content(self, info: FileInfo, room: int) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import logging
 import re
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 
 from ..errors import InsituError, InvalidRequest
 from ..guest.stubs import type_of
+from ..heavy import decoded, heavy
 from .base import Tool
 from .config import McpServer
 from .places import Place
@@ -62,7 +62,8 @@ class McpTool(Tool):
         """What the server's tool answers, in JSON's types."""
         result = await self._connection.call(self._listed, arguments)
         try:
-            return encoded(_value(result), self.bounds.max_bytes)
+            size = sum(map(_size, result.content))
+            return await heavy(size, lambda: encoded(_value(result), self.bounds.max_bytes))
         except binascii.Error:
             raise ToolError(f"the MCP server {self._connection.name!r} answered with bytes that are none") from None
 
@@ -210,11 +211,20 @@ def _part(block: types.ContentBlock) -> Any:
     if isinstance(block, types.TextContent):
         return block.text
     if isinstance(block, types.ImageContent | types.AudioContent):
-        return base64.b64decode(block.data, validate=True)
+        return decoded(block.data)
     if isinstance(block, types.EmbeddedResource):
         held = block.resource
-        return held.text if isinstance(held, types.TextResourceContents) else base64.b64decode(held.blob, validate=True)
+        return held.text if isinstance(held, types.TextResourceContents) else decoded(held.blob)
     return {"uri": str(block.uri), "name": block.name}
+
+
+def _size(block: types.ContentBlock) -> int:
+    """About how long a part is."""
+    if isinstance(block, types.ImageContent | types.AudioContent):
+        return len(block.data)
+    if isinstance(block, types.EmbeddedResource) and isinstance(block.resource, types.BlobResourceContents):
+        return len(block.resource.blob)
+    return len(block.text) if isinstance(block, types.TextContent) else 0
 
 
 def _text(content: Sequence[types.ContentBlock]) -> str:

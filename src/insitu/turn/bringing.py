@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from ..engine import Session
 from ..errors import NotFound
+from ..heavy import heavy
 from ..store import ContainerFile, ContainerRecord, FileRecord, Store
 from .workspace import note, once
+
+
+class _Content:
+    """A file that is stored nowhere."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name, self.content = name, content
+        self._known = ""
+
+    async def digest(self) -> str:
+        """What it is known by; two of one name and content are one."""
+        if not self._known:
+            self._known = await heavy(len(self.content), _digest, self.name, self.content)
+        return self._known
 
 
 class Bringing:
@@ -18,7 +33,7 @@ class Bringing:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._brought: set[str] = set()
-        self._contents: list[Mapping[str, tuple[str, bytes]]] = []
+        self._contents: list[Sequence[_Content]] = []
 
     @property
     def has_contents(self) -> bool:
@@ -28,7 +43,7 @@ class Bringing:
     @contextmanager
     def holding(self, contents: Sequence[tuple[str, bytes]]) -> Iterator[None]:
         """Have files to bring that are stored nowhere; see :meth:`.Container.bringing`."""
-        held = {_digest(name, content): (name, content) for name, content in contents}
+        held = [_Content(name, content) for name, content in contents]
         self._contents.append(held)
         try:
             yield
@@ -42,9 +57,9 @@ class Bringing:
                 with suppress(NotFound):  # it was deleted meanwhile, or its time is over
                     await self.copy(session, record, await self._store.files.get(file_id, record.owner))
                 self._brought.add(file_id)
-        for digest, (name, content) in [item for held in self._contents for item in held.items()]:
-            if digest not in self._brought:
-                await self.write(session, record, name, once(content), len(content))
+        for held in [each for contents in self._contents for each in contents]:
+            if (digest := await held.digest()) not in self._brought:
+                await self.write(session, record, held.name, once(held.content), len(held.content))
                 self._brought.add(digest)
 
     async def copy(self, session: Session, record: ContainerRecord, file: FileRecord) -> ContainerFile:

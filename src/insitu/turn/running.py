@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -13,7 +12,7 @@ import anyio
 from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
 from ..guest.lockdown import WORKSPACE
-from ..heavy import heavy
+from ..heavy import encoded, heavy
 from ..tools import Registry
 from ..types import MIB, Event, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
@@ -101,17 +100,20 @@ class CallRunner:
         self._emit(CallRunning(call.id, container.id))
         start = self._engine.start(session, code, tools=tool.granted.specs)
         execution = await self._follow(call, start, undertaken=undertaken)
-        pngs = [png for png in execution.images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
+        shown = sum(len(result.data.get("image/png", "")) for result in execution.results)
+        images = await heavy(shown, lambda: execution.images)
+        pngs = [png for png in images if len(png) <= _FIGURE_BYTES][:_MOST_FIGURES]
         pngs = [png for png in pngs if self._showing.admits_figure(png)]
         saved = [figure for png in pngs if (figure := await container.save_figure(png))]
         files = await container.made([*_by_path(execution.files), *saved])
-        hidden = len(execution.images) - len(pngs)
+        hidden = len(images) - len(pngs)
         notes = notes_on(execution, files, len(pngs), hidden, gone=session.ended is not None)
         told = await self._tell(call, session, output_of(execution), notes)
-        figures = tuple(base64.b64encode(png).decode() for png in pngs)
-        shown = self._showing.ended(execution)
+        figures = tuple([await heavy(len(png), encoded, png) for png in pngs])
         called = tuple(undertaken.tools_called)
-        done = CallDone(call.id, arguments, told, (shown,), tuple(files), figures, tools_called=called)
+        done = CallDone(
+            call.id, arguments, told, (self._showing.ended(execution),), tuple(files), figures, tools_called=called
+        )
         return self._done(call, done)
 
     async def _shell(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..engine import FileUpload
 from ..errors import InvalidRequest
-from ..heavy import decoded
+from ..heavy import decoded, heavy
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
@@ -35,6 +36,11 @@ class InlineFile(Strict):
             raise ValueError(f"files: {self.path!r} must have either text or base64")
         return self
 
+    @property
+    def size(self) -> int:
+        """The length of its content as it came."""
+        return len(self.text or self.base64 or "")
+
     def upload(self) -> FileUpload:
         """The file as bytes."""
         if self.text is not None:
@@ -43,3 +49,12 @@ class InlineFile(Strict):
             return FileUpload(self.path, decoded(self.base64 or ""))
         except ValueError as exc:
             raise InvalidRequest(f"files: the base64 of {self.path!r} cannot be read: {exc}") from None
+
+
+async def uploads(files: Iterable[InlineFile]) -> list[FileUpload]:
+    """All of them as bytes; those that are large are read in threads.
+
+    Raises:
+        InvalidRequest: if the base64 of one cannot be read.
+    """
+    return [await heavy(file.size, file.upload) for file in files]

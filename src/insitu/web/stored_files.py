@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-
+from ..heavy import encoded, heavy
 from ..settings import Settings
 from ..store import FileRecord
 from ..turn.request import Attached
@@ -46,5 +45,5 @@ class StoredFiles:
         if file_id not in self._urls:
             stored = await self._files.open(record)
             content = b"".join([chunk async for chunk in stored.read()])
-            self._urls[file_id] = f"data:{record.mime};base64,{base64.b64encode(content).decode()}"
+            self._urls[file_id] = f"data:{record.mime};base64,{await heavy(len(content), encoded, content)}"
         return record, self._urls[file_id]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-
 from ...errors import InsituError
+from ...heavy import encoded, heavy
 from ...turn.container_files import ContainerFiles
 from ...turn.events import MadeFile
 from ...turn.fetchable import fetchable
@@ -23,7 +22,7 @@ async def made_parts(service: Service, owner: str, answer: ContentAnswer) -> lis
     left = _ALL_BYTES
     for file in await fetchable(service.turns.containers, owner, answer.files.values()):
         content = await _content(service, owner, file, min(left, _FILE_BYTES))
-        if content is None or (data := base64.b64encode(content).decode()) in answer.shown:
+        if content is None or (data := await heavy(len(content), encoded, content)) in answer.shown:
             continue
         left -= len(content)
         shown = {"mimeType": mime_of_name(file.name), "data": data, "displayName": file.name}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
@@ -10,6 +9,7 @@ import mcp_types as types
 
 from ...engine import Session
 from ...errors import NotFound
+from ...heavy import encoded, heavy
 from ...types import FileInfo
 from ...web.media_types import BYTES, mime_of_name
 from .models import FileEntry
@@ -82,5 +82,5 @@ async def content_of(session: Session, path: str) -> types.TextResourceContents 
     except UnicodeDecodeError:
         text = None
     if text is None:
-        return types.BlobResourceContents(uri=uri, mime_type=mime, blob=base64.b64encode(content).decode())
+        return types.BlobResourceContents(uri=uri, mime_type=mime, blob=await heavy(len(content), encoded, content))
     return types.TextResourceContents(uri=uri, mime_type="text/plain" if mime == BYTES else mime, text=text)

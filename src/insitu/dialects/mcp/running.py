@@ -11,6 +11,7 @@ import anyio
 from ...engine import RunningExecution
 from ...errors import InsituError
 from ...types import Execution
+from ...web.fields import uploads
 from .models import ExecutePython
 from .sandboxes import Sandboxes
 
@@ -37,7 +38,7 @@ async def run(sandboxes: Sandboxes, asked: ExecutePython, progress: Progress | N
         asked.code,
         owner=sandboxes.owner,
         timeout_s=asked.timeout_s,
-        files=[file.upload() for file in asked.files],
+        files=await uploads(asked.files),
         tools=grant.specs,
     )
     timeout_s = asked.timeout_s or (session.limits if session else sandboxes.settings.limits()).timeout_s

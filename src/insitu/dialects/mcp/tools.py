@@ -13,6 +13,7 @@ from ...engine import Session
 from ...errors import InvalidRequest
 from ...guest.lockdown import WORKSPACE
 from ...turn.described import describe
+from ...web.fields import uploads
 from . import answers
 from .models import (
     CreateSession,
@@ -110,7 +111,8 @@ async def _close(sandboxes: Sandboxes, asked: OfSession, progress: Progress | No
 
 
 async def _write(sandboxes: Sandboxes, asked: WriteFile, progress: Progress | None) -> types.CallToolResult:
-    session, upload = sandboxes.session(asked.session_id), asked.upload()
+    session = sandboxes.session(asked.session_id)
+    [upload] = await uploads([asked])
     info = await session.files.write(upload.path, upload.chunks())
     return answers.of(entry(session, info))
 

@@ -131,7 +131,7 @@ class _Batch:
         return await self._tool(call.tool)
 
     async def _execute(self, asked: ExecuteRequest) -> tuple[dict[str, Any], bool]:
-        async with started(self.service, asked, self.owner) as running:
+        async with await started(self.service, asked, self.owner) as running:
             execution = await running.result()
         self.service.metrics.executions[execution.outcome] += 1
         return execution.to_dict(), execution.ok

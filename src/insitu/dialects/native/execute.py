@@ -15,6 +15,7 @@ from ...engine import RunningExecution, Session
 from ...tools import ClientTools, Grant
 from ...types import Execution
 from ...web.encoding import dumps
+from ...web.fields import uploads
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
@@ -40,13 +41,13 @@ def routes(service: Service) -> APIRouter:
         """Run code in a session: its variables and files are those that earlier executions left."""
         asked = await read_json(request, SessionExecuteRequest, cap)
         session = service.session(request, session_id)
-        return await _answer(service, request, asked, _in_session(service, asked, session))
+        return await _answer(service, request, asked, await _in_session(service, asked, session))
 
     @router.post("/execute", openapi_extra=takes(ExecuteRequest), **_streams_or(Execution))
     async def execute(request: Request) -> Response:
         """Run code in a fresh sandbox that is destroyed afterwards, or in a session."""
         asked = await read_json(request, ExecuteRequest, cap)
-        return await _answer(service, request, asked, started(service, asked, owner_of(request)))
+        return await _answer(service, request, asked, await started(service, asked, owner_of(request)))
 
     @router.post("/sessions/{session_id}/interrupt", **answers(Interrupted))
     async def interrupt(request: Request, session_id: str) -> Response:
@@ -56,7 +57,7 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def started(service: Service, asked: ExecuteRequest, owner: str) -> Start:
+async def started(service: Service, asked: ExecuteRequest, owner: str) -> Start:
     """The execution that a request asks for, in a session of its owner's or in a fresh sandbox.
 
     Raises:
@@ -64,8 +65,8 @@ def started(service: Service, asked: ExecuteRequest, owner: str) -> Start:
         InvalidRequest: if it asks for tools that there are not.
     """
     if asked.session_id is not None:
-        return _in_session(service, asked, service.engine.session(asked.session_id, owner=owner))
-    return _in_fresh_sandbox(service, asked, owner)
+        return await _in_session(service, asked, service.engine.session(asked.session_id, owner=owner))
+    return await _in_fresh_sandbox(service, asked, owner)
 
 
 async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
@@ -76,7 +77,7 @@ async def _events(service: Service, start: Start) -> AsyncIterator[bytes]:
                 service.metrics.executions[event.data["outcome"]] += 1
 
 
-def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
+async def _in_session(service: Service, asked: SessionExecuteRequest, session: Session) -> Start:
     grant = _grant(service, asked)
     start = service.engine.start(
         session,
@@ -84,14 +85,14 @@ def _in_session(service: Service, asked: SessionExecuteRequest, session: Session
         owner=session.owner,
         timeout_s=asked.timeout_s,
         env_vars=asked.env_vars,
-        files=[file.upload() for file in asked.files],
+        files=await uploads(asked.files),
         return_files=asked.return_files,
         tools=grant.specs,
     )
     return service.tools.answering(start, grant, session.owner)
 
 
-def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
+async def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> Start:
     grant = _grant(service, asked)
     start = service.engine.start(
         None,
@@ -102,7 +103,7 @@ def _in_fresh_sandbox(service: Service, asked: ExecuteRequest, owner: str) -> St
         environment=asked.environment,
         tier=asked.tier,
         env_vars=asked.env_vars,
-        files=[file.upload() for file in asked.files],
+        files=await uploads(asked.files),
         return_files=asked.return_files,
         tools=grant.specs,
     )
