@@ -169,6 +169,7 @@ def test_when_the_client_leaves_all_calls_end(
         ({"calls": [{"lambda": {"lambda": "abs", "map": [1]}}]}, "has no map"),
         ({"calls": [{"after": ["b"], **code("1")}]}, "after names 'b', which is the id of no call"),
         ({"calls": [{"id": "a", **code("1")}] * 2}, "the id 'a' is there twice"),
+        ({"calls": [{"after": ["b"] * 1000, **code("1")}] * 21}, "the calls name 21000 others in all, and 20000 is"),
         ({"calls": [{"id": "a", "after": ["a"], **code("1")}]}, "these wait for each other: 'a'"),
         (
             {"calls": [{"id": a, "after": [b], **code("1")} for a, b in ("ab", "ba")]},

@@ -13,6 +13,8 @@ from .models import ExecuteRequest
 from .scheduling import Schedule
 
 MOST_CALLS = 1000
+# They are gone through while everybody waits: a thousand calls could name half a million.
+_MOST_NAMED = 20_000
 Kind = Literal["execute", "lambda", "function", "tool"]
 
 
@@ -76,6 +78,8 @@ class BatchRequest(Strict):
 
     @model_validator(mode="after")
     def _is_ordered_once(self) -> Self:
+        if (named := sum(len(call.after) for call in self.calls)) > _MOST_NAMED:
+            raise ValueError(f"after: the calls name {named} others in all, and {_MOST_NAMED} is the most")
         if self.order == "sequence" and any(call.after for call in self.calls):
             raise ValueError("after: only where order is parallel")
         return self
