@@ -13,7 +13,8 @@ import pytest
 
 from insitu.turn import jobs
 from insitu.turn.jobs import Job, open_jobs
-from tests.support.model import ScriptedModel, say
+from insitu.turn.request import TurnRequest
+from tests.support.model import ScriptedModel, broken, fail, say
 from tests.support.responses import OUTPUTS, PYTHON, run
 from tests.support.turns import Place
 from tests.support.waiting import eventually
@@ -80,19 +81,46 @@ async def test_a_stream_that_nobody_reads_is_cut_off_for_the_next(
 
 
 async def test_a_response_that_is_over_is_gone_at_once(place: Place, model: ScriptedModel) -> None:
-    gc.collect()
-    gc.disable()
-    try:
-        before = living()
+    with uncollected() as before:
         model.script(run("1"), say("x"), run("1"), say("x"))
         await place.ask()
         await place.events()
         await place.idle()
         await eventually(lambda: living() == before)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/responses", {"input": "x", "tools": [PYTHON]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "tools": [PYTHON]}),
+        ("/v1beta/interactions", {"input": "x", "tools": [{"type": "code_execution"}]}),
+    ],
+)
+async def test_what_a_failed_request_held_is_gone_at_once(
+    place: Place, model: ScriptedModel, path: str, asked: dict[str, object]
+) -> None:
+    async with httpx2.AsyncClient(base_url=place.url) as client:
+        with uncollected() as before:
+            for stream in (False, True):
+                model.script(fail(400), broken(say("It is a long story."), 3))
+                for _ in range(2):
+                    await client.post(path, json={"model": "m", "stream": stream, **asked})
+            await place.idle()
+            await eventually(lambda: living() == before)
+
+
+@contextmanager
+def uncollected() -> Iterator[int]:
+    """What holds itself in circles stays; how many were there before."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield living()
     finally:
         gc.enable()
 
 
 def living() -> int:
-    """How many jobs there are in memory."""
-    return sum(isinstance(each, Job) for each in gc.get_objects())
+    """How many jobs and requests there are in memory."""
+    return sum(isinstance(each, Job | TurnRequest) for each in gc.get_objects())

@@ -66,13 +66,15 @@ class Job:
             async with aclosing(self.log.read(after)) as entries:
                 async for entry in entries:
                     yield entry
-            if self.failure is not None:
-                raise self.failure
         finally:
             self._readers -= 1
             self._note_readers()
             if cancel:
                 self.cancel()
+        if self.failure is not None:
+            failures = [self.failure]
+            del self, entries  # this frame is in the failure's traceback: they would hold each other
+            raise failures.pop()
 
     def _note_readers(self) -> None:
         if not self._readers:

@@ -128,7 +128,8 @@ def _told(files: Sequence[MadeFile]) -> Iterator[None]:
 @asynccontextmanager
 async def keeping(containers: Containers, owner: str) -> AsyncIterator[Keeper]:
     """A turn's keeper; all is kept at the end of the block, also when it fails or is cancelled."""
-    failure: Exception | None = None
+    # Raised below: the task group would make a group of it.
+    failures: list[Exception] = []
     async with anyio.create_task_group() as tasks:
         keeper = Keeper(containers, owner, tasks)
         try:
@@ -138,9 +139,9 @@ async def keeping(containers: Containers, owner: str) -> AsyncIterator[Keeper]:
                 await keeper.finish()
             if not isinstance(exc, Exception):
                 raise
-            failure = exc  # raised below: the task group would make a group of it
+            failures.append(exc)
         else:
             await keeper.finish()
         tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures.pop()  # out of this frame, which is in its traceback: they would hold each other

@@ -152,6 +152,9 @@ class Making(ABC):
             else:
                 self._emitter.end("cancelled")
             raise
+        except TurnFailed as exc:
+            self.set_usage(exc.usage)
+            self._fail(job, exc.error)
         except Exception as exc:
             self._fail(job, exc)
         finally:
@@ -169,11 +172,7 @@ class Making(ABC):
         if self.background:
             self._emitter.begin()
             await self.save(None)
-        try:
-            result = await self._service.turns.run_in_room(self._turn, self._hear)
-        except TurnFailed as exc:
-            self.set_usage(exc.usage)
-            raise exc.error from None
+        result = await self._service.turns.run_in_room(self._turn, self._hear)
         self.set_usage(result.usage)
         await self.answer(result)
 
@@ -213,7 +212,9 @@ async def create(
         finally:
             job.cancel()
         if job.failure is not None:
-            raise job.failure
+            failures = [job.failure]
+            del job, making  # this frame is in the failure's traceback: they would hold each other
+            raise failures.pop()
     return json_answer(making.snapshot())
 
 

@@ -122,7 +122,7 @@ class Service:
             ServerStopped: if the server stopped first.
         """
         # Caught inside the group, or the group would wrap it.
-        failure: Exception | None = None
+        failures: list[Exception] = []
         results: list[Value] = []
         async with anyio.create_task_group() as group:
             group.start_soon(_cancel_on_disconnect, receive, group.cancel_scope)
@@ -132,13 +132,13 @@ class Service:
             try:
                 results.append(await work())
             except Exception as exc:
-                failure = exc
+                failures.append(exc)
             finally:
                 self._scopes.discard(group.cancel_scope)
                 self._quiet.set()
             group.cancel_scope.cancel()
-        if failure:
-            raise failure
+        if failures:
+            raise failures.pop()  # out of this frame, which is in its traceback: they would hold each other
         if not results:
             raise ServerStopped if self._stopped else ClientGone
         return results[0]

@@ -72,9 +72,9 @@ async def whole(service: Service, request: Request, run: Run, hear: Callable[[Tu
     try:
         return await service.while_connected(request.receive, work)
     except TurnFailed as exc:
-        if exc.code_ran:
-            raise CodeRan(exc.error) from exc
-        raise exc.error from None
+        failures = [CodeRan(exc.error) if exc.code_ran else exc.error]
+    # Not in the handler, whose exception it would have as its context, and that has it: they would hold each other.
+    raise failures.pop()
 
 
 def stream(
