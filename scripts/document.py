@@ -16,7 +16,7 @@ from insitu.cli.configuration import SECRET, is_size, shown_default
 from insitu.dialects.native.models import CreateSessionRequest, LimitsWish
 from insitu.server.app import DIALECTS as DIALECTS  # so that every error is known
 from insitu.settings import Settings
-from insitu.web.errors import INVALID, SERVER, STATUSES
+from insitu.web.errors import INVALID, STATUSES
 from scripts.attacks import attacks, layers
 from scripts.conformance import conformance
 from scripts.container_profile import container_profile
@@ -45,7 +45,6 @@ _WITHOUT_CLASS: dict[str, Row] = {
     "route_not_found": (404, "not_found_error", "there is no such route"),
     "method_not_allowed": (405, INVALID, "the route does not take this method"),
     "http_error": ("4xx", INVALID, "the request is refused before it reaches a route"),
-    "internal": (500, SERVER, "a defect of insitu; the server's log has the request id"),
 }
 _TIMES = ("idle_timeout_s", "ttl_s")
 _ONLY_IN_PYTHON = {"answer_failed", "invocation_failed", "server_unreachable"}

@@ -9,7 +9,7 @@ import pytest
 
 from insitu import errors
 from insitu.types import Invocation
-from insitu.web.errors import error_answer
+from insitu.web.errors import described, error_answer
 
 STATUSES = {
     errors.InvalidRequest("x"): 422,
@@ -39,6 +39,7 @@ STATUSES = {
     errors.UpstreamBusy("x"): 429,
     errors.UpstreamTimeout("x"): 504,
     errors.AnswerFailed("x"): 500,
+    errors.Unforeseen("req_1"): 500,
 }
 
 
@@ -67,10 +68,13 @@ def test_retry_after_is_whole_seconds(seconds: float, header: str) -> None:
 
 
 def test_of_the_unforeseen_only_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    defect = RuntimeError("a secret path")
     with caplog.at_level(logging.ERROR, "insitu.server"):
-        answer = error_answer(RuntimeError("a secret path"), "req_1")
-    assert answer.status_code == 500
-    assert b"secret" not in answer.body
-    assert json.loads(bytes(answer.body))["error"]["code"] == "internal"
-    assert "req_1" in caplog.text
-    assert "a secret path" in caplog.text
+        error = errors.foreseen(defect, "req_1")
+        assert errors.foreseen(error, "req_1") is error
+    told = described(defect, "req_1")
+    assert told == described(error, "req_1")
+    assert (told.status, told.code, told.headers) == (500, "internal", {"x-should-retry": "false"})
+    assert told.text == "something went wrong in the server (its log says more under req_1)"
+    [record] = caplog.records
+    assert (record.getMessage(), record.exc_info and record.exc_info[1]) == ("request req_1 failed", defect)

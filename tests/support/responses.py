@@ -26,6 +26,7 @@ WEATHER: Json = {
 GUARDS = ("max_steps", "max_time", "max_tokens", "repeated_error")
 OUTPUTS: list[ResponseIncludable] = ["code_interpreter_call.outputs"]
 ASKED: Json = {"model": "m", "input": "How much is it?", "tools": [PYTHON], "include": OUTPUTS}
+STOPPED = "the server stopped before the code ended (the code may have run in part; send it again if that does no harm)"
 
 
 def ask(client: OpenAI, **asked: Any) -> Response:

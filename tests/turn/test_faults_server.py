@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.support.model import Json, Received, ScriptedModel, hang, say
-from tests.support.responses import ASKED, PYTHON, logs, run
+from tests.support.responses import ASKED, PYTHON, STOPPED, logs, run
 from tests.support.turns import begun, process, statuses
 from tests.support.waiting import eventually
 
@@ -151,7 +151,7 @@ async def test_past_its_bound_a_server_cuts_its_turns_and_says_so(tmp_path: Path
         last = [[event async for event in each][-1] for each in (stream, background)]
         for event in last:
             assert (event.type, event.response.status) == ("response.failed", "failed")
-            assert event.response.error.message == "the server stopped before the code ended"
+            assert event.response.error.message == STOPPED
         assert await anyio.to_thread.run_sync((await asked(model, 2)).closed.wait, 20)
         server.assert_ended_well()
     # Nothing ran for it: it is asked for again, of another server.
@@ -175,7 +175,7 @@ async def test_a_second_signal_cuts_turns_at_once(tmp_path: Path, model: Scripte
         last = [event async for event in stream][-1]
         assert (last.type, last.response.error.message) == (
             "response.failed",
-            "the server stopped before the code ended",
+            STOPPED,
         )
         server.assert_ended_well()
 
@@ -206,4 +206,4 @@ async def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path: Path, mode
         assert kept.content == b"a"
         failed = await again.client.responses.retrieve(cut)
         assert failed.error
-        assert (failed.status, failed.error.message) == ("failed", "the server stopped before the code ended")
+        assert (failed.status, failed.error.message) == ("failed", STOPPED)

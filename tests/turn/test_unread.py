@@ -50,7 +50,7 @@ async def test_of_the_ended_that_are_still_read_the_first_is_forgotten(monkeypat
         job.log.add(b"y" * 40)
 
     async with open_jobs() as all_jobs:
-        begun = [all_jobs.start(str(number), "ann", work) for number in range(3)]
+        begun = [all_jobs.start(str(number), "ann", work, request_id="req_1") for number in range(3)]
         for job in begun:
             await job.wait()
         first, second, third = begun

@@ -18,6 +18,7 @@
     │   ├── QuotaExceeded           the caller's own share is used up; try again later
     │   └── UpstreamRefused         the model server finds fault with the request
     └── ServiceError                the service cannot do its part
+        ├── Unforeseen              a defect of insitu; the server's log says more
         ├── ServerFull              no room now; try again later
         ├── SandboxFailed           a sandbox could not be made, or died by itself
         ├── IsolationUnavailable    this machine lacks a layer of the wall
@@ -67,3 +68,5 @@ from .service import UpstreamBusy as UpstreamBusy
 from .service import UpstreamFailed as UpstreamFailed
 from .service import UpstreamLoops as UpstreamLoops
 from .service import UpstreamTimeout as UpstreamTimeout
+from .unforeseen import Unforeseen as Unforeseen
+from .unforeseen import foreseen as foreseen

@@ -13,7 +13,7 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import Forbidden, InsituError, TooLarge, Unauthorized, WorkspaceFull
+from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull, foreseen
 from ..settings import Settings
 from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
@@ -119,14 +119,13 @@ class Gate:
         except ClientGone:
             self.metrics.requests[scope["method"], 499] += 1
         except Exception as exc:
+            error = foreseen(exc, request_id)
             if started:
-                if not isinstance(exc, InsituError):
-                    raise
                 # The client sees that its connection ends too soon. Code can do this to a file that is fetched.
-                _log.warning("the answer to %s broke off: %s", request_id, exc.message)
+                _log.warning("the answer to %s broke off: %s", request_id, error.message)
                 return
-            answer = scope["insitu.error_answer"](exc, request_id)
-            if isinstance(exc, TooLarge | WorkspaceFull):
+            answer = scope["insitu.error_answer"](error, request_id)
+            if isinstance(error, TooLarge | WorkspaceFull):
                 await _answer_and_linger(answer, receive, send_named)
             else:
                 await answer(scope, receive, send_named)

@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..engine.log import Log
+from ..errors import InsituError, foreseen
 from ..types import MIB
 from .shares import Shares
 
@@ -26,17 +27,19 @@ class Job:
     Args:
         id: what readers know it by.
         owner: whoever may read it.
+        request_id: of the request that it was started by; the log has its defects under it.
 
     Its ``failure`` is for whoever waits for it, and its ``state`` whatever the work keeps there for readers. It is
     ``forgotten`` when it has ended and its readers take too long: they must let go of it.
     """
 
-    def __init__(self, job_id: str, owner: str, state: object, unread: Unread) -> None:
+    def __init__(self, job_id: str, owner: str, request_id: str, state: object, unread: Unread) -> None:
         self.id = job_id
         self.owner = owner
+        self.request_id = request_id
         self.state = state
         self.log: Log[bytes] = Log()
-        self.failure: Exception | None = None
+        self.failure: InsituError | None = None
         self.forgotten = anyio.Event()
         self._unread = unread
         self._readers = 0
@@ -105,9 +108,11 @@ class Job:
         try:
             with self._scope:
                 await work(self)
-        except Exception as exc:
-            _log.exception("the job %s failed", self.id)
+        except InsituError as exc:
+            _log.error("the job %s failed: %s", self.id, exc.message)
             self.failure = exc
+        except Exception as exc:
+            self.failure = foreseen(exc, self.request_id)
         finally:
             self._done.set()
             self._note_readers()
@@ -147,13 +152,16 @@ class Jobs:
         self._found: dict[str, Job] = {}
         self.unread = Unread()
 
-    def start(self, job_id: str, owner: str, work: Work, state: object = None, *, found: bool = True) -> Job:
+    def start(
+        self, job_id: str, owner: str, work: Work, state: object = None, *, request_id: str, found: bool = True
+    ) -> Job:
         """Start a job.
 
         Args:
+            request_id: of the request that asks for it.
             found: whether it is found by its id while it is under way.
         """
-        job = Job(job_id, owner, state, self.unread)
+        job = Job(job_id, owner, request_id, state, self.unread)
         self._running.add(job)
         if found:
             self._found[job_id] = job

@@ -1,10 +1,10 @@
-"""One error body for everything that is not a 200: ours, the framework's and the unforeseen."""
+"""What there is to tell of a failure, whatever the form: ours, the framework's, and the unforeseen."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -15,9 +15,8 @@ from starlette.responses import Response
 from .. import errors
 from .encoding import dumps
 
-log = logging.getLogger("insitu.server")
-
 INVALID = "invalid_request_error"
+NOT_FOUND = "not_found_error"
 SERVER = "server_error"
 
 # Looked up along an exception's bases, so that a new one is answered like its family.
@@ -25,7 +24,7 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
     errors.CallerError: (422, INVALID),
     errors.Unauthorized: (401, "authentication_error"),
     errors.Forbidden: (403, "permission_error"),
-    errors.NotFound: (404, "not_found_error"),
+    errors.NotFound: (404, NOT_FOUND),
     errors.TooLarge: (413, INVALID),
     errors.WorkspaceFull: (413, INVALID),
     errors.Conflict: (409, INVALID),
@@ -103,36 +102,81 @@ class RangeRefused(errors.CallerError):
         self.size = size
 
 
-STATUSES |= {BodyStalled: (408, INVALID), RangeRefused: (416, INVALID), ExtraMissing: (501, SERVER)}
+class CodeRan(errors.ServiceError):
+    """Raised when a turn failed after code had run: clients that send it again would have it run again."""
+
+    code = "turn_failed"
+
+    def __init__(self, cause: errors.InsituError) -> None:
+        super().__init__(cause.message, hint="code has run already, and would run again if this were sent again")
+        self.cause = cause
+
+
+STATUSES |= {
+    BodyStalled: (408, INVALID),
+    RangeRefused: (416, INVALID),
+    CodeRan: (424, SERVER),
+    ExtraMissing: (501, SERVER),
+}
+# Code may have run, or there is no hope; and clients send again by themselves what fails with most statuses.
+_NOT_AGAIN = (424, 500, 501, 508)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A failure as all dialects tell it, each in its own form.
+
+    Args:
+        status: of HTTP, in this server's own API.
+        kind: the family that it belongs to, likewise.
+        headers: what an answer says of it beside the body.
+    """
+
+    status: int
+    kind: str
+    code: str
+    message: str
+    hint: str | None
+    request_id: str
+    headers: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        """The message, with what to do about it: for forms that have one text alone."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def answer(self, body: object, status: int | None = None) -> Response:
+        """The HTTP answer with this body; ``status`` is by default its own."""
+        return Response(dumps(body), status or self.status, self.headers, media_type="application/json")
+
+
+def described(exc: Exception, request_id: str) -> Described:
+    """What is told of an exception: of one that nobody raised on purpose, nothing but the request's id."""
+    if isinstance(exc, HTTPException):
+        return _framework_error(exc, request_id)
+    error = exc if isinstance(exc, errors.InsituError) else errors.Unforeseen(request_id)
+    status, kind = next((STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES), (500, SERVER))
+    if isinstance(error, errors.UpstreamRefused):
+        status = error.status
+    return Described(status, kind, error.code, error.message, error.hint, request_id, _headers(error, status))
+
+
+def worded(status: int, words: Mapping[int, tuple[int, str]]) -> tuple[int, str]:
+    """The status and the word by which a dialect tells a status, by its table of them; else those of 400 or 500."""
+    return words.get(status) or words[400 if status < 500 else 500]
 
 
 def error_answer(exc: Exception, request_id: str) -> Response:
-    """The HTTP answer to an exception."""
-    return Response(
-        dumps(error_body(exc, request_id)),
-        error_status(exc),
-        headers=_headers(exc),
-        media_type="application/json",
-    )
+    """The answer to an exception, in this server's own form."""
+    told = described(exc, request_id)
+    return told.answer({"error": error_body(told)})
 
 
-def error_status(exc: Exception) -> int:
-    """The HTTP status of an exception."""
-    if isinstance(exc, HTTPException):
-        return exc.status_code
-    return _family(exc)[0] if isinstance(exc, errors.InsituError) else 500
-
-
-def error_body(exc: Exception, request_id: str) -> dict[str, Any]:
-    """The one error body; of exceptions that nobody raised on purpose it tells nothing."""
-    if isinstance(exc, errors.InsituError):
-        body = _body(_family(exc)[1], exc.code, exc.message, exc.hint)
-    elif isinstance(exc, HTTPException):
-        body = _framework_body(exc)
-    else:
-        log.error("request %s failed", request_id, exc_info=exc)
-        body = _body(SERVER, "internal", "something went wrong in the server", "its log has the request_id")
-    return {"error": {**body, "request_id": request_id}}
+def error_body(told: Described) -> dict[str, Any]:
+    """What is in the member ``error``."""
+    hint = {"hint": told.hint} if told.hint else {}
+    body = {"type": told.kind, "code": told.code, "message": told.message}
+    return {**body, **hint, "request_id": told.request_id}
 
 
 async def answer_framework_error(request: Request, exc: Exception) -> Response:
@@ -173,30 +217,23 @@ def _dotted(location: Sequence[int | str]) -> str:
     return ".".join(str(part) for part in location)[:200]
 
 
-def _family(exc: errors.InsituError) -> tuple[int, str]:
-    return next((STATUSES[cls] for cls in type(exc).__mro__ if cls in STATUSES), (500, SERVER))
+def _framework_error(exc: HTTPException, request_id: str) -> Described:
+    status, hint = exc.status_code, None
+    kind, code, message = INVALID if status < 500 else SERVER, "http_error", exc.detail
+    if status == 404:
+        kind, code, message, hint = NOT_FOUND, "route_not_found", "there is no such route", "/docs lists all routes"
+    elif status == 405:
+        code, message, hint = "method_not_allowed", "this route does not take this method", "see /docs"
+    return Described(status, kind, code, message, hint, request_id, dict(exc.headers or {}))
 
 
-def _framework_body(exc: HTTPException) -> dict[str, str]:
-    if exc.status_code == 404:
-        return _body("not_found_error", "route_not_found", "there is no such route", "/docs lists all routes")
-    if exc.status_code == 405:
-        return _body(INVALID, "method_not_allowed", "this route does not take this method", "see /docs")
-    return _body(INVALID if exc.status_code < 500 else SERVER, "http_error", exc.detail, None)
-
-
-def _body(family: str, code: str, message: str, hint: str | None) -> dict[str, str]:
-    body = {"type": family, "code": code, "message": message}
-    return {**body, "hint": hint} if hint else body
-
-
-def _headers(exc: Exception) -> dict[str, str]:
-    if isinstance(exc, HTTPException):
-        return dict(exc.headers or {})
-    if isinstance(exc, errors.InsituError) and exc.retry_after_s is not None:
-        return {"retry-after": str(max(1, math.ceil(exc.retry_after_s)))}
-    if isinstance(exc, errors.Unauthorized):
+def _headers(error: errors.InsituError, status: int) -> dict[str, str]:
+    if status in _NOT_AGAIN:
+        return {"x-should-retry": "false"}
+    if error.retry_after_s is not None:
+        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    if isinstance(error, errors.Unauthorized):
         return {"www-authenticate": "Bearer"}
-    if isinstance(exc, RangeRefused):
-        return {"content-range": f"bytes */{exc.size}"}
+    if isinstance(error, RangeRefused):
+        return {"content-range": f"bytes */{error.size}"}
     return {}

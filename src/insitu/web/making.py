@@ -11,16 +11,16 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..errors import foreseen
 from ..turn.events import CallRunning, TurnEvent, TurnResult, TurnUsage
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
 from ..turn.request import TurnRequest
 from ..turn.turns import server_stopping
 from . import turns
-from .bodies import Body
 from .encoding import dumps
-from .errors import ServerStopped
-from .service import Service
+from .errors import Described, ServerStopped, described
+from .service import Service, request_id_of
 from .sse import EventStream, encode
 from .wire import body_of, json_answer
 
@@ -96,7 +96,7 @@ class Making(ABC):
         """Tell of the turn's end, but for the last event."""
 
     @abstractmethod
-    def fail(self, error: Exception) -> None:
+    def fail(self, told: Described) -> None:
         """The same, where it has failed."""
 
     @abstractmethod
@@ -111,20 +111,21 @@ class Making(ABC):
         """It as it is now."""
         return self._emitter.snapshot()
 
-    def start(self, body: Body) -> Job:
+    def start(self, request: Request) -> Job:
         """Start to make it.
 
         Args:
-            body: what the request holds in memory; the answer does until it is made.
+            request: what asks for it; what it holds in memory, the answer does until it is made.
 
         Raises:
             ServerFull: if there is no room for another turn.
             QuotaExceeded: if the owner's share of it is used up.
         """
-        all_turns = self._service.turns
+        all_turns, request_id = self._service.turns, request_id_of(request)
         self._room.enter_context(all_turns.room(self._owner))
-        self._room.callback(body.hand_over().let_go)
-        return all_turns.jobs.start(self._key, self._owner, self._work, self, found=self._stored)
+        self._room.callback(body_of(request).hand_over().let_go)
+        work, found = self._work, self._stored
+        return all_turns.jobs.start(self._key, self._owner, work, self, request_id=request_id, found=found)
 
     def _send(self, event: dict[str, Any]) -> None:
         assert self._job is not None
@@ -180,9 +181,10 @@ class Making(ABC):
         self._code_ran |= isinstance(event, CallRunning)
         self._emitter.hear(event)
 
-    def _fail(self, job: Job, error: Exception) -> None:
+    def _fail(self, job: Job, exc: Exception) -> None:
+        error = foreseen(exc, job.request_id)
         if self._told:
-            self.fail(error)
+            self.fail(described(error, job.request_id))
         else:
             job.failure = error
 
@@ -203,7 +205,7 @@ async def create(
         prepare: finds and checks everything that the request names.
     """
     making = await turns.in_room(service, request, prepare)
-    job = making.start(body_of(request))
+    job = making.start(request)
     if making.streamed:
         return stream(service, job.read(cancel=not making.background), on_error, job)
     if not making.background:

@@ -179,6 +179,12 @@ def owner_of(request: Request) -> str:
     return owner
 
 
+def request_id_of(request: Request) -> str:
+    """The id that the gate has given this request."""
+    request_id: str = request.scope["insitu.request_id"]
+    return request_id
+
+
 def key_of(request: Request) -> str:
     """The caller's own key; "" without one."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")

@@ -11,8 +11,9 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ..errors import foreseen
 from .encoding import dumps
-from .errors import ClientGone, error_body
+from .errors import ClientGone, described, error_body
 from .service import Service
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -33,7 +34,7 @@ def encode(kind: str, data: bytes, seq: int | None = None) -> bytes:
 
 def encode_error(exc: Exception, request_id: str) -> bytes:
     """An error in the midst of a stream, with the body that it would have had before."""
-    return encode("error", dumps(error_body(exc, request_id)))
+    return encode("error", dumps({"error": error_body(described(exc, request_id))}))
 
 
 class EventStream(Response):
@@ -80,7 +81,8 @@ class EventStream(Response):
         except Exception as exc:
             if not writer.started:
                 raise
-            await writer.write(self.on_error(exc, scope["insitu.request_id"]))
+            request_id = scope["insitu.request_id"]
+            await writer.write(self.on_error(foreseen(exc, request_id), request_id))
         await writer.end()
 
     async def _pump(self, writer: Writer) -> None:

@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 import anyio
 from starlette.requests import Request
 
-from ..errors import InsituError, ServiceError
+from ..errors import InsituError
 from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
-from .errors import ServerStopped
-from .service import Service, owner_of
+from .errors import CodeRan, ServerStopped
+from .service import Service, owner_of, request_id_of
 from .sse import KEEP_ALIVE, EventStream
 
 Value = TypeVar("Value")
@@ -29,19 +29,6 @@ class Teller(Protocol):
 
     async def end(self, result: TurnResult) -> None:
         """Send the end."""
-
-
-class CodeRan(ServiceError):
-    """Raised when a turn failed after code had run: clients that send it again would have it run again."""
-
-    code = "turn_failed"
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(
-            cause.message if isinstance(cause, InsituError) else "something went wrong in the server",
-            hint="code has run already, and would run again if this were sent again",
-        )
-        self.cause = cause
 
 
 async def in_room(service: Service, request: Request, work: Callable[[], Awaitable[Value]]) -> Value:
@@ -79,8 +66,8 @@ async def whole(service: Service, request: Request, run: Run, hear: Callable[[Tu
 
 def stream(
     service: Service,
+    request: Request,
     answer_id: str,
-    owner: str,
     run: Run,
     make_teller: Callable[[Callable[[bytes], None]], Teller],
     *,
@@ -106,5 +93,6 @@ def stream(
             job.failure = ServerStopped() if job.cancelled_by_server else None
             raise
 
-    job = service.turns.jobs.start(answer_id, owner, work, found=False)
+    jobs, request_id = service.turns.jobs, request_id_of(request)
+    job = jobs.start(answer_id, owner_of(request), work, request_id=request_id, found=False)
     return EventStream(service, job.read(cancel=True), on_error=on_error, keep_alive=keep_alive, cut=job.forgotten)

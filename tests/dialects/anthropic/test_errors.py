@@ -9,9 +9,8 @@ from fastapi.exceptions import HTTPException
 
 from insitu import errors
 from insitu.dialects.anthropic.errors import ThreadsUnsupported, anthropic_error
-from insitu.web.errors import BodyStalled
+from insitu.web.errors import BodyStalled, CodeRan
 from insitu.web.parameters import BadParameter
-from insitu.web.turns import CodeRan
 from tests.support.anthropic_errors import error_of
 from tests.support.model import ScriptedModel
 

@@ -14,7 +14,7 @@ from openai import BadRequestError, NotFoundError, OpenAI
 
 from insitu.settings import Settings
 from tests.support.model import ScriptedModel, hang, say
-from tests.support.responses import ask, calls, cited, kinds, logs, run, stream, streaming
+from tests.support.responses import STOPPED, ask, calls, cited, kinds, logs, run, stream, streaming
 from tests.support.serving import serving
 
 SERVE = "from insitu.server.run import serve; from insitu.settings import Settings; serve(Settings())"
@@ -245,7 +245,7 @@ def test_what_a_killed_server_was_making_has_failed(
         client = connect(url)
         response = client.responses.retrieve(response_id)
         assert response.status == "failed" and response.error is not None
-        assert response.error.message == "the server stopped before the code ended"
+        assert response.error.message == STOPPED
         with pytest.raises(BadRequestError, match="its events went with the server that made it"):
             resumed(client, response_id)
         with pytest.raises(BadRequestError, match="Cannot cancel a failed response"):

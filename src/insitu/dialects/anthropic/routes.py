@@ -42,15 +42,16 @@ def routes(service: Service) -> APIRouter:
         """Answer messages; with a tool `code_execution_…` the code that the model writes is run on the way."""
         asked = await read_json(request, CreateMessage, cap)
         ready = await prepared(request, asked)
-        answer, run = partial(MessageAnswer, new_id("msg_"), ready), partial(service.turns.run, ready.turn)
+        message_id, run = new_id("msg_"), partial(service.turns.run, ready.turn)
+        answer = partial(MessageAnswer, message_id, ready)
         if not asked.stream:
             message = answer()
             await message.end(await turns.whole(service, request, run, message.hear))
             return json_answer(message.body)
         return turns.stream(
             service,
-            new_id("msg_"),
-            owner_of(request),
+            request,
+            message_id,
             run,
             lambda send: answer(partial(_send, send)),
             on_error=_error_event,

@@ -9,24 +9,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ... import errors
-from ...web.encoding import dumps
-from ...web.errors import BodyStalled, error_answer, error_body
+from ...web.errors import described, worded
 
 _INVALID = "InvalidParameterValueException"
 _BUSY = "TooManyRequestsException"
-# Looked up along an exception's bases, so that a new one is answered like its family.
-_KINDS: dict[type[errors.InsituError], tuple[str, int]] = {
-    errors.CallerError: (_INVALID, 400),
-    errors.Unauthorized: ("UnrecognizedClientException", 403),
-    errors.Forbidden: ("AccessDeniedException", 403),
-    errors.NotFound: ("ResourceNotFoundException", 404),
-    errors.Conflict: ("ResourceConflictException", 409),
-    errors.TooLarge: ("RequestTooLargeException", 413),
-    errors.QuotaExceeded: (_BUSY, 429),
-    BodyStalled: ("RequestTimeoutException", 408),
-    errors.ServiceError: ("ServiceException", 500),
-    errors.ServerFull: (_BUSY, 429),
-    errors.EngineClosed: ("ServiceException", 503),
+_WORDS = {
+    400: (400, _INVALID),
+    401: (403, "UnrecognizedClientException"),
+    403: (403, "AccessDeniedException"),
+    404: (404, "ResourceNotFoundException"),
+    408: (408, "RequestTimeoutException"),
+    409: (409, "ResourceConflictException"),
+    413: (413, "RequestTooLargeException"),
+    429: (429, _BUSY),
+    500: (500, "ServiceException"),
+    503: (503, "ServiceException"),
 }
 _REASONS: dict[type[Exception], str] = {
     errors.QuotaExceeded: "ReservedFunctionConcurrentInvocationLimitExceeded",
@@ -75,21 +72,20 @@ def aws_request_id(request_id: str) -> str:
 
 def aws_error(exc: Exception, request_id: str) -> Response:
     """The HTTP answer to an exception."""
-    kind, status = _kind(exc)
-    error = error_body(exc, request_id)["error"]
-    text = f"{error['message']} ({error['hint']})" if error.get("hint") else error["message"]
+    told = described(exc, request_id)
+    status, kind = _worded(exc, told.status)
     # Which of the two spellings a client looks for depends on the kind.
-    body: dict[str, Any] = {"Type": "User" if status < 500 else "Service", "Message": text, "message": text}
+    body: dict[str, Any] = {"Type": "User" if status < 500 else "Service", "Message": told.text, "message": told.text}
     reason = next((_REASONS[cls] for cls in type(exc).__mro__ if cls in _REASONS), None)
-    headers = {"x-amzn-errortype": kind, "x-amzn-requestid": aws_request_id(request_id)}
-    if retry_after := error_answer(exc, request_id).headers.get("retry-after"):
-        headers["retry-after"] = retry_after
-    return Response(dumps({**body, "Reason": reason} if reason else body), status, headers, "application/json")
+    answer = told.answer({**body, "Reason": reason} if reason else body, status)
+    answer.headers.update({"x-amzn-errortype": kind, "x-amzn-requestid": aws_request_id(request_id)})
+    return answer
 
 
-def _kind(exc: Exception) -> tuple[str, int]:
+def _worded(exc: Exception, status: int) -> tuple[int, str]:
     if isinstance(exc, AwsError):
-        return exc.kind, exc.status
+        return exc.status, exc.kind
     if isinstance(exc, HTTPException):
-        return "UnknownOperationException", exc.status_code
-    return next((_KINDS[cls] for cls in type(exc).__mro__ if cls in _KINDS), ("ServiceException", 500))
+        return status, "UnknownOperationException"
+    # A full server is a throttled client there.
+    return worded(429 if isinstance(exc, errors.ServerFull) else status, _WORDS)

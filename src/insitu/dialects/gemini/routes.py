@@ -50,12 +50,11 @@ def routes(service: Service) -> APIRouter:
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
         prepared = await _prepared(service, request, model, await read_object(service, request))
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
-        owner = owner_of(request)
-        made = partial(made_parts, service, owner)
+        made = partial(made_parts, service, owner_of(request))
         return turns.stream(
             service,
+            request,
             answer.id,
-            owner,
             partial(service.turns.run, prepared.turn),
             partial(ContentStream, answer, made),
             on_error=_error_event,

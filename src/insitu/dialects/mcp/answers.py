@@ -11,6 +11,7 @@ from ...engine import Session
 from ...errors import InsituError
 from ...turn.report import clipped, output_of
 from ...types import Execution
+from ...web.errors import described
 from ...web.media_types import mime_of_name
 from .models import ErrorEntry, ExecutionAnswer
 from .resources import entry, uri_of
@@ -63,10 +64,9 @@ def of_file(
     return _result([block], answer)
 
 
-def of_error(exc: InsituError) -> types.CallToolResult:
+def of_error(exc: InsituError, request_id: str) -> types.CallToolResult:
     """What could not be done, and what to do about it: for the model to read."""
-    text = f"{exc.message} ({exc.hint})" if exc.hint else exc.message
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
+    return types.CallToolResult(content=[types.TextContent(text=described(exc, request_id).text)], is_error=True)
 
 
 def _result(blocks: Sequence[Block], answer: BaseModel) -> types.CallToolResult:

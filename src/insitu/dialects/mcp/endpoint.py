@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskStatus
@@ -12,9 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ...errors import CallerError
-from ...web.encoding import dumps
-from ...web.errors import ExtraMissing, error_answer, error_body
+from ...web.errors import ExtraMissing, described, error_body
 from ...web.service import Service
 from ...web.wire import INLINE_BYTES, read_bytes
 from .sandboxes import Sandboxes
@@ -109,10 +107,7 @@ async def _nothing() -> Message:
 
 def mcp_error(exc: Exception, request_id: str) -> Response:
     """An error as MCP's clients read it: JSON-RPC's, without the id of a request."""
-    plain = error_answer(exc, request_id)
-    error: dict[str, Any] = error_body(exc, request_id)["error"]
-    hint = f" ({error['hint']})" if error.get("hint") else ""
-    code = _INVALID_REQUEST if isinstance(exc, CallerError) else _INTERNAL_ERROR
-    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error["message"] + hint, "data": error}}
-    headers = {name: value for name, value in plain.headers.items() if name not in ("content-length", "content-type")}
-    return Response(dumps(body), plain.status_code, headers, media_type="application/json")
+    told = described(exc, request_id)
+    code = _INVALID_REQUEST if told.status < 500 else _INTERNAL_ERROR
+    error = {"code": code, "message": told.text, "data": error_body(told)}
+    return told.answer({"jsonrpc": "2.0", "id": None, "error": error})

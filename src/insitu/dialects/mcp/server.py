@@ -13,9 +13,11 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from ...engine import Engine
-from ...errors import InsituError, NotFound
+from ...errors import InsituError, NotFound, foreseen
 from ...settings import Settings
 from ...tools import make_registry
+from ...web.errors import described
+from ...web.service import request_id_of
 from . import answers, resources
 from .held import held
 from .running import Progress
@@ -52,8 +54,8 @@ class Handlers:
         try:
             with held(context.request, arguments):
                 return await tool.call(self._sandboxes, arguments, _progress(context))
-        except InsituError as exc:
-            return answers.of_error(exc)
+        except Exception as exc:
+            return answers.of_error(*_failure(exc, context))
 
     async def list_resources(
         self, context: Context, params: types.PaginatedRequestParams | None
@@ -61,8 +63,8 @@ class Handlers:
         """The files of the owner's sessions."""
         try:
             return await resources.page(self._sandboxes, params.cursor if params else None)
-        except InsituError as exc:
-            raise MCPError(types.INTERNAL_ERROR, exc.message) from None
+        except Exception as exc:
+            raise MCPError(types.INTERNAL_ERROR, described(*_failure(exc, context)).text) from None
 
     async def list_templates(
         self, context: Context, params: types.PaginatedRequestParams | None
@@ -79,9 +81,16 @@ class Handlers:
         """The content of a file."""
         try:
             return types.ReadResourceResult(contents=[await resources.read(self._sandboxes, params.uri)])
-        except InsituError as exc:
+        except Exception as exc:
             code = types.INVALID_PARAMS if isinstance(exc, NotFound) else types.INTERNAL_ERROR
-            raise MCPError(code, exc.message, {"uri": params.uri[:_MOST_URI]}) from None
+            told = described(*_failure(exc, context))
+            raise MCPError(code, told.text, {"uri": params.uri[:_MOST_URI]}) from None
+
+
+def _failure(exc: Exception, context: Context) -> tuple[InsituError, str]:
+    """The error to tell, and the id of the request: a client at a pipe has given it one itself."""
+    request_id = request_id_of(context.request) if context.request else f"request {context.request_id}"
+    return foreseen(exc, request_id), request_id
 
 
 def _progress(context: Context) -> Progress | None:

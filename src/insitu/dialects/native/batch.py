@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...engine import ToolFailure
-from ...errors import TooLarge
+from ...errors import TooLarge, foreseen
 from ...web.encoding import dumps
-from ...web.errors import error_body
+from ...web.errors import described, error_body
 from ...web.openapi import answers, takes
-from ...web.service import PlainRoute, Service, owner_of
+from ...web.service import PlainRoute, Service, owner_of, request_id_of
 from ...web.wire import INLINE_BYTES, body_of, read_json
 from .batch_models import BatchAnswer, BatchCall, BatchItem, BatchRequest, ToolCall
 from .execute import started
@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
         asked = await read_json(request, BatchRequest, cap)
         schedule = asked.schedule()
         service.check_taking()
-        batch = _Batch(service, owner_of(request), request.scope["insitu.request_id"], asked)
+        batch = _Batch(service, owner_of(request), request_id_of(request), asked)
 
         async def run(tell: Callable[[int, bytes, str], Awaitable[None]]) -> None:
             at_once = min(_AT_ONCE, service.settings.max_executions)
@@ -112,8 +112,7 @@ class _Batch:
         )
 
     def _error(self, error: Exception) -> dict[str, Any]:
-        body: dict[str, Any] = error_body(error, self.request_id)["error"]
-        return body
+        return error_body(described(foreseen(error, self.request_id), self.request_id))
 
     async def _answer(self, call: BatchCall) -> tuple[dict[str, Any], bool]:
         if call.execute is not None:

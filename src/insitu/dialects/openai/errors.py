@@ -6,9 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ...errors import NotFound, UpstreamRefused
-from ...web.encoding import dumps
-from ...web.errors import error_answer, error_body, error_status
+from ...errors import NotFound
+from ...web.errors import Described, described
 
 
 class RouteUnsupported(NotFound):
@@ -26,26 +25,17 @@ class ItemMissing(NotFound):
 
 def openai_error(exc: Exception, request_id: str) -> Response:
     """An error as OpenAI's clients read it."""
-    plain = error_answer(exc, request_id)
-    headers = {name: value for name, value in plain.headers.items() if name not in ("content-length", "content-type")}
-    if error_status(exc) in (500, 501, 508):
-        # Code may have run, or there is no hope; and clients send again by themselves what these answer.
-        headers["x-should-retry"] = "false"
-    body = {"error": openai_error_body(exc, request_id)}
-    return Response(dumps(body), _status(exc), headers, media_type="application/json")
+    told = described(exc, request_id)
+    return told.answer({"error": openai_error_body(exc, request_id)}, 400 if told.status == 422 else told.status)
 
 
 def openai_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
     """What is in the member ``error``."""
-    error = error_body(exc, request_id)["error"]
-    hint = error.pop("hint", None)
-    if hint:
-        error["message"] += f" ({hint})"
-    return {**error, "param": getattr(exc, "param", None)}
+    told = described(exc, request_id)
+    named = {"type": told.kind, "code": told.code, "message": told.text}
+    return {**named, "request_id": request_id, "param": getattr(exc, "param", None)}
 
 
-def _status(exc: Exception) -> int:
-    if isinstance(exc, UpstreamRefused):
-        return exc.status
-    status = error_status(exc)
-    return 400 if status == 422 else status
+def error_of(told: Described) -> dict[str, Any]:
+    """What a response that has failed says of it; clients know few codes."""
+    return {"code": "server_error", "message": told.text}

@@ -6,26 +6,22 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ....web.encoding import dumps
-from ....web.errors import error_body
-from ..errors import gemini_error, gemini_error_body
+from ....web.errors import Described, described
+from ..errors import gemini_error_body
 
 
 def interaction_error(exc: Exception, request_id: str) -> Response:
     """An error as clients of interactions read it."""
-    plain = gemini_error(exc, request_id)
-    headers = {name: value for name, value in plain.headers.items() if name != "content-length"}
-    return Response(dumps({"error": interaction_error_body(exc, request_id)}), plain.status_code, headers)
+    status = gemini_error_body(exc, request_id)["code"]
+    return described(exc, request_id).answer({"error": interaction_error_body(exc, request_id)}, status)
 
 
 def interaction_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
     """What is in the member ``error``."""
-    described = gemini_error_body(exc, request_id)
-    code = error_body(exc, request_id)["error"]["code"]
-    return {"code": code, "message": described["message"], "status": described["status"]}
+    told = described(exc, request_id)
+    return {"code": told.code, "message": told.text, "status": gemini_error_body(exc, request_id)["status"]}
 
 
-def error_of(exc: Exception, interaction_id: str) -> dict[str, Any]:
+def error_of(told: Described) -> dict[str, Any]:
     """What an interaction that has failed says of it."""
-    described = interaction_error_body(exc, interaction_id)
-    return {name: described[name] for name in ("code", "message")}
+    return {"code": told.code, "message": told.text}

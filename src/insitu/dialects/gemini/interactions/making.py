@@ -6,6 +6,7 @@ import time
 
 from ....store import ResponseRecord, new_id
 from ....turn.events import TurnResult, TurnUsage
+from ....web.errors import Described
 from ....web.making import Making
 from ....web.recording import recorded
 from ....web.service import Service
@@ -52,9 +53,9 @@ class MakingInteraction(Making):
         why = [] if whole else [{"code": result.reason, "message": f"insitu: {result.reason}"}]
         self._emitter.end(status, errors=why)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, told: Described) -> None:
         """Tell of it, by the words that the error has elsewhere."""
-        self._emitter.end("failed", errors=[error_of(error, self._interaction["id"])])
+        self._emitter.end("failed", errors=[error_of(told)])
 
     async def save(self, events: list[bytes] | None) -> None:
         """Store it."""

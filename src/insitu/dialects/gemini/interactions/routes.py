@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ....store import ResponseRecord
 from ....web import making
 from ....web.encoding import dumps
-from ....web.errors import invalid_request
+from ....web.errors import described, invalid_request
 from ....web.openapi import answers_elsewhere, takes
 from ....web.parameters import BadParameter
 from ....web.recording import check_recorded, lost
@@ -104,7 +104,8 @@ async def _found(service: Service, owner: str, interaction_id: str, *, include_i
 def _stored(service: Service, record: ResponseRecord) -> Json:
     interaction: Json = record.body["interaction"]
     if failure := lost(service.store, record):
-        return {**interaction, "status": "failed", "updated": now(), "errors": [error_of(failure, record.id)]}
+        told = error_of(described(failure, record.id))
+        return {**interaction, "status": "failed", "updated": now(), "errors": [told]}
     return interaction
 
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from ....web import turns
 from ....web.encoding import dumps
+from ....web.errors import CodeRan
 from ....web.openapi import answers_elsewhere
 from ....web.passthrough import PassThrough
-from ....web.service import PlainRoute, Service, key_of, owner_of
+from ....web.service import PlainRoute, Service, key_of, owner_of, request_id_of
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
 from .asked import ChatRequest, code_wish, without_ours
@@ -49,7 +50,7 @@ def routes(service: Service) -> APIRouter:
             return await Chat.prepare(service, owner, key_of(request), asked, body_of(request))
 
         chat = await turns.in_room(service, request, prepare)
-        return _stream(service, chat) if asked.stream else await _whole(service, request, chat)
+        return _stream(service, request, chat) if asked.stream else await _whole(service, request, chat)
 
     return router
 
@@ -64,8 +65,8 @@ def _parsed(content: bytes) -> Any:
 async def _whole(service: Service, request: Request, chat: Chat) -> Response:
     try:
         result = await turns.whole(service, request, partial(chat.run, service), chat.answer.hear)
-    except turns.CodeRan as exc:
-        return _not_to_be_repeated(exc.cause, request.scope["insitu.request_id"])
+    except CodeRan as exc:
+        return _not_to_be_repeated(exc.cause, request_id_of(request))
     chat.answer.end(result)
     return json_answer(chat.answer.completion(result))
 
@@ -78,10 +79,10 @@ def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
     return answer
 
 
-def _stream(service: Service, chat: Chat) -> Response:
+def _stream(service: Service, request: Request, chat: Chat) -> Response:
     run = partial(chat.run, service)
     teller = partial(ChatStream, chat.answer, tells_usage=chat.asked.include_usage)
-    return turns.stream(service, chat.answer.id, chat.turn.owner, run, teller, on_error=_error_event)
+    return turns.stream(service, request, chat.answer.id, run, teller, on_error=_error_event)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:

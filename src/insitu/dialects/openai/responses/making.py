@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from ....errors import InsituError, NotFound
+from ....errors import NotFound
 from ....store import ResponseRecord, new_id
 from ....turn.events import TurnResult, TurnUsage
 from ....turn.fetchable import fetchable
+from ....web.errors import Described
 from ....web.making import Making
 from ....web.recording import recorded
 from ....web.service import Service
+from ..errors import error_of
 from .asked import CreateResponse
 from .citations import cite
 from .emitter import Emitter
 from .preparing import PreparedResponse
 
-_log = logging.getLogger("insitu.dialects.openai")
 # The names that OpenAI has for why an answer is not complete; the others are this server's own.
 _REASONS = {"length": "max_output_tokens"}
 # Why a text may end in the midst of a word.
@@ -69,14 +69,9 @@ class MakingResponse(Making):
         else:
             emitter.end(status, incomplete_details={"reason": _REASONS.get(reason, reason)})
 
-    def fail(self, error: Exception) -> None:
-        """Tell of it; of a defect only the log tells what it was."""
-        if isinstance(error, InsituError):
-            said = error.message
-        else:
-            _log.error("the response %s failed", self._response["id"], exc_info=error)
-            said = "something went wrong in the server"
-        self._emitter.end("failed", error={"code": "server_error", "message": said})
+    def fail(self, told: Described) -> None:
+        """Tell of it."""
+        self._emitter.end("failed", error=error_of(told))
 
     async def save(self, events: list[bytes] | None) -> None:
         """Store it, and at its end what was said in its conversation."""

@@ -14,6 +14,7 @@ from ....store import Item, ResponseRecord
 from ....web import making
 from ....web.bodies import Body
 from ....web.encoding import dumps
+from ....web.errors import described
 from ....web.openapi import takes
 from ....web.parameters import BadParameter
 from ....web.recording import check_recorded, lost, replay
@@ -21,7 +22,7 @@ from ....web.service import Service, key_of, owner_of
 from ....web.sse import encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..description import OF_TURNS, answers, answers_or_streams
-from ..errors import RouteUnsupported, openai_error_body
+from ..errors import RouteUnsupported, error_of, openai_error_body
 from ..items import shown
 from ..paging import Include, listed
 from .asked import CreateResponse
@@ -157,5 +158,5 @@ async def _stored(
     wanted = record.body.get("include") if include is None else include
     body = {name: value for name, value in record.body.items() if name not in ("include", "server")}
     if failure := lost(service.store, record):
-        body |= {"status": "failed", "error": {"code": "server_error", "message": failure.message}}
+        body |= {"status": "failed", "error": error_of(described(failure, record.id))}
     return {**body, "output": [shown(item, wanted or ()) for item in outputs]}
