@@ -16,13 +16,14 @@ from ..settings import Settings
 from ..store import Store
 from ..tools import NOTHING, Grant, Registry
 from ..types import EnvironmentInfo
+from .asking import matches
 from .container import Container
 from .containers import Containers
 from .events import TurnEvent, TurnResult
 from .held import StepRuns
 from .jobs import Jobs, open_jobs
 from .keeping import keeping
-from .loop import Loop, matches
+from .loop import Loop
 from .request import TurnRequest
 from .step import Emit
 from .tools import ServerTool, bash_tool, describe_fenced, editor_tool, python_tool, shell_tool
