@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import anyio
 import pytest
 from openai.types.responses import Response
 
+from insitu.turn.loop import Loop
+from insitu.turn.request import TurnRequest
 from tests.support.guest import chunks
 from tests.support.model import Json, ScriptedModel, hang, say
 from tests.support.responses import PYTHON, WEATHER, logs, run, told
@@ -168,3 +172,27 @@ async def test_arguments_of_every_kind_come_as_json(place: Place, model: Scripte
     assert json.loads(made.arguments) == {"a": [1, None, "ä", {"b": 2.5}]}
     given = going_on(first, '{"found": [true, null]}') | {"tools": tools}
     assert logs(await place.ask(**given)) == ["{'found': [True, None]}"]
+
+
+async def test_code_that_waits_holds_on_to_nothing_of_the_request(
+    place: Place, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops: list[weakref.ref[Loop]] = []
+
+    class NotedLoop(Loop):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            loops.append(weakref.ref(self))
+
+    monkeypatch.setattr("insitu.turn.turns.Loop", NotedLoop)
+    model.script(run(ONE), say("Rain."))
+    gc.collect()
+    gc.disable()
+    try:
+        first = await place.ask(tools=TOOLS)
+        assert len(place.service.turns.runs) == len(loops) == 1
+        await eventually(lambda: loops[0]() is None)
+        assert [thing for thing in gc.get_objects() if type(thing) is TurnRequest] == []
+    finally:
+        gc.enable()
+    assert (await place.ask(**going_on(first, "rain"))).output_text == "Rain."
