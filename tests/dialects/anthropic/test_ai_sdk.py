@@ -256,6 +256,6 @@ async def test_a_stream_that_fails_keeps_what_there_was(url: str, model: Scripte
 @pytest.mark.shows("leaving")
 async def test_who_leaves_ends_turn_and_upstream(url: str, model: ScriptedModel) -> None:
     model.script(run("print(1)"), hang(say("It is 42 indeed."), after=3))
-    [turn] = (await converse(url, "How much is it?", stream=True, leave_at="tool-result"))["turns"]
+    [turn] = (await converse(url, "How much is it?", stream=True, leave_at="text-delta"))["turns"]
     assert [part["type"] for part in turn["parts"]][-1] == "abort"
     await model.wait_closed(1)

@@ -90,6 +90,17 @@ def test_files_are_put_where_code_runs(anthropic_client: Anthropic, model: Scrip
     ]
 
 
+def test_documents_without_a_title_have_names_of_their_own(anthropic_client: Anthropic, model: ScriptedModel) -> None:
+    model.script(run("[open(n).read() for n in ('document-1.csv', 'document-2.pdf')]"), say("Well."))
+    one, two = (base64.b64encode(text).decode() for text in (b"one", b"two"))
+    blocks: list[Json] = [
+        {"type": "document", "source": {"type": "base64", "media_type": "text/csv", "data": one}},
+        {"type": "document", "source": {"type": "base64", "data": two}},
+    ]
+    message = ask(anthropic_client, messages=[{"role": "user", "content": blocks}])
+    assert results(message)[0].stdout == "['one', 'two']"
+
+
 def test_a_file_that_code_has_made_can_be_put_into_another_container(
     anthropic_client: Anthropic, model: ScriptedModel
 ) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from functools import reduce
 from operator import add
 from typing import Any
 
 import pytest
+from anthropic import Anthropic, NotFoundError
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable
 
 from tests.dialects.openai.programs import ONE
 from tests.support.messages import BY_CODE, CODE, WEATHER
-from tests.support.model import ScriptedModel, call, say
+from tests.support.model import ScriptedModel, call, hang, say
+from tests.support.picture import PNG, SHOW
 from tests.support.responses import run, told
 
 pytestmark = pytest.mark.client("langchain-anthropic")
@@ -104,3 +107,39 @@ async def test_the_asynchronous_stream(chat: Chat, model: ScriptedModel) -> None
     model.script(run("1"), say("It is one."))
     chunks = [chunk async for chunk in chat().astream("How much is it?")]
     assert reduce(add, chunks).text == "It is one."
+
+
+@pytest.mark.shows("files in")
+def test_files_are_where_code_runs(chat: Chat, anthropic_client: Anthropic, model: ScriptedModel) -> None:
+    model.script(run("[open(name).read() for name in ('a.csv', 'document-1.csv')]"), say("Read."))
+    uploaded = anthropic_client.files.upload(file=("a.csv", b"one"))
+    inline = {"type": "file", "base64": base64.b64encode(b"two").decode(), "mime_type": "text/csv"}
+    chat().invoke([HumanMessage([{"type": "container_upload", "file_id": uploaded.id}, inline])])
+    assert told(model.requests[-1].body) == ["['one', 'two']"]
+
+
+@pytest.mark.shows("files out", "images")
+def test_figures_and_files_are_named_in_the_result(
+    chat: Chat, anthropic_client: Anthropic, model: ScriptedModel
+) -> None:
+    model.script(run(f"n = open('a.txt', 'w').write('made')\n{SHOW}"), say("There."))
+    blocks: list[Any] = list(chat().invoke("Draw and write.").content_blocks)
+    made = [each["file_id"] for each in blocks[1]["output"]["content"]]
+    found = {anthropic_client.files.download(id).read() for id in made}
+    assert found == {b"made", base64.b64decode(PNG)}
+
+
+@pytest.mark.shows("errors")
+def test_what_is_refused_says_why(chat: Chat, model: ScriptedModel) -> None:
+    with pytest.raises(NotFoundError, match="there is no container 'cntr_none'"):
+        chat(container="cntr_none").invoke("How much is it?")
+    assert model.requests == []
+
+
+@pytest.mark.shows("leaving")
+async def test_who_leaves_ends_turn_and_upstream(chat: Chat, model: ScriptedModel) -> None:
+    model.script(run("print(1)"), hang(say("It is 42 indeed."), after=3))
+    for chunk in chat().stream("How much is it?"):
+        if chunk.text:
+            break  # nobody holds the stream any more
+    await model.wait_closed(1)

@@ -131,7 +131,7 @@ async def test_a_model_server_that_fails_once_code_has_run(url: str, model: Scri
 @pytest.mark.shows("leaving")
 async def test_who_leaves_ends_turn_and_upstream(url: str, model: ScriptedModel) -> None:
     model.script(run("print(1)"), hang(say("It is 42 indeed."), after=3))
-    [turn] = await succeed(url, "How much is it?", stream=True, leave_at="tool-result")
+    [turn] = await succeed(url, "How much is it?", stream=True, leave_at="text-delta")
     assert turn["parts"][-1]["type"] == "abort"
     await model.wait_closed(1)
 

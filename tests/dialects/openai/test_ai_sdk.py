@@ -149,7 +149,7 @@ async def test_what_is_refused_says_why(url: str, model: ScriptedModel, stream: 
 @pytest.mark.shows("leaving")
 async def test_who_leaves_ends_turn_and_upstream(url: str, model: ScriptedModel) -> None:
     model.script(run("print(1)"), hang(say("It is 42 indeed."), after=3))
-    [turn] = (await converse(url, "How much is it?", stream=True, leave_at="tool-result"))["turns"]
+    [turn] = (await converse(url, "How much is it?", stream=True, leave_at="text-delta"))["turns"]
     assert turn["parts"][-1]["type"] == "abort"
     await model.wait_closed(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from functools import reduce
 from operator import add
@@ -11,8 +12,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
+from openai import NotFoundError
+from pydantic import SecretStr
 
-from tests.support.model import ScriptedModel, call, say
+from tests.support.model import ScriptedModel, call, hang, say
+from tests.support.picture import PNG, SHOW
 from tests.support.responses import OUTPUTS, PYTHON, WEATHER, run, told
 
 pytestmark = pytest.mark.client("langchain-openai")
@@ -117,3 +121,31 @@ def test_a_tool_of_the_clients_beside_it(chat: Chat, model: ScriptedModel) -> No
     )
     assert (second.text, second.tool_calls) == ("21 degrees.", [])
     assert told(model.requests[-1].body) == ["[no output]", "one more than x", "21"]
+
+
+@pytest.mark.shows("files in", "images")
+def test_a_file_is_where_code_runs_and_a_figure_in_its_outputs(chat: Chat, model: ScriptedModel) -> None:
+    model.script(run(f"print(open('a.csv').read())\n{SHOW}"), say("There."))
+    data = base64.b64encode(b"1,2").decode()
+    file = {"type": "file", "base64": data, "mime_type": "text/csv", "filename": "a.csv"}
+    answer = chat(include=OUTPUTS).invoke([HumanMessage([{"type": "text", "text": "Draw it."}, file])])
+    [result] = [block for block in answer.content_blocks if block["type"] == "server_tool_result"]
+    logs, figure = result["output"]
+    assert (logs["logs"], figure["url"]) == ("1,2", f"data:image/png;base64,{PNG}")
+
+
+@pytest.mark.shows("errors")
+def test_what_is_refused_says_why(url: str, model: ScriptedModel) -> None:
+    llm = ChatOpenAI(model="m", base_url=f"{url}/v1", api_key=SecretStr("one"), max_retries=0)
+    with pytest.raises(NotFoundError, match="there is no container 'cntr_none'"):
+        llm.bind_tools([PYTHON | {"container": "cntr_none"}]).invoke("How much is it?")
+    assert model.requests == []
+
+
+@pytest.mark.shows("leaving")
+async def test_who_leaves_ends_turn_and_upstream(chat: Chat, model: ScriptedModel) -> None:
+    model.script(run("print(1)"), hang(say("It is 42 indeed."), after=3))
+    for chunk in chat().stream("How much is it?"):
+        if chunk.text:
+            break  # nobody holds the stream any more
+    await model.wait_closed(1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
 
 from ...turn.container import Container
 from ...turn.messages import file_part, image_part, text_part
 from ...web.attachments import attach, placed
+from ...web.media_types import plain_mime
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
@@ -30,6 +32,7 @@ class Content:
         self._stored = stored
         self._made = made
         self._container = container
+        self._unnamed = 0
 
     async def parts(self, blocks: Sequence[Block]) -> list[Json]:
         """The parts of a message.
@@ -90,8 +93,9 @@ class Content:
                 ]
             case "base64":
                 check_members(source, {"data": str}, where)
-                url = f"data:{source.get('media_type') or _PDF};base64,{source['data']}"
-                name = str(block.body.get("title") or "document.pdf")
+                mime = plain_mime(source.get("media_type")) or _PDF
+                name = str(block.body.get("title") or self._name(mime))
+                url = f"data:{mime};base64,{source['data']}"
                 return [*headed, await self._file({"filename": name, "file_data": url}, block.where)]
             case "file":
                 check_members(source, {"file_id": str}, where)
@@ -99,6 +103,10 @@ class Content:
             case "url":
                 raise Unsupported(where, f"{where}: nothing is fetched from elsewhere; send the document itself")
         raise BadParameter(f"{where}.type", f"{where}.type must be one of: text, content, base64, file")
+
+    def _name(self, mime: str) -> str:
+        self._unnamed += 1
+        return f"document-{self._unnamed}{mimetypes.guess_extension(mime) or ''}"
 
     async def _search_result(self, block: Block) -> list[Json]:
         inner = await self.parts(read_inner(block.body["content"], f"{block.where}.content", in_document=True))
