@@ -19,11 +19,13 @@ SANDBOXES = (
     *(f"tests/cli/test_{name}.py" for name in ("doctor", "run")),
     "tests/server/test_run.py",
 )
+TOGETHER = ("-n", "3", "--dist", "worksteal")
 SHARES: dict[str, tuple[str, ...]] = {
-    "two at a time": (*SANDBOXES, "-m", "not serial", "-n", "2", "--dist", "worksteal"),
+    # Programs under the filter are under the same one, whoever has installed it.
+    "together": (*SANDBOXES, "--ignore", "tests/isolation/test_seccomp_workloads.py", "-m", "not serial", *TOGETHER),
     "alone": (*SANDBOXES, "-m", "serial"),
     # Without Landlock they are made as root.
-    "attacks": ("tests/attacks", "-k", "not (without and landlock)", "-n", "2", "--dist", "worksteal"),
+    "attacks": ("tests/attacks", "-k", "not (without and landlock)", *TOGETHER),
 }
 TIMEOUT_S = 420
 
