@@ -136,6 +136,8 @@ def _fault(called: CallResult) -> str:
     match called.result:  # code in the sandbox can forge it
         case (str(code), str(why)):
             return _FAULTS.get(code, why[:_MOST_FAULT])
+    if called.ok:
+        return "the sandbox answered with something else than the file"
     return called.error.value if called.error else called.outcome
 
 
