@@ -69,6 +69,11 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
+def takes_object() -> dict[str, Any]:
+    """The part of a route's description that says that its body is some JSON object."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
 def takes_bytes() -> dict[str, Any]:
     """The part of a route's description that says that its body is raw."""
     return {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}

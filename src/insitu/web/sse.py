@@ -32,6 +32,11 @@ def encode(kind: str, data: bytes, seq: int | None = None) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (numbered, kind.encode(), data)
 
 
+def encode_unnamed(data: bytes) -> bytes:
+    """The same of an event that has no name."""
+    return b"data: %b\n\n" % data
+
+
 def encode_error(exc: Exception, request_id: str) -> bytes:
     """An error in the midst of a stream, with the body that it would have had before."""
     return encode("error", dumps({"error": error_body(described(exc, request_id))}))

@@ -31,19 +31,13 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(route_class=PlainRoute, prefix="/v1/messages", tags=["anthropic"])
     cap = min(service.settings.upload_bytes, INLINE_BYTES)
 
-    async def prepared(request: Request, asked: CountTokens) -> PreparedMessage:
-        async def find() -> PreparedMessage:
-            return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
-
-        return await turns.in_room(service, request, find)
-
     @router.post("", openapi_extra=takes(CreateMessage), **answers_or_streams())
     async def create_message(request: Request) -> Response:
         """Answer messages; with a tool `code_execution_…` the code that the model writes is run on the way."""
         asked = await read_json(request, CreateMessage, cap)
-        ready = await prepared(request, asked)
-        message_id, run = new_id("msg_"), partial(service.turns.run, ready.turn)
-        answer = partial(MessageAnswer, message_id, ready)
+        prepared = await _prepared(service, request, asked)
+        message_id, run = new_id("msg_"), partial(service.turns.run, prepared.turn)
+        answer = partial(MessageAnswer, message_id, prepared)
         if not asked.stream:
             message = answer()
             await message.end(await turns.whole(service, request, run, message.hear))
@@ -61,11 +55,18 @@ def routes(service: Service) -> APIRouter:
     @router.post("/count_tokens", openapi_extra=takes(CountTokens), **answers(TokenCount))
     async def count_message_tokens(request: Request) -> Response:
         """How many tokens messages have, by the model server's own count."""
-        ready = await prepared(request, await read_json(request, CountTokens, cap))
-        count = partial(service.turns.count_tokens, ready.turn)
+        prepared = await _prepared(service, request, await read_json(request, CountTokens, cap))
+        count = partial(service.turns.count_tokens, prepared.turn)
         return json_answer({"input_tokens": await turns.in_room(service, request, count)})
 
     return router
+
+
+async def _prepared(service: Service, request: Request, asked: CountTokens) -> PreparedMessage:
+    async def find() -> PreparedMessage:
+        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
+
+    return await turns.in_room(service, request, find)
 
 
 def _send(send: Callable[[bytes], None], event: Json) -> None:

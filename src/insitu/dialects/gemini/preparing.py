@@ -35,9 +35,7 @@ class PreparedContent:
     shows_thoughts: bool
 
 
-async def prepare_content(
-    service: Service, owner: str, caller_key: str, asked: GenerateContent, body: Body
-) -> PreparedContent:
+async def prepare(service: Service, owner: str, caller_key: str, asked: GenerateContent, body: Body) -> PreparedContent:
     """Find and check everything that a request names.
 
     Args:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...web import turns
-from ...web.openapi import answers_elsewhere
+from ...web.openapi import answers_elsewhere, takes_object
 from ...web.parameters import BadParameter
 from ...web.service import PlainRoute, Service, key_of, owner_of
 from ...web.shapes import Json
@@ -20,10 +20,9 @@ from .bodies import read_object
 from .casing import member
 from .errors import gemini_error_body
 from .made import made_parts
-from .preparing import PreparedContent, prepare_content
+from .preparing import PreparedContent, prepare
 from .stream import ContentStream, encoded
 
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 # The official client takes a comment for JSON; an empty text is passed over by all.
 _SILENCE: list[Json] = [{"text": ""}]
 
@@ -32,10 +31,11 @@ def routes(service: Service) -> APIRouter:
     """The routes that generate content."""
     router = APIRouter(route_class=PlainRoute, prefix="/v1beta/models", tags=["gemini"])
 
-    @router.post("/{model:path}:generateContent", openapi_extra=_BODY, **answers_elsewhere())
+    @router.post("/{model:path}:generateContent", openapi_extra=takes_object(), **answers_elsewhere())
     async def generate_content(request: Request, model: str) -> Response:
         """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
-        prepared = await _prepared(service, request, model, await read_object(service, request))
+        asked = GenerateContent.read(model, await read_object(service, request))
+        prepared = await _prepared(service, request, asked)
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         parts: list[Json] = []
         run = partial(service.turns.run, prepared.turn)
@@ -43,12 +43,13 @@ def routes(service: Service) -> APIRouter:
         parts += await made_parts(service, owner_of(request), answer)
         return json_answer(answer.whole(parts, result))
 
-    @router.post("/{model:path}:streamGenerateContent", openapi_extra=_BODY, **answers_elsewhere())
+    @router.post("/{model:path}:streamGenerateContent", openapi_extra=takes_object(), **answers_elsewhere())
     async def stream_generate_content(request: Request, model: str) -> Response:
         """The same as a stream of envelopes."""
         if request.query_params.get("alt") != "sse":
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
-        prepared = await _prepared(service, request, model, await read_object(service, request))
+        asked = GenerateContent.read(model, await read_object(service, request))
+        prepared = await _prepared(service, request, asked)
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         made = partial(made_parts, service, owner_of(request))
         return turns.stream(
@@ -61,27 +62,23 @@ def routes(service: Service) -> APIRouter:
             keep_alive=encoded(answer.envelope(_SILENCE)),
         )
 
-    @router.post("/{model:path}:countTokens", openapi_extra=_BODY, **answers_elsewhere())
+    @router.post("/{model:path}:countTokens", openapi_extra=takes_object(), **answers_elsewhere())
     async def count_tokens(request: Request, model: str) -> Response:
         """How many tokens contents have, by the model server's own count."""
         body = await read_object(service, request)
-        asked = member(body, "generate_content_request") or body
-        if not isinstance(asked, dict):
+        within = member(body, "generate_content_request") or body
+        if not isinstance(within, dict):
             raise BadParameter("generateContentRequest", "generateContentRequest must be an object")
-        prepared = await _prepared(service, request, model, asked)
-
-        async def count() -> int:
-            return await service.turns.count_tokens(prepared.turn)
-
+        prepared = await _prepared(service, request, GenerateContent.read(model, within))
+        count = partial(service.turns.count_tokens, prepared.turn)
         return json_answer({"totalTokens": await turns.in_room(service, request, count)})
 
     return router
 
 
-async def _prepared(service: Service, request: Request, model: str, body: Json) -> PreparedContent:
+async def _prepared(service: Service, request: Request, asked: GenerateContent) -> PreparedContent:
     async def find() -> PreparedContent:
-        asked = GenerateContent.read(model, body)
-        return await prepare_content(service, owner_of(request), key_of(request), asked, body_of(request))
+        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
 
     return await turns.in_room(service, request, find)
 

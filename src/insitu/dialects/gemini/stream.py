@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from ...turn import events as on
 from ...web.encoding import dumps
 from ...web.shapes import Json
+from ...web.sse import encode_unnamed
 from .answer import ContentAnswer
 
 # Reads the files that code has made, as parts.
@@ -41,4 +42,4 @@ class ContentStream:
 
 def encoded(event: Json) -> bytes:
     """An event as it is sent; Google's have no names."""
-    return b"data: %b\n\n" % dumps(event)
+    return encode_unnamed(dumps(event))

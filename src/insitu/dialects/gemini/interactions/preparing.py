@@ -12,7 +12,8 @@ from ....web.holding import weight
 from ....web.parameters import BadParameter
 from ....web.service import Service
 from ..asked import GenerateContent
-from ..preparing import PreparedContent, prepare_content
+from ..preparing import PreparedContent
+from ..preparing import prepare as prepare_content
 from .asked import CreateInteraction
 from .records import Interactions, stored_id
 from .steps import contents_of, read_input

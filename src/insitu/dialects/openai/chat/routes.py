@@ -13,16 +13,15 @@ from starlette.responses import Response
 from ....web import turns
 from ....web.encoding import dumps
 from ....web.errors import CodeRan
-from ....web.openapi import answers_elsewhere
+from ....web.openapi import answers_elsewhere, takes_object
 from ....web.passthrough import PassThrough
 from ....web.service import PlainRoute, Service, key_of, owner_of, request_id_of
+from ....web.sse import encode_unnamed
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
 from .asked import ChatRequest, code_wish, without_ours
-from .preparing import Chat
+from .preparing import PreparedChat, prepare
 from .stream import ChatStream
-
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 def routes(service: Service) -> APIRouter:
@@ -30,7 +29,7 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(route_class=PlainRoute, prefix="/v1/chat", tags=["openai"])
     cap = min(service.settings.upload_bytes, service.settings.code_bytes + INLINE_BYTES)
 
-    @router.post("/completions", openapi_extra=_BODY, **answers_elsewhere())
+    @router.post("/completions", openapi_extra=takes_object(), **answers_elsewhere())
     async def create_chat_completion(request: Request) -> Response:
         """Answer a conversation.
 
@@ -44,13 +43,8 @@ def routes(service: Service) -> APIRouter:
             ours_left_out = without_ours(body)
             return PassThrough(service, request, content if ours_left_out is body else dumps(ours_left_out))
         asked = ChatRequest.read(body, wish)
-        owner = owner_of(request)
-
-        async def prepare() -> Chat:
-            return await Chat.prepare(service, owner, key_of(request), asked, body_of(request))
-
-        chat = await turns.in_room(service, request, prepare)
-        return _stream(service, request, chat) if asked.stream else await _whole(service, request, chat)
+        prepared = await _prepared(service, request, asked)
+        return _stream(service, request, prepared) if asked.stream else await _whole(service, request, prepared)
 
     return router
 
@@ -62,13 +56,20 @@ def _parsed(content: bytes) -> Any:
         return None
 
 
-async def _whole(service: Service, request: Request, chat: Chat) -> Response:
+async def _prepared(service: Service, request: Request, asked: ChatRequest) -> PreparedChat:
+    async def find() -> PreparedChat:
+        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
+
+    return await turns.in_room(service, request, find)
+
+
+async def _whole(service: Service, request: Request, prepared: PreparedChat) -> Response:
     try:
-        result = await turns.whole(service, request, partial(chat.run, service), chat.answer.hear)
+        result = await turns.whole(service, request, partial(prepared.run, service), prepared.answer.hear)
     except CodeRan as exc:
         return _not_to_be_repeated(exc.cause, request_id_of(request))
-    chat.answer.end(result)
-    return json_answer(chat.answer.completion(result))
+    prepared.answer.end(result)
+    return json_answer(prepared.answer.completion(result))
 
 
 def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
@@ -79,11 +80,11 @@ def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
     return answer
 
 
-def _stream(service: Service, request: Request, chat: Chat) -> Response:
-    run = partial(chat.run, service)
-    teller = partial(ChatStream, chat.answer, tells_usage=chat.asked.include_usage)
-    return turns.stream(service, request, chat.answer.id, run, teller, on_error=_error_event)
+def _stream(service: Service, request: Request, prepared: PreparedChat) -> Response:
+    run = partial(prepared.run, service)
+    teller = partial(ChatStream, prepared.answer, tells_usage=prepared.asked.include_usage)
+    return turns.stream(service, request, prepared.answer.id, run, teller, on_error=_error_event)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:
-    return b"data: %b\n\n" % dumps({"error": openai_error_body(exc, request_id)})
+    return encode_unnamed(dumps({"error": openai_error_body(exc, request_id)}))

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from ....turn.events import TurnEvent, TurnResult
 from ....web.encoding import dumps
 from ....web.shapes import Json
+from ....web.sse import encode_unnamed
 from .answer import ChatAnswer, finish_reason, usage
 
-_DONE = b"data: [DONE]\n\n"
+_DONE = encode_unnamed(b"[DONE]")
 
 
 class ChatStream:
@@ -52,7 +53,7 @@ class ChatStream:
         answer = self._answer
         head = {"id": answer.id, "object": "chat.completion.chunk", "created": answer.created, "model": answer.model}
         chunk = {**head, "choices": choices, **({"usage": used} if self._tells_usage else {})}
-        self._send(b"data: %b\n\n" % dumps(chunk))
+        self._send(encode_unnamed(dumps(chunk)))
 
 
 def _choice(delta: Json, finish: str | None = None) -> Json:
