@@ -13,7 +13,7 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import Forbidden, TooLarge, Unauthorized, WorkspaceFull, foreseen
+from ..errors import Forbidden, InsituError, TooLarge, Unauthorized, WorkspaceFull, foreseen
 from ..settings import Settings
 from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
@@ -119,18 +119,22 @@ class Gate:
         except ClientGone:
             self.metrics.requests[scope["method"], 499] += 1
         except Exception as exc:
-            error = foreseen(exc, request_id)
+            # No variable of this frame has it: its traceback has the frame, and they would hold each other.
             if started:
                 # The client sees that its connection ends too soon. Code can do this to a file that is fetched.
-                _log.warning("the answer to %s broke off: %s", request_id, error.message)
+                _log.warning("the answer to %s broke off: %s", request_id, foreseen(exc, request_id).message)
                 return
-            answer = scope["insitu.error_answer"](error, request_id)
-            if isinstance(error, TooLarge | WorkspaceFull):
-                await _answer_and_linger(answer, receive, send_named)
-            else:
-                await answer(scope, receive, send_named)
+            await _answer(foreseen(exc, request_id), scope, receive, send_named)
         finally:
             body.let_go()
+
+
+async def _answer(error: InsituError, scope: Scope, receive: Receive, send: Send) -> None:
+    answer = scope["insitu.error_answer"](error, scope["insitu.request_id"])
+    if isinstance(error, TooLarge | WorkspaceFull):
+        await _answer_and_linger(answer, receive, send)
+    else:
+        await answer(scope, receive, send)
 
 
 async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> None:
