@@ -4,7 +4,9 @@ SOAK ?= --seconds 600
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+MAJORS := $(VENV)/majors
 NODE := tests/node/node_modules
+NODE_OLDER := tests/node/older/node_modules
 VERCEL := clients/vercel-ai/node_modules
 
 # The processes that tests start would each compile insitu anew, where this is set.
@@ -39,6 +41,15 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 	@$(PIP) install --editable '.[bench]'
 	@touch $@
 
+$(MAJORS)/.ready: $(VENV)/.ready
+	@rm -rf $(MAJORS)
+	@$(PIP) install --target $(MAJORS) --no-warn-conflicts --group majors
+	@touch $@
+
+.PHONY: majors node
+majors: $(MAJORS)/.ready
+node: $(NODE)/.ready $(NODE_OLDER)/.ready $(VERCEL)/.ready
+
 %/node_modules/.ready: %/package.json %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix $* --silent --no-audit --no-fund && touch $@; fi || true
 	@test -e $@ || echo "The tests on Node are skipped: npm is missing, or could not install $*"
@@ -49,9 +60,15 @@ demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one ses
 
 .PHONY: test
 # Neighbours stay together, so that they share servers; one worker more than CPUs, because tests wait, too.
-test: $(VENV)/.ready $(NODE)/.ready $(VERCEL)/.ready ## Run the tests: three at a time, then those that need the machine to themselves
+test: $(VENV)/.ready majors node ## Run the tests: three at a time, then those that need the machine to themselves
 	$(BIN)/pytest -n 3 --dist worksteal -m 'not serial and not model'
 	$(BIN)/pytest -m serial
+
+.PHONY: clients
+clients: $(VENV)/.ready majors node ## Try what each client can do, and write what was seen into the table of clients
+	$(BIN)/pytest -n 0 -m shows --conformance docs/clients.json tests/dialects tests/integrations
+	$(BIN)/pytest -n 0 --conformance docs/clients.json tests/test_majors.py
+	@$(BIN)/python -m scripts.document
 
 .PHONY: test-model
 test-model: $(VENV)/.ready ## Ask a real model arithmetic, which it does in the sandbox; builds llama.cpp first, for about 8 minutes, once
@@ -89,5 +106,5 @@ format: $(VENV)/.ready ## Format the code and mend what the linter can
 
 .PHONY: clean
 clean: ## Remove what the other targets made, .venv too
-	rm -rf $(VENV) $(NODE) $(VERCEL) clients/vercel-ai/build clients/vercel-ai/dist .cache build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NODE) $(NODE_OLDER) $(VERCEL) clients/vercel-ai/build clients/vercel-ai/dist .cache build dist demo-output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

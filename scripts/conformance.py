@@ -1,4 +1,8 @@
-"""The table of clients: which of them the tests show to do what, each by its own unmodified package."""
+"""The table of clients: which of them was seen to do what, each by its own unmodified package.
+
+Tests say by their marks what they show. A run of them notes what passed, and with which version; the table is made of
+these notes, and a test holds them to the marks.
+"""
 
 from __future__ import annotations
 
@@ -7,93 +11,156 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _ROOT = Path(__file__).parents[1]
 _TESTS = _ROOT / "tests"
+RECORD = _ROOT / "docs/clients.json"
 
-FEATURES = {
-    "answer": "an answer with code",
-    "stream": "streamed",
-    "state": "same sandbox again",
-    "files in": "files in",
-    "files out": "files out",
-    "images": "figures",
-    "functions": "own functions",
-    "code calls": "called by code",
-    "errors": "errors",
-    "leaving": "leaves",
-}
-# Each with the file that has its version; Python's are those of the group `dev`.
-CLIENTS = {
-    "openai": "pyproject.toml",
-    "langchain-openai": "pyproject.toml",
-    "@ai-sdk/openai": "tests/node/package.json",
-    "anthropic": "pyproject.toml",
-    "langchain-anthropic": "pyproject.toml",
-    "@ai-sdk/anthropic": "tests/node/package.json",
-    "google-genai": "pyproject.toml",
-    "langchain-google-genai": "pyproject.toml",
-    "@ai-sdk/google": "tests/node/package.json",
-    "mcp": "pyproject.toml",
-    "boto3": "pyproject.toml",
-    "langchain-core": "pyproject.toml",
-    "deepagents": "pyproject.toml",
-    "ai": "clients/vercel-ai/package.json",
-}
+FEATURES = (
+    "answer",
+    "stream",
+    "state",
+    "files in",
+    "files out",
+    "images",
+    "upload",
+    "functions",
+    "code calls",
+    "background",
+    "silence",
+    "errors",
+    "leaving",
+)
+CLIENTS = (
+    "openai",
+    "langchain-openai",
+    "@ai-sdk/openai",
+    "anthropic",
+    "langchain-anthropic",
+    "@ai-sdk/anthropic",
+    "google-genai",
+    "langchain-google-genai",
+    "@ai-sdk/google",
+    "mcp",
+    "boto3",
+    "langchain-core",
+    "deepagents",
+    "ai",
+)
+_PACKAGES = ("tests/node/package.json", "tests/node/older/package.json", "clients/vercel-ai/package.json")
 
-Shown = dict[tuple[str, str], str]
+
+class Mark(NamedTuple):
+    """What a test is marked to show.
+
+    Args:
+        api: which one of a client's APIs, where it has another beside its main one.
+        newest: whether its module is for the newest major of the client alone.
+    """
+
+    client: str
+    api: str
+    feature: str
+    path: str
+    newest: bool
+
+
+class Row(NamedTuple):
+    """What one version of a client was seen to do."""
+
+    client: str
+    api: str
+    version: str
+    shows: tuple[str, ...]
+
+    @property
+    def major(self) -> int:
+        """The first number of the version."""
+        return int(self.version.partition(".")[0])
+
+    @property
+    def place(self) -> tuple[int, str, int]:
+        """Where it stands in the table: newer majors come first."""
+        return CLIENTS.index(self.client), self.api, -self.major
+
+
+def marks() -> list[Mark]:
+    """Those of all tests, in the order of their files."""
+    return [mark for path in sorted(_TESTS.rglob("test_*.py")) for mark in _marks(path)]
+
+
+def recorded(path: Path = RECORD) -> list[Row]:
+    """What a run has noted."""
+    rows = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return [Row(**{**row, "shows": tuple(row["shows"])}) for row in rows]
+
+
+def record(rows: list[Row], path: Path) -> None:
+    """Note what was seen; what was noted of other clients, and of other majors of these, stays."""
+    seen = {row.place: row for row in [*recorded(path), *rows]}
+    lines = [json.dumps(seen[place]._asdict(), ensure_ascii=False) for place in sorted(seen)]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", "utf-8")
 
 
 def conformance() -> str:
-    """A table of clients down and features across; a cell leads to the test that shows it."""
-    shown = {(client, feature): path for client, feature, path in _marks()}
-    head = ["| client | version |" + "".join(f" {title} |" for title in FEATURES.values())]
-    rows = [_row(client, source, shown) for client, source in CLIENTS.items() if any(client == c for c, _ in shown)]
-    return "\n".join([*head, "|---" * (len(FEATURES) + 2) + "|", *rows])
+    """A table of clients down and features across; a cell leads to a test that shows it."""
+    shown = {(mark.client, mark.api, mark.feature): mark.path for mark in reversed(marks())}
+    links = {path: str(number) for number, path in enumerate(sorted(set(shown.values())), 1)}
+    cells = [["client", "version", *FEATURES]]
+    for row in recorded():
+        found = {name: links[shown[row.client, row.api, name]] for name in row.shows}
+        name = f"`{row.client}`" + (f", {row.api}" if row.api else "")
+        cells.append([name, row.version, *(f"[✓][{found[each]}]" if each in found else "" for each in FEATURES)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, " | ".join("-" * width for width in widths))
+    return "\n".join([*(f"| {line} |" for line in lines), "", *(f"[{links[path]}]: ../{path}" for path in links)])
 
 
-def _row(client: str, source: str, shown: Shown) -> str:
-    cells = [f" [yes](../{path}) |" if (path := shown.get((client, name))) else " |" for name in FEATURES]
-    return f"| `{client}` | {_version(client, source)} |" + "".join(cells)
+def ranges(client: str) -> list[str]:
+    """The versions of a client that are asked for: the newest major's, then another's."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))
+    groups, required = project["dependency-groups"], project["project"]
+    extras = [each for extra in required["optional-dependencies"].values() for each in extra]
+    asked = [*groups["dev"], *required["dependencies"], *extras, *groups["majors"]]
+    found = [str(each).removeprefix(client) for each in asked if _is_of(each, client)]
+    for name in _PACKAGES:
+        package = json.loads((_ROOT / name).read_text("utf-8"))
+        exact = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
+        # The first two hold what the third, a package of its own, is tested with.
+        if client in exact and (client != "ai" or name.startswith("clients")):
+            found.append(f"=={exact[client]}")
+    return list(dict.fromkeys(found))
 
 
-def _marks() -> Iterator[tuple[str, str, str]]:
-    """Client, feature and test file of every mark; the first test of a feature in the order of names comes last."""
-    for path in sorted(_TESTS.rglob("test_*.py"), reverse=True):
-        module = ast.parse(path.read_text("utf-8"))
-        clients = [name for statement in module.body if isinstance(statement, ast.Assign) for name in _named(statement)]
-        for function in module.body:
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                for feature in _features(function):
-                    (client,) = clients
-                    assert client in CLIENTS and feature in FEATURES, f"{path}: {client}, {feature}"
-                    yield client, feature, str(path.relative_to(_ROOT))
+def modules_of_other_majors() -> list[str]:
+    """The test files of clients of which there is more than one major."""
+    several = [client for client in CLIENTS if len(ranges(client)) > 1]
+    return sorted({mark.path for mark in marks() if mark.client in several and not mark.newest})
 
 
-def _named(statement: ast.stmt) -> Iterator[str]:
-    """The client that a module's ``pytestmark`` names."""
-    yield from (name for node in ast.walk(statement) for name in _arguments(node, "client"))
-
-
-def _features(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
-    yield from (name for decorator in function.decorator_list for name in _arguments(decorator, "shows"))
+def _marks(path: Path) -> Iterator[Mark]:
+    module, where = ast.parse(path.read_text("utf-8")), str(path.relative_to(_ROOT))
+    marked = [
+        node for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in map(ast.unparse, node.targets)
+    ]
+    clients = [found for node in marked for call in ast.walk(node) if (found := _arguments(call, "client"))]
+    newest = any(isinstance(name, ast.Name) and name.id == "newest" for node in marked for name in ast.walk(node))
+    for function in module.body:
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for feature in [name for each in function.decorator_list for name in _arguments(each, "shows")]:
+                assert len(clients) == 1, f"{where}: {function.name} shows {feature!r}, but pytestmark names no client"
+                client, api = [*clients[0], ""][:2]
+                assert client in CLIENTS, f"{where}: the client {client!r} is not one of scripts/conformance.py"
+                assert feature in FEATURES, f"{where}: {function.name} shows {feature!r}, which is none of {FEATURES}"
+                yield Mark(client, api, feature, where, newest)
 
 
 def _arguments(node: ast.AST, mark: str) -> list[str]:
     if not isinstance(node, ast.Call) or ast.unparse(node.func) != f"pytest.mark.{mark}":
         return []
     return [str(ast.literal_eval(argument)) for argument in node.args]
-
-
-def _version(client: str, source: str) -> str:
-    text = (_ROOT / source).read_text("utf-8")
-    if source.endswith(".json"):
-        package = json.loads(text)
-        return str({**package.get("dependencies", {}), **package.get("devDependencies", {})}[client])
-    project = tomllib.loads(text)
-    required = [*project["dependency-groups"]["dev"], *project["project"]["dependencies"]]
-    extras = [each for extra in project["project"]["optional-dependencies"].values() for each in extra]
-    return next(str(each).removeprefix(client) for each in [*required, *extras] if _is_of(each, client))
 
 
 def _is_of(requirement: str, client: str) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,19 @@ from insitu.engine import Engine
 from insitu.server.memory import give_back_what_is_freed
 from tests.support.guest import SMALL
 from tests.support.model import ScriptedModel
+from tests.support.recording import Recorder
 from tests.support.waiting import wait_until
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--conformance", type=Path, metavar="FILE", help="note in this file which clients can do what")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let the servers of this process keep no more of their memory than they do in one of their own."""
     give_back_what_is_freed()
+    if file := config.getoption("conformance"):
+        config.pluginmanager.register(Recorder(file))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,14 @@
 // What the scripts share: the request on stdin, a provider pointed at the server, and the report as the last line of
-// stdout.
+// stdout. What has another name in the major before stands here by both.
 
+import * as googles from "@ai-sdk/google";
+import * as ai from "ai";
 import { createAnthropic } from "@ai-sdk/anthropic";
-import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { readFileSync } from "node:fs";
+
+const createGoogle = googles.createGoogle ?? googles.createGoogleGenerativeAI;
+export const isStepCount = ai.isStepCount ?? ai.stepCountIs;
 
 export const input = JSON.parse(readFileSync(0, "utf8"));
 
@@ -61,6 +65,7 @@ export function options(messages) {
     ...PROVIDERS[input.provider ?? "openai"](),
     maxRetries: 0,
     include: { rawChunks: true },
+    includeRawChunks: true,
     messages,
   };
 }
@@ -83,7 +88,7 @@ export async function converse(answer) {
 // What there is of a stream, whether or not it came to its end.
 export async function streamed(result) {
   const all = [];
-  for await (const part of result.stream) all.push(part);
+  for await (const part of result.stream ?? result.fullStream) all.push(part);
   const parts = all.filter((part) => part.type !== "raw");
   const raw = all.filter((part) => part.type === "raw").map((part) => part.rawValue);
   const error = parts.find((part) => part.type === "error")?.error;
@@ -102,7 +107,7 @@ export async function whole(result) {
     finish_reason: await result.finishReason,
     response_id: last.response.id,
     provider_metadata: last.providerMetadata,
-    responseMessages: await result.responseMessages,
+    responseMessages: (await result.responseMessages) ?? (await result.response).messages,
   };
 }
 

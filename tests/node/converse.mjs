@@ -1,9 +1,9 @@
 // Answers whole and streamed, with a tool of the client's own that the model calls itself, or code does.
 
 import { forwardAnthropicContainerIdFromLastStep } from "@ai-sdk/anthropic";
-import { generateText, isStepCount, jsonSchema, streamText, tool } from "ai";
+import { generateText, jsonSchema, streamText, tool } from "ai";
 
-import { converse, input, options, report, streamed, whole } from "./common.mjs";
+import { converse, input, isStepCount, options, report, streamed, whole } from "./common.mjs";
 
 const executed = [];
 const leaving = new AbortController();

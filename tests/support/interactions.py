@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from google import genai
 from google.genai import interactions as types
 from pydantic import TypeAdapter
@@ -49,6 +50,11 @@ def until_called(events: Any, times: int = 1) -> list[Any]:
         if [put["type"] for put in put_together(seen)].count("code_execution_call") == times:
             return seen
     raise AssertionError("the stream ended before the code was called")
+
+
+def refused(status: int, match: str = ".") -> pytest.RaisesExc[Exception]:
+    """What a call of Google's client ends with; the classes of such exceptions are private to it."""
+    return pytest.raises(Exception, match=match, check=lambda exc: getattr(exc, "status_code", None) == status)
 
 
 def kinds(steps: list[Any]) -> list[str]:

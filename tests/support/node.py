@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
 import pytest
 
+from tests.support import majors
+
 _FOLDER = Path(__file__).parents[1] / "node"
-_READY = _FOLDER / "node_modules" / ".ready"
+PACKAGES = (_FOLDER / "older" if majors.OTHERS else _FOLDER) / "node_modules"
+_READY = PACKAGES / ".ready"
 _REQUIRED = any(os.environ.get(name) for name in ("CI", "INSITU_TESTS_REQUIRE_NODE"))
-_LACK = "needs Node 20 or newer and its packages: install Node, then `make tests/node/node_modules/.ready`"
+_LACK = "needs Node 20 or newer and its packages: install Node, then `make node`"
 _WAIT_S = 50
 
 needs_node = pytest.mark.skipif(not _REQUIRED and not (_READY.exists() and shutil.which("node")), reason=_LACK)
@@ -31,8 +37,8 @@ async def run_script(name: str, **request: Any) -> dict[str, Any]:
     """
     assert _READY.exists() and shutil.which("node"), _LACK
     command = ["node", f"{name}.mjs"]
-    with anyio.move_on_after(_WAIT_S):
-        ended = await anyio.run_process(command, input=json.dumps(request).encode(), check=False, cwd=_FOLDER)
+    with anyio.move_on_after(_WAIT_S), _scripts() as folder:
+        ended = await anyio.run_process(command, input=json.dumps(request).encode(), check=False, cwd=folder)
         said, complaints = ended.stdout.decode(errors="replace"), ended.stderr.decode(errors="replace")
         assert ended.returncode == 0 and said.strip(), (
             f"{' '.join(command)} ended with {ended.returncode}\n--- stdout\n{said}\n--- stderr\n{complaints}"
@@ -40,3 +46,16 @@ async def run_script(name: str, **request: Any) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(said.splitlines()[-1])
         return report
     raise AssertionError(f"{' '.join(command)} took longer than {_WAIT_S} seconds")
+
+
+@contextmanager
+def _scripts() -> Iterator[Path]:
+    """Where the scripts are; they find the packages that lie beside them."""
+    if not majors.OTHERS:
+        yield _FOLDER
+        return
+    with TemporaryDirectory() as folder:
+        for script in _FOLDER.glob("*.mjs"):
+            shutil.copy(script, folder)
+        Path(folder, "node_modules").symlink_to(PACKAGES)
+        yield Path(folder)

@@ -50,4 +50,5 @@ def test_the_client_tells_an_unknown_key_apart(url: str) -> None:
     for client in (Anthropic(base_url=url, api_key="x", max_retries=0), Anthropic(base_url=url, auth_token="x")):
         with client:
             exc = refused(client.models.list, 401)
-            assert (type(exc), exc.error_code) == (AuthenticationError, "unauthorized")
+            assert (type(exc), exc.type) == (AuthenticationError, "authentication_error")
+            assert error_of(exc.response)["details"] == {"error_code": "unauthorized"}

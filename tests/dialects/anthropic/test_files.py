@@ -21,6 +21,7 @@ DAYS_30 = timedelta(days=30)
 VERSION = {"anthropic-version": "2023-06-01"}
 
 
+@pytest.mark.shows("upload")
 def test_an_uploaded_file_is_found_again_as_it_was(anthropic_client: Anthropic) -> None:
     before = int(time.time())
     made = anthropic_client.files.upload(file=("ä b.csv", b"1,2", "text/csv"))

@@ -135,6 +135,12 @@ def test_silence_is_filled_with_pings(http: httpx2.Client, model: ScriptedModel)
     assert all(line.startswith("event: ") for line in lines if line)
 
 
+@pytest.mark.shows("silence")
+def test_the_client_passes_over_pings(anthropic_client: Anthropic, model: ScriptedModel) -> None:
+    model.script(run(SLOW), say("Done."))
+    assert "ping" not in [event.type for event in stream(anthropic_client)]
+
+
 def test_an_error_before_the_first_event_is_a_plain_one(anthropic_client: Anthropic, model: ScriptedModel) -> None:
     model.script(fail(400, {"error": {"message": "what?"}}))
     with pytest.raises(APIStatusError) as caught:

@@ -21,6 +21,8 @@ from tests.support.waiting import wait_until
 
 from .conftest import Connect
 
+pytestmark = pytest.mark.client("google-genai")
+
 Serve = Callable[..., str]
 
 PIECE = 256 * 1024
@@ -44,6 +46,7 @@ def send(http: httpx2.Client, url: str, command: str, content: bytes = b"", offs
     return http.post(url, headers=headers, content=content)
 
 
+@pytest.mark.shows("upload")
 def test_a_file_is_uploaded_found_and_deleted(gemini: genai.Client, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     made = gemini.files.upload(file=tmp_path / "a.txt")

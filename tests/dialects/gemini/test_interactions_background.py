@@ -6,21 +6,23 @@ import threading
 
 import pytest
 from google import genai
-from google.genai._gaos.lib import compat_errors as errors
 
 from tests.dialects.conftest import KEYS
-from tests.support.interactions import check, follow, interact, put_together, stream, until_called
+from tests.support.interactions import check, follow, interact, put_together, refused, stream, until_called
 from tests.support.model import ScriptedModel, hang, say, until
 from tests.support.responses import run
 from tests.support.waiting import wait_until
 
 from .conftest import Connect
 
+pytestmark = pytest.mark.client("google-genai", "interactions")
+
 
 def status(gemini: genai.Client, interaction_id: str) -> str:
     return str(gemini.interactions.get(id=interaction_id).status)
 
 
+@pytest.mark.shows("background")
 def test_it_is_made_while_nobody_waits(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(42)"), say("Done."))
     made = interact(gemini, background=True)
@@ -62,11 +64,11 @@ def test_another_owners_are_not_there_while_they_are_made(
     model.script(until(looked, say("Done.")))
     made = interact(gemini, background=True)
     for do in (stranger.interactions.get, stranger.interactions.cancel, stranger.interactions.delete):
-        with pytest.raises(errors.NotFoundError, match="there is no interaction"):
+        with refused(404, match="there is no interaction"):
             do(id=made.id)
-    with pytest.raises(errors.NotFoundError, match="there is no interaction"):
+    with refused(404, match="there is no interaction"):
         list(stranger.interactions.get(id=made.id, stream=True))
-    with pytest.raises(errors.NotFoundError, match="to go on from"):
+    with refused(404, match="to go on from"):
         interact(stranger, previous_interaction_id=made.id)
     looked.set()
     wait_until(lambda: status(gemini, made.id) == "completed")
@@ -86,9 +88,9 @@ def test_it_is_cancelled_and_what_there_is_stays(gemini: genai.Client, model: Sc
 def test_what_has_ended_or_has_a_client_that_waits_is_not_cancelled(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(say("Hi."))
     made = interact(gemini)
-    with pytest.raises(errors.BadRequestError, match="is completed and cannot be cancelled"):
+    with refused(400, match="is completed and cannot be cancelled"):
         gemini.interactions.cancel(id=made.id)
-    with pytest.raises(errors.BadRequestError, match="made with background"):
+    with refused(400, match="made with background"):
         gemini.interactions.get(id=made.id, stream=True)
 
 
@@ -97,7 +99,7 @@ def test_what_is_deleted_meanwhile_ends(gemini: genai.Client, model: ScriptedMod
     made = interact(gemini, background=True)
     wait_until(lambda: not model.left)
     gemini.interactions.delete(id=made.id)
-    with pytest.raises(errors.NotFoundError):
+    with refused(404):
         gemini.interactions.get(id=made.id)
 
 
@@ -107,9 +109,9 @@ def test_what_is_not_stored_is_found_by_nobody_while_it_is_made(gemini: genai.Cl
     with stream(gemini, store=False) as events:
         made = next(events).interaction.id
         for do in (gemini.interactions.get, gemini.interactions.cancel, gemini.interactions.delete):
-            with pytest.raises(errors.NotFoundError):
+            with refused(404):
                 do(id=made)
-        with pytest.raises(errors.NotFoundError, match="to go on from"):
+        with refused(404, match="to go on from"):
             interact(gemini, previous_interaction_id=made)
         looked.set()
         assert put_together(list(events))[-1]["content"][0]["text"] == "Done."
@@ -118,12 +120,12 @@ def test_what_is_not_stored_is_found_by_nobody_while_it_is_made(gemini: genai.Cl
 def test_nobody_goes_on_from_one_that_has_not_ended(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(hang(say("Never to be heard of, never."), 3))
     made = interact(gemini, background=True)
-    with pytest.raises(errors.BadRequestError, match="has not ended yet"):
+    with refused(400, match="has not ended yet"):
         interact(gemini, previous_interaction_id=made.id)
     wait_until(lambda: not model.left)
     gemini.interactions.cancel(id=made.id)
 
 
 def test_a_last_event_that_is_none_is_refused(gemini: genai.Client) -> None:
-    with pytest.raises(errors.BadRequestError, match="last_event_id"):
+    with refused(400, match="last_event_id"):
         gemini.interactions.get(id="int_1", stream=True, last_event_id="x")

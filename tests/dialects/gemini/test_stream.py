@@ -44,6 +44,7 @@ def test_the_parts_come_as_they_are_made(gemini: genai.Client, model: ScriptedMo
     assert {(piece.response_id, piece.model_version) for piece in pieces} == {(pieces[0].response_id, "m")}
 
 
+@pytest.mark.shows("silence")
 def test_silence_is_filled_with_what_the_client_can_read(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     pieces = stream(gemini)

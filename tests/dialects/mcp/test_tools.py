@@ -11,10 +11,11 @@ import pytest
 from mcp import Client, MCPError
 
 from tests.dialects.conftest import KEYS
+from tests.support.majors import newest
 
 from .conftest import Connect
 
-pytestmark = [pytest.mark.anyio, pytest.mark.client("mcp")]
+pytestmark = [pytest.mark.anyio, pytest.mark.client("mcp"), newest]
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

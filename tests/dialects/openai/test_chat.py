@@ -16,7 +16,10 @@ from tests.support.model import ScriptedModel, reason, say
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run, told
 
+pytestmark = pytest.mark.client("openai", "chat completions")
 
+
+@pytest.mark.shows("answer")
 def test_code_runs_on_the_way_to_one_plain_answer(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("print(6*7)", text="Let me see."), say("It is 42."))
     completion = ask(client)
@@ -61,6 +64,7 @@ def test_each_step_can_be_read(client: OpenAI, model: ScriptedModel) -> None:
     assert insitu(completion)["incomplete"] is None
 
 
+@pytest.mark.shows("images")
 def test_figures_are_data_urls_and_files(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("class Dot:\n def _repr_png_(self): return b'\\x89PNG....'\nDot()"), say("See."))
     [step] = steps(ask(client))

@@ -17,6 +17,8 @@ from tests.support.model import ScriptedModel, call, say
 from tests.support.responses import run, told
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.client("openai", "chat completions")
+
 BY_CODE = {**WEATHER, "allowed_callers": ["code_interpreter"]}
 TOOLS = [PYTHON, BY_CODE]
 
@@ -47,6 +49,7 @@ class Talk:
             self.messages.append({"role": "tool", "tool_call_id": self.pending[city], "content": answer})
 
 
+@pytest.mark.shows("code calls")
 @pytest.mark.parametrize("whole", [True, False])
 def test_code_pauses_and_the_same_execution_goes_on(client: OpenAI, model: ScriptedModel, whole: bool) -> None:
     model.script(run(ONE), run("x + 3"), say("Rain."), run("x"), say("Yes."))

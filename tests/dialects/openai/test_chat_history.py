@@ -17,6 +17,8 @@ from tests.support.model import Json, ScriptedModel, call, say
 from tests.support.responses import run, told
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.client("openai", "chat completions")
+
 TOOLS = [PYTHON, WEATHER]
 IN_PARIS = ("weather", {"city": "Paris"})
 GONE = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
@@ -41,6 +43,7 @@ def roles(messages: Sequence[Json]) -> list[str]:
     return [message["role"] for message in messages]
 
 
+@pytest.mark.shows("functions")
 def test_a_clients_function_comes_back_to_it_and_the_turn_goes_on(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("x = 41", text="First."), call(("python", {"code": "x + 1"}), IN_PARIS, text="Then."))
     first = ask(client, tools=TOOLS)
@@ -140,6 +143,7 @@ def test_a_clients_own_function_named_python_is_its_own(client: OpenAI, model: S
     assert called.function.arguments == '{"code": "mine"}'
 
 
+@pytest.mark.shows("state")
 def test_the_container_is_found_again_by_the_message(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("x = 41"), say("Yes."), say("No code now."), run("x + 1"), say("42"))
     history: list[Any] = [QUESTION]

@@ -15,6 +15,8 @@ from tests.support.chat import ASKED, PLAIN, PYTHON, WEATHER, ask, insitu, said,
 from tests.support.model import ScriptedModel, broken, call, fail, hang, say, unfinished
 from tests.support.responses import run, told
 
+pytestmark = pytest.mark.client("openai", "chat completions")
+
 FINAL = {"x-should-retry": "false"}
 
 
@@ -129,6 +131,7 @@ def test_before_any_code_ran_the_model_servers_errors_can_be_sent_again(client: 
         ask(client)
 
 
+@pytest.mark.shows("errors")
 @pytest.mark.parametrize("failure", [fail(500, None, FINAL), broken(say("It is 42 indeed."), after=3)])
 def test_once_code_has_run_no_client_sends_it_again(
     url: str, connect: Callable[..., OpenAI], model: ScriptedModel, failure: Any

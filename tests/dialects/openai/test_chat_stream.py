@@ -17,7 +17,7 @@ from tests.support.model import ScriptedModel, broken, call, fail, hang, reason,
 from tests.support.responses import run
 from tests.support.serving import serving
 
-pytestmark = pytest.mark.client("openai")
+pytestmark = pytest.mark.client("openai", "chat completions")
 
 FINAL = {"x-should-retry": "false"}
 
@@ -26,6 +26,7 @@ def raw(http: httpx2.Client) -> httpx2.Response:
     return http.post("/v1/chat/completions", json={**ASKED, "stream": True})
 
 
+@pytest.mark.shows("stream")
 def test_chunks_are_openais_with_the_steps_beside_them(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("print(6*7)\n6*8", text="See."), say("It is 42."))
     chunks = stream(client)

@@ -17,6 +17,8 @@ from insitu.settings import Settings
 from tests.support.forms import HEADERS, error_of, field, file_part, form, part
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.client("openai")
+
 MIB = 1 << 20
 DAYS_30 = 30 * 24 * 3600
 PURPOSE = field("purpose", "user_data")
@@ -53,6 +55,7 @@ def blobs(folder: Path) -> list[Path]:
     return [path for path in (folder / "blobs").rglob("*") if path.is_file()]
 
 
+@pytest.mark.shows("upload")
 def test_an_uploaded_file_is_found_again_as_it_was(client: OpenAI) -> None:
     before = int(time.time())
     made = client.files.create(file=("ä b.csv", b"1,2"), purpose="user_data")

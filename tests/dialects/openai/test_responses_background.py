@@ -17,6 +17,8 @@ from tests.support.model import ScriptedModel, hang, say
 from tests.support.responses import STOPPED, ask, calls, cited, kinds, logs, run, stream, streaming
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.client("openai")
+
 SERVE = "from insitu.server.run import serve; from insitu.settings import Settings; serve(Settings())"
 # It says that it has begun, and ends once the test has put the file there.
 UNTIL_TOLD = """
@@ -63,6 +65,7 @@ def ended(client: OpenAI, response_id: str) -> Any:
     return resumed(client, response_id)[-1].response
 
 
+@pytest.mark.shows("background")
 def test_it_is_fetched_until_it_is_there(client: OpenAI, model: ScriptedModel) -> None:
     model.script(run("6*7"), say("It is 42."))
     begun = ask(client, background=True)

@@ -123,7 +123,7 @@ def test_links_to_files_are_cited_where_they_stand(client: OpenAI, model: Script
     events = stream(client)
     first, second = cited(events[-1].response)
     added = of_type(events, "output_text.annotation.added")
-    assert [event.annotation.model_dump() for event in added] == [first, second]
+    assert [event.model_dump()["annotation"] for event in added] == [first, second]
     assert [event.annotation_index for event in added] == [0, 1]
     assert [each["filename"] for each in (first, second)] == ["a.csv", "b c.csv"]
     assert LINKED[first["start_index"] : first["end_index"]] == "sandbox:/mnt/data/a.csv"

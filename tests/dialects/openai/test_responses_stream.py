@@ -222,6 +222,12 @@ def test_every_event_has_the_fields_of_openais(client: OpenAI, model: ScriptedMo
     }
 
 
+@pytest.mark.shows("silence")
+def test_the_client_passes_over_what_fills_a_silence(client: OpenAI, model: ScriptedModel) -> None:
+    model.script(run("import time; time.sleep(0.5)"), say("Done."))
+    assert stream(client)[-1].response.output_text == "Done."
+
+
 def test_the_clients_helper_puts_the_stream_together(client: OpenAI, model: ScriptedModel) -> None:
     model.script(
         reason("Hm.", run("1", "print(2)", text="Let me see.")),

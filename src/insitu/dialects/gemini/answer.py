@@ -58,7 +58,7 @@ class ContentAnswer:
                 return self._done(event)
             case on.ClientCallDone():
                 arguments = json.loads(valid_arguments(event.arguments))
-                return [{"functionCall": {"id": event.id, "name": event.name, "args": arguments}}]
+                return [self.signed({"functionCall": {"id": event.id, "name": event.name, "args": arguments}})]
         return []
 
     def _code(self, call_id: str) -> Json:
@@ -75,7 +75,11 @@ class ContentAnswer:
     @property
     def last_part(self) -> Json:
         """An empty text for the end: clients that drop the signatures of code keep those of text."""
-        return {"text": "", **self._signature}
+        return self.signed({"text": ""})
+
+    def signed(self, part: Json) -> Json:
+        """A part with what the sandbox is found again by, where code has run."""
+        return {**part, **self._signature}
 
     def envelope(self, parts: Sequence[Json], result: on.TurnResult | None = None) -> Json:
         """Parts as clients get them.

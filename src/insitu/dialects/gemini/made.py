@@ -26,7 +26,8 @@ async def made_parts(service: Service, owner: str, answer: ContentAnswer) -> lis
             continue
         left -= len(content)
         shown = {"mimeType": mime_of_name(file.name), "data": data, "displayName": file.name}
-        parts.append({"inlineData": shown})
+        # Before its fourth major the AI SDK's provider drops a signature that comes, with an empty text, after a file.
+        parts.append(answer.signed({"inlineData": shown}))
     return parts
 
 

@@ -18,6 +18,8 @@ from .content import Content
 
 # Each answer is looked for among all of them.
 _MOST_CALLS = 256
+# Code as the AI SDK's provider sends it back before its fourth major: as a call, and without its result.
+_CODE = "code_execution"
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ class Transcript:
         step, self._open = self._open, None
         if step is None:
             return
+        step.code.update(each for each in step.waiting if step.calls[each]["function"]["name"] == _CODE)
         if step.waiting:
             name = step.calls[step.waiting[0]]["function"]["name"]
             raise BadParameter(where, f"{where}: the call of {name[:64]!r} before it has no functionResponse")
