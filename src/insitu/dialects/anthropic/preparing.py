@@ -35,6 +35,7 @@ class PreparedMessage:
     """A request that can be answered.
 
     Args:
+        asked: the same without what has become the turn's transcript and tools.
         container: where its code runs; None if it runs none.
         open_uses: uses that an earlier message has left open, by their calls.
     """
@@ -95,6 +96,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
         caller_key=caller_key,
         resumption=resumption,
     )
+    asked = asked.model_copy(update={"messages": [], "system": None, "tools": []})
     return PreparedMessage(asked, tools, turn, container, transcript.open_uses)
 
 

@@ -35,10 +35,11 @@ def routes(service: Service) -> APIRouter:
     async def create_message(request: Request) -> Response:
         """Answer messages; with a tool `code_execution_…` the code that the model writes is run on the way."""
         asked = await read_json(request, CreateMessage, cap)
-        prepared = await _prepared(service, request, asked)
+        prepared, streams = await _prepared(service, request, asked), asked.stream
+        del asked  # it can be large, and a turn long
         message_id, run = new_id("msg_"), partial(service.turns.run, prepared.turn)
         answer = partial(MessageAnswer, message_id, prepared)
-        if not asked.stream:
+        if not streams:
             message = answer()
             await message.end(await turns.whole(service, request, run, message.hear))
             return json_answer(message.body)

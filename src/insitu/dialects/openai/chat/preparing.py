@@ -23,9 +23,15 @@ from .history import recall, remember
 
 @dataclass(frozen=True, slots=True)
 class PreparedChat:
-    """A request that can be answered."""
+    """A request that can be answered; it holds on to nothing of the body but what its turn needs.
 
-    asked: ChatRequest
+    Args:
+        streams: whether the answer is a stream.
+        tells_usage: whether that ends with what it has cost.
+    """
+
+    streams: bool
+    tells_usage: bool
     turn: TurnRequest
     answer: ChatAnswer
 
@@ -77,7 +83,8 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: ChatRequ
         resumption=resumption,
     )
     known = {asked.container.get("id"), *history.containers}
-    return PreparedChat(asked, turn, ChatAnswer(asked.model, container.id if container.id in known else None))
+    answer = ChatAnswer(asked.model, container.id if container.id in known else None)
+    return PreparedChat(asked.stream, asked.include_usage, turn, answer)
 
 
 async def _container(

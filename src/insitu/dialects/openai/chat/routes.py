@@ -36,17 +36,23 @@ def routes(service: Service) -> APIRouter:
         With a tool of the type `code_interpreter`, or `"code_interpreter": true` beside the other members, the code
         that the model writes is run on the way; anything else goes to the model server and back as it is.
         """
-        content = await read_bytes(request, cap)
-        body = _parsed(content)
-        wish = code_wish(body, by_default=service.settings.code_by_default)
-        if wish is None:
-            ours_left_out = without_ours(body)
-            return PassThrough(service, request, content if ours_left_out is body else dumps(ours_left_out))
-        asked = ChatRequest.read(body, wish)
+        asked = _asked(service, request, await read_bytes(request, cap))
+        if isinstance(asked, PassThrough):
+            return asked
         prepared = await _prepared(service, request, asked)
-        return _stream(service, request, prepared) if asked.stream else await _whole(service, request, prepared)
+        del asked  # it can be large, and a turn long
+        return _stream(service, request, prepared) if prepared.streams else await _whole(service, request, prepared)
 
     return router
+
+
+def _asked(service: Service, request: Request, content: bytes) -> ChatRequest | PassThrough:
+    body = _parsed(content)
+    wish = code_wish(body, by_default=service.settings.code_by_default)
+    if wish is not None:
+        return ChatRequest.read(body, wish)
+    ours_left_out = without_ours(body)
+    return PassThrough(service, request, content if ours_left_out is body else dumps(ours_left_out))
 
 
 def _parsed(content: bytes) -> Any:
@@ -82,7 +88,7 @@ def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
 
 def _stream(service: Service, request: Request, prepared: PreparedChat) -> Response:
     run = partial(prepared.run, service)
-    teller = partial(ChatStream, prepared.answer, tells_usage=prepared.asked.include_usage)
+    teller = partial(ChatStream, prepared.answer, tells_usage=prepared.tells_usage)
     return turns.stream(service, request, prepared.answer.id, run, teller, on_error=_error_event)
 
 
