@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from .events import Message
@@ -50,6 +51,12 @@ class PastStep:
         calls = {"tool_calls": list(self.calls.values())} if self.calls else {}
         told = [tool_message(call_id, self.told[call_id]) for call_id in self.calls if call_id in self.told]
         return [{"role": "assistant", "content": as_content(self.said, between=""), **calls}, *told]
+
+
+def flat(entries: Iterable[PastStep | Message]) -> list[Message]:
+    """A history as messages: steps of the model's, and what stands between them."""
+    messages = (entry.messages() if isinstance(entry, PastStep) else [entry] for entry in entries)
+    return list(chain.from_iterable(messages))
 
 
 def text_part(text: str) -> Part:

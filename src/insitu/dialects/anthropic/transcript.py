@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...engine import ToolFailure
 from ...turn.answers import AnswerText
 from ...turn.events import Message
-from ...turn.messages import PastStep, as_content
+from ...turn.messages import PastStep, as_content, flat
 from ...turn.report import clipped
 from ...turn.step import Caller
 from ...web.parameters import BadParameter, Unsupported
@@ -55,8 +55,7 @@ class Transcript:
         """
         if waiting := [use["id"] for use in self._unanswered.values() if use["type"] == "tool_use"]:
             raise unanswered(waiting)
-        entries = [entry.messages() if isinstance(entry, PastStep) else [entry] for entry in self._entries]
-        return [message for messages in entries for message in messages]
+        return flat(self._entries)
 
     async def add(self, said: Said) -> None:
         """Take what somebody said.

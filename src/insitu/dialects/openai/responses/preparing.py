@@ -12,6 +12,7 @@ from ....store import Item
 from ....tools import Grant
 from ....turn.container import Container
 from ....turn.events import MadeFile
+from ....turn.messages import with_system
 from ....turn.request import Attached, TurnRequest
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
@@ -26,7 +27,7 @@ from .asked import CreateResponse
 from .citations import known_files
 from .content import with_files
 from .tools import Tools
-from .transcript import transcript_of
+from .transcript import Transcript
 
 # Clients can name any number that never were.
 _MOST_CONTAINERS = 4
@@ -82,15 +83,17 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
     allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
     server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
     readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
-    instructions = (asked.instructions, *dict.fromkeys(notes))
-    transcript = transcript_of(readable, instructions, names, partial(service.turns.runs.caller, owner))
-    resumption = service.turns.runs.resume(owner, transcript.messages, transcript.open_calls, transcript.answers)
+    transcript = Transcript(names, partial(service.turns.runs.caller, owner))
+    for item in readable:
+        transcript.add(item)
+    messages = transcript.messages()
+    resumption = service.turns.runs.resume(owner, messages, transcript.open_calls, transcript.answers)
     if (call_id := resumption.unanswered) is not None:
         raise BadParameter("input", f"No tool output found for function call {call_id}.")
     turn = TurnRequest(
         owner=owner,
         model=asked.model,
-        messages=resumption.fill(transcript.messages),
+        messages=with_system([asked.instructions, *dict.fromkeys(notes)], resumption.fill(messages)),
         tools=server_tools,
         attached=stored.attached,
         client_tools=tools.functions,

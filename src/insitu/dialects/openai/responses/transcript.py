@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ....store import Item
 from ....turn.answers import AnswerText
 from ....turn.arguments import valid_arguments
 from ....turn.events import Message
-from ....turn.messages import PastStep, as_content, text_part, with_system
+from ....turn.messages import PastStep, as_content, flat, text_part
 from ....turn.step import Caller
 from ....web.parameters import BadParameter
 from .content import parts_of
@@ -26,41 +26,16 @@ class _Step(PastStep):
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Transcript:
-    """What some items amount to.
-
-    Args:
-        open_calls: calls of code that waited for the client when their turn ended, and have no output yet.
-        answers: what the client has answered calls that code made.
-    """
-
-    messages: list[Message]
-    open_calls: list[str]
-    answers: dict[str, object]
-
-
-def transcript_of(
-    items: Sequence[Item], instructions: Sequence[str | None], names: Mapping[str, str], caller: Caller
-) -> Transcript:
-    """The transcript of some items.
+    """Reads items, one after the other.
 
     Args:
         names: how the model knows the tools ``python`` and ``shell``.
         caller: finds the call whose code has made a call, as far as that is known here.
-
-    Raises:
-        BadParameter: if a call of a client's function has no output, or an output no call.
     """
-    builder = _Builder(names, caller)
-    for item in items:
-        builder.add(item)
-    return Transcript(with_system(instructions, builder.messages()), builder.open_calls, builder.code_answers)
 
-
-class _Builder:
     def __init__(self, names: Mapping[str, str], caller: Caller) -> None:
-        self.code_answers: dict[str, object] = {}
+        self.answers: dict[str, object] = {}
         self._names = names
         self._caller = caller
         self._of_code: set[str] = set()
@@ -69,7 +44,30 @@ class _Builder:
         self._by_call: dict[str, _Step] = {}
         self._cut_off: set[str] = set()
 
+    @property
+    def open_calls(self) -> list[str]:
+        """Calls of code that waited for the client when their turn ended, and have no output yet."""
+        return [call_id for step in self._steps for call_id in step.unanswered if call_id in self._paused]
+
+    def messages(self) -> list[Message]:
+        """All that was said.
+
+        Raises:
+            BadParameter: if a call of a client's function has no output.
+        """
+        for step in self._steps:
+            for call_id in [call_id for call_id in step.unanswered if call_id not in self._paused]:
+                if call_id not in self._cut_off:
+                    raise BadParameter("input", f"No tool output found for function call {call_id}.")
+                step.forget(call_id)
+        return flat(self._entries)
+
     def add(self, item: Item) -> None:
+        """Take an item.
+
+        Raises:
+            BadParameter: if it is the output of no call.
+        """
         body, call_id = item.body, _call_id(item)
         match body["type"]:
             case "message":
@@ -84,27 +82,13 @@ class _Builder:
             case "function_call" if self._is_of_code(item, call_id):
                 self._of_code.add(call_id)
             case "function_call_output" if call_id in self._of_code:
-                self.code_answers[call_id] = AnswerText(_output_text(body["output"]))
+                self.answers[call_id] = AnswerText(_output_text(body["output"]))
             case "function_call":
                 self._call(item, call_id, body["name"], valid_arguments(body["arguments"]), None)
                 if body.get("status") == "incomplete":
                     self._cut_off.add(call_id)
             case "function_call_output":
                 self._answer(call_id, _output_text(body["output"]))
-
-    @property
-    def open_calls(self) -> list[str]:
-        """Calls of code that have paused, and have no output yet."""
-        return [call_id for step in self._steps for call_id in step.unanswered if call_id in self._paused]
-
-    def messages(self) -> list[Message]:
-        for step in self._steps:
-            for call_id in [call_id for call_id in step.unanswered if call_id not in self._paused]:
-                if call_id not in self._cut_off:
-                    raise BadParameter("input", f"No tool output found for function call {call_id}.")
-                step.forget(call_id)
-        entries = [entry.messages() if isinstance(entry, _Step) else [entry] for entry in self._entries]
-        return [message for messages in entries for message in messages]
 
     @property
     def _steps(self) -> list[_Step]:
