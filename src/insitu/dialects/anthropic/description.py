@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from ...web import openapi
 from ...web.openapi import ERRORS, MALFORMED, Errors
+from ...web.shapes import Json
 
 
 class AnthropicErrorDetails(BaseModel):
@@ -56,7 +57,7 @@ ERRORS_OF_TURNS = Errors(
 answers = partial(openapi.answers, errors=ERRORS_OF_TURNS)
 
 
-def answers_or_streams() -> dict[str, Any]:
+def answers_or_streams() -> Json:
     """The answers of a route that gives a message, or the stream of its events."""
     declared = answers(None, text="The message, or the stream of its events.")
     declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"description": "Anthropic's events."}}}

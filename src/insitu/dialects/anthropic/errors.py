@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from ...web.errors import described, worded
 from ...web.parameters import Unsupported
+from ...web.shapes import Json
 
 _INVALID, _API = "invalid_request_error", "api_error"
 _WORDS = {
@@ -47,7 +46,7 @@ def anthropic_error(exc: Exception, request_id: str) -> Response:
     return told.answer(anthropic_error_body(exc, request_id), worded(told.status, _WORDS)[0])
 
 
-def anthropic_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
+def anthropic_error_body(exc: Exception, request_id: str) -> Json:
     """The body of an error's answer, and the data of its event in a stream."""
     told = described(exc, request_id)
     details = {"error_code": told.code, **getattr(exc, "details", {})}

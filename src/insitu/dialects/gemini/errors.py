@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from ...web.errors import described, worded
+from ...web.shapes import Json
 
 # Google's own statuses, each with the only code of HTTP that its clients know for it.
 _WORDS = {
@@ -34,7 +33,7 @@ def gemini_error(exc: Exception, request_id: str) -> Response:
     return described(exc, request_id).answer({"error": body}, body["code"])
 
 
-def gemini_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
+def gemini_error_body(exc: Exception, request_id: str) -> Json:
     """What is in the member ``error``."""
     told = described(exc, request_id)
     code, status = worded(told.status, _WORDS)

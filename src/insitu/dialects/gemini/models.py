@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +9,7 @@ from starlette.responses import Response
 from ...errors import NotFound
 from ...web.openapi import answers_elsewhere
 from ...web.service import PlainRoute, Service, key_of
+from ...web.shapes import Json
 from ...web.wire import json_answer
 
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
@@ -36,5 +35,5 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _shown(name: str) -> dict[str, Any]:
+def _shown(name: str) -> Json:
     return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": list(_METHODS)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,7 @@ from ...web.downloads import download
 from ...web.openapi import takes_form
 from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
+from ...web.shapes import Json
 from ...web.uploads import FileForm, is_form
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .description import answers, answers_bytes
@@ -115,7 +116,7 @@ async def _alone(form: FileForm, chunks: AsyncIterator[bytes]) -> AsyncIterator[
         raise BadParameter("file_id", "the request has both a file and a file_id; send one of them")
 
 
-def _shown(file: ContainerFile) -> dict[str, Any]:
+def _shown(file: ContainerFile) -> Json:
     return {
         "id": file.id,
         "object": "container.file",

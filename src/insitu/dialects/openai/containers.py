@@ -18,6 +18,7 @@ from ...web.openapi import takes
 from ...web.parameters import BadParameter
 from ...web.places import check_files
 from ...web.service import Service, owner_of
+from ...web.shapes import Json
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .description import answers
 from .paging import Deleted, ListObject, PageQuery, listed
@@ -44,7 +45,7 @@ class CreateContainer(BaseModel):
     expires_after: Expiry | None = None
     file_ids: list[str] | None = Field(None, max_length=1000, description="files to put into it first")
     memory_limit: str | None = Field(None, description="1g, 4g, 16g or 64g; the operator has a ceiling")
-    network_policy: dict[str, Any] | None = Field(None, description="there is no network: `disabled`, or left out")
+    network_policy: Json | None = Field(None, description="there is no network: `disabled`, or left out")
     skills: list[Any] | None = Field(None, description="not supported")
 
 
@@ -135,7 +136,7 @@ def _expiry(asked: Expiry | None, settings: Settings) -> float:
     return asked.minutes * 60.0
 
 
-def _shown(container: Container) -> dict[str, Any]:
+def _shown(container: Container) -> Json:
     record = container.record
     return {
         "id": container.id,

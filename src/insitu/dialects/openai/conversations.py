@@ -15,7 +15,7 @@ from ...store import Conversation, Item, Store, new_id
 from ...web.openapi import takes
 from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
-from ...web.shapes import Metadata
+from ...web.shapes import Json, Metadata
 from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, json_answer, read_json
 from .description import answers
 from .items import normalize_input, shown
@@ -107,7 +107,7 @@ def _add_conversations(router: APIRouter, service: Service) -> None:
 
 
 def _add_items(router: APIRouter, service: Service) -> None:
-    @router.post("/{conversation_id}/items", openapi_extra=takes(AddItems), **answers(ListObject[dict[str, Any]]))
+    @router.post("/{conversation_id}/items", openapi_extra=takes(AddItems), **answers(ListObject[Json]))
     async def create_conversation_items(request: Request, conversation_id: str, include: Include = None) -> Response:
         """Add items to the end of a conversation."""
         asked = await read_json(request, AddItems, _cap(service))
@@ -116,7 +116,7 @@ def _add_items(router: APIRouter, service: Service) -> None:
         await service.store.conversations.append(conversation_id, owner, items)
         return json_answer(listed([shown(item, include or ()) for item in items], has_more=False))
 
-    @router.get("/{conversation_id}/items", **answers(ListObject[dict[str, Any]]))
+    @router.get("/{conversation_id}/items", **answers(ListObject[Json]))
     async def list_conversation_items(
         request: Request, conversation_id: str, query: Annotated[ItemsQuery, Query()]
     ) -> Response:
@@ -124,7 +124,7 @@ def _add_items(router: APIRouter, service: Service) -> None:
         found = await service.store.conversations.items(conversation_id, owner_of(request), query.page)
         return json_answer(listed([shown(item, query.include) for item in found.data], has_more=found.has_more))
 
-    @router.get("/{conversation_id}/items/{item_id}", **answers(dict[str, Any]))
+    @router.get("/{conversation_id}/items/{item_id}", **answers(Json))
     async def retrieve_conversation_item(
         request: Request, conversation_id: str, item_id: str, include: Include = None
     ) -> Response:
@@ -153,7 +153,7 @@ def _cap(service: Service) -> int:
     return min(service.settings.upload_bytes, INLINE_BYTES)
 
 
-def _shown(record: Conversation) -> dict[str, Any]:
+def _shown(record: Conversation) -> Json:
     return {
         "id": record.id,
         "object": "conversation",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from pydantic import BaseModel, Field
 
 from ...web import openapi
 from ...web.openapi import ERRORS, MALFORMED, Errors
+from ...web.shapes import Json
 
 
 class OpenAIErrorDetail(BaseModel):
@@ -42,7 +42,7 @@ answers = partial(openapi.answers, errors=OPENAI)
 answers_bytes = partial(openapi.answers_bytes, errors=OPENAI)
 
 
-def answers_or_streams(errors: Errors = OPENAI) -> dict[str, Any]:
+def answers_or_streams(errors: Errors = OPENAI) -> Json:
     """The answers of a route that gives a response, or the stream of its events."""
     declared = openapi.answers(None, text="The response, or the stream of its events.", errors=errors)
     declared["responses"][200]["content"] = {"text/event-stream": {"schema": {"description": "OpenAI's events."}}}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from ...errors import NotFound
 from ...web.errors import Described, described
+from ...web.shapes import Json
 
 
 class RouteUnsupported(NotFound):
@@ -29,13 +28,13 @@ def openai_error(exc: Exception, request_id: str) -> Response:
     return told.answer({"error": openai_error_body(exc, request_id)}, 400 if told.status == 422 else told.status)
 
 
-def openai_error_body(exc: Exception, request_id: str) -> dict[str, Any]:
+def openai_error_body(exc: Exception, request_id: str) -> Json:
     """What is in the member ``error``."""
     told = described(exc, request_id)
     named = {"type": told.kind, "code": told.code, "message": told.text}
     return {**named, "request_id": request_id, "param": getattr(exc, "param", None)}
 
 
-def error_of(told: Described) -> dict[str, Any]:
+def error_of(told: Described) -> Json:
     """What a response that has failed says of it; clients know few codes."""
     return {"code": "server_error", "message": told.text}

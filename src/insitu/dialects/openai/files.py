@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -17,6 +17,7 @@ from ...web.openapi import takes_form
 from ...web.parameters import BadParameter
 from ...web.receiving import mime_of, receive_file, seconds_of
 from ...web.service import Service, owner_of
+from ...web.shapes import Json
 from ...web.stored_files import gone_at
 from ...web.uploads import FileForm
 from ...web.wire import json_answer
@@ -115,7 +116,7 @@ def _expires(form: FileForm) -> float | None:
     return time.time() + seconds_of(seconds or "", _SECONDS, _LEAST_S, _MOST_S)
 
 
-def _shown(file: FileRecord, settings: Settings) -> dict[str, Any]:
+def _shown(file: FileRecord, settings: Settings) -> Json:
     return {
         "id": file.id,
         "object": "file",

@@ -9,6 +9,7 @@ from typing import Any
 from ...store import Item, Store, new_id
 from ...web.holding import check_messages
 from ...web.parameters import BadParameter, Unsupported
+from ...web.shapes import Json
 from .errors import ItemMissing
 
 _ROLES = ("user", "assistant", "system", "developer")
@@ -63,7 +64,7 @@ async def normalize_input(store: Store, owner: str, given: object) -> list[Item]
     return [_item(body, known, owner) for body in bodies]
 
 
-def _item(body: dict[str, Any], known: Mapping[str, Item], owner: str) -> Item:
+def _item(body: Json, known: Mapping[str, Item], owner: str) -> Item:
     found = known.get(body.get("id", ""))
     if body["type"] == "item_reference":
         # What is kept for chat completions is no item of a response.
@@ -88,7 +89,7 @@ def new_item_id(kind: str) -> str:
     return new_id(_PREFIXES[kind])
 
 
-def _body(item: object, where: str) -> dict[str, Any]:
+def _body(item: object, where: str) -> Json:
     if not isinstance(item, dict):
         raise BadParameter(where, f"{where} must be an object")
     _check_types(item, {"id": str, "type": str}, where)
@@ -110,7 +111,7 @@ def _body(item: object, where: str) -> dict[str, Any]:
     return body
 
 
-def _check_message(body: dict[str, Any], where: str) -> None:
+def _check_message(body: Json, where: str) -> None:
     if body.get("role") not in _ROLES:
         raise BadParameter(f"{where}.role", f"{where}.role must be one of: {', '.join(_ROLES)}")
     content = body.get("content")
@@ -148,7 +149,7 @@ def _strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
-def shown(item: Item, include: Sequence[str] = ("code_interpreter_call.outputs",)) -> dict[str, Any]:
+def shown(item: Item, include: Sequence[str] = ("code_interpreter_call.outputs",)) -> Json:
     """An item as clients see it; the outputs of code only if they are asked for, as OpenAI has it."""
     body = {**item.body, "id": item.id}
     if body["type"] == "code_interpreter_call" and "code_interpreter_call.outputs" not in include:

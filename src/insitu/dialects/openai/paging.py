@@ -10,6 +10,7 @@ from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...store import Page
+from ...web.shapes import Json
 
 T = TypeVar("T")
 Include = Annotated[
@@ -50,7 +51,7 @@ class Deleted(BaseModel):
     deleted: bool
 
 
-def listed(data: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
+def listed(data: Sequence[Mapping[str, Any]], *, has_more: bool) -> Json:
     """A part of a list, as an object of its own."""
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more}

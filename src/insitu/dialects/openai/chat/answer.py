@@ -21,7 +21,6 @@ grow, and what has an ``index`` goes to its place. Its ``type`` says what is new
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from ....guest.lockdown import WORKSPACE
 from ....store import new_id
@@ -203,7 +202,7 @@ def _failure(why: str | None) -> Json:
     return {"outcome": "failed", "results": [], "error": {"name": "not run", "value": why, "traceback": ""}}
 
 
-def _file(file: on.MadeFile) -> dict[str, Any]:
+def _file(file: on.MadeFile) -> Json:
     return {
         "id": file.id,
         "container_id": file.container_id,

@@ -116,9 +116,9 @@ class CreateResponse(BaseModel):
                 hint="put what is long into the input",
             )
 
-    def upstream_options(self) -> dict[str, Any]:
+    def upstream_options(self) -> Json:
         """What the model server is told, under the names that chat completions have for it."""
-        options: dict[str, Any] = {name: getattr(self, name) for name in _PASSED_ON if getattr(self, name) is not None}
+        options: Json = {name: getattr(self, name) for name in _PASSED_ON if getattr(self, name) is not None}
         if not self.tools:
             options.pop("parallel_tool_calls", None)
         if self.reasoning and self.reasoning.get("effort"):
@@ -153,7 +153,7 @@ class InsituOptions(BaseModel):
 CreateResponse.model_rebuild()
 
 
-def _response_format(form: Any) -> dict[str, Any] | None:
+def _response_format(form: Any) -> Json | None:
     kind = form.get("type") if isinstance(form, dict) else form
     if kind in (None, "text"):
         return None

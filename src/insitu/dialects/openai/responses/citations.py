@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 from urllib.parse import unquote
 
 from ....errors import NotFound
 from ....guest.lockdown import WORKSPACE
 from ....store import ContainerFile, Page, Store
 from ....turn.events import MOST_FILES, MadeFile
+from ....web.shapes import Json
 
 # As models link files: [Download](sandbox:/mnt/data/report.csv)
 _LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")
@@ -34,7 +34,7 @@ async def known_files(store: Store, owner: str, containers: Sequence[str]) -> di
     return known
 
 
-def cite_links(text: str, known: Mapping[str, MadeFile]) -> list[dict[str, Any]]:
+def cite_links(text: str, known: Mapping[str, MadeFile]) -> list[Json]:
     """The annotations of a text's links to files, a hundred at the most."""
     annotations = []
     for match in _links(text):
@@ -47,9 +47,7 @@ def cite_links(text: str, known: Mapping[str, MadeFile]) -> list[dict[str, Any]]
     return annotations
 
 
-async def cite(
-    store: Store, owner: str, text: str, made: Iterable[MadeFile], containers: Sequence[str]
-) -> list[dict[str, Any]]:
+async def cite(store: Store, owner: str, text: str, made: Iterable[MadeFile], containers: Sequence[str]) -> list[Json]:
     """The annotations of an answer: of each link, and at its end of files that were made and are not linked.
 
     Args:
@@ -91,7 +89,7 @@ def _made(file: ContainerFile) -> MadeFile:
     return MadeFile(file.id, file.container_id, file.path, file.size)
 
 
-def _annotation(file: MadeFile, start: int, end: int) -> dict[str, Any]:
+def _annotation(file: MadeFile, start: int, end: int) -> Json:
     return {
         "type": "container_file_citation",
         "container_id": file.container_id,

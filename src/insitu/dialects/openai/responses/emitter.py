@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....turn import events as on
+from ....web.shapes import Json
 from .citations import cite_links
 from .outputs import Output, Outputs, Send
 from .server_calls import CodeCall, ShellCall
@@ -28,14 +29,14 @@ _REASONING = _Thoughts("reasoning_text", "reasoning_text", "content", "content_i
 _SUMMARY = _Thoughts("reasoning_summary_text", "summary_text", "summary", "summary_index")
 
 
-def _to_nobody(event: dict[str, Any]) -> None:
+def _to_nobody(event: Json) -> None:
     pass
 
 
 class Emitter(Outputs):
     """Hears what happens in a turn, and sends the response's events; it sets the response's status."""
 
-    def __init__(self, response: dict[str, Any], owner: str, include: Sequence[str], send: Send) -> None:
+    def __init__(self, response: Json, owner: str, include: Sequence[str], send: Send) -> None:
         super().__init__(response, owner, include, send)
         self.begun = False
         self.known: dict[str, on.MadeFile] = {}
@@ -101,7 +102,7 @@ class Emitter(Outputs):
         if isinstance(event, on.CallStarted):
             self._calls[event.id] = (ShellCall if event.tool == "shell" else CodeCall)(self, event)
         else:
-            body: dict[str, Any] = {"type": "function_call", "call_id": event.id, "name": event.name, "arguments": ""}
+            body: Json = {"type": "function_call", "call_id": event.id, "name": event.name, "arguments": ""}
             if event.caller is not None:
                 body["caller"] = {"type": "program", "caller_id": event.caller}
             self._client_calls[event.id] = self.add(body)
@@ -142,7 +143,7 @@ class Emitter(Outputs):
         self._part("content_part.done", message, part=part)
         self.done(message, status)
 
-    def _cite(self, text: str) -> list[dict[str, Any]]:
+    def _cite(self, text: str) -> list[Json]:
         cited = cite_links(text, self.known | self.files)
         linked = {annotation["file_id"] for annotation in cited}
         self.files = {path: file for path, file in self.files.items() if file.id not in linked}
@@ -187,7 +188,7 @@ class Emitter(Outputs):
         self.close()
         self.response.update(status=status, completed_at=int(time.time()) if status == "completed" else None, **fields)
 
-    def last(self) -> dict[str, Any]:
+    def last(self) -> Json:
         """The event of the response's end, which nobody has been sent yet."""
         status = self.response["status"]
         # A cancelled response has no event of its own.

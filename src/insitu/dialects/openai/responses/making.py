@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from ....errors import NotFound
 from ....store import ResponseRecord, new_id
@@ -14,6 +13,7 @@ from ....web.errors import Described
 from ....web.making import Making
 from ....web.recording import recorded
 from ....web.service import Service
+from ....web.shapes import Json
 from ..errors import error_of
 from .asked import CreateResponse
 from .citations import cite
@@ -50,7 +50,7 @@ class MakingResponse(Making):
         self._emitter.containers[:] = prepared.containers
         self._emitter.known = prepared.known
 
-    def snapshot(self, include: Sequence[str] | None = None) -> dict[str, Any]:
+    def snapshot(self, include: Sequence[str] | None = None) -> Json:
         """The response as it is now; ``include`` is by default what it was made with."""
         return self._emitter.snapshot(include)
 
@@ -105,7 +105,7 @@ class MakingResponse(Making):
         }
 
 
-def _new_response(asked: CreateResponse) -> dict[str, Any]:
+def _new_response(asked: CreateResponse) -> Json:
     reasoning = asked.reasoning or {}
     return {
         "id": new_id("resp_"),

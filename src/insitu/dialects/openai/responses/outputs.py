@@ -9,9 +9,10 @@ from typing import Any
 
 from ....store import Item
 from ....turn import events as on
+from ....web.shapes import Json
 from ..items import new_item_id, shown
 
-Send = Callable[[dict[str, Any]], None]
+Send = Callable[[Json], None]
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Output:
     open: bool = True
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Json:
         """What it is made of."""
         return self.item.body
 
@@ -37,7 +38,7 @@ class Outputs:
         send: told of each event.
     """
 
-    def __init__(self, response: dict[str, Any], owner: str, include: Sequence[str], send: Send) -> None:
+    def __init__(self, response: Json, owner: str, include: Sequence[str], send: Send) -> None:
         self.response = response
         self.files: dict[str, on.MadeFile] = {}
         self.containers: list[str] = []
@@ -53,12 +54,12 @@ class Outputs:
         """The output so far."""
         return [output.item for output in self._made]
 
-    def snapshot(self, include: Sequence[str] | None = None) -> dict[str, Any]:
+    def snapshot(self, include: Sequence[str] | None = None) -> Json:
         """The response as it is now, with what was asked for at its creation or is asked for now."""
         wanted = self._include if include is None else include
         return {**self.response, "output": [shown(item, wanted) for item in self.items]}
 
-    def add(self, body: dict[str, Any], **private: Any) -> Output:
+    def add(self, body: Json, **private: Any) -> Output:
         """Begin an item."""
         kind = body["type"]
         private["step"] = f"{self.response['id']}:{self.step}"
@@ -102,7 +103,7 @@ class Outputs:
         """Send an event."""
         self._send(self.numbered(event, **fields))
 
-    def numbered(self, event: str, **fields: Any) -> dict[str, Any]:
+    def numbered(self, event: str, **fields: Any) -> Json:
         """The next event, which is for the caller to send."""
         numbered = {"type": event, "sequence_number": self._sequence, **fields}
         self._sequence += 1

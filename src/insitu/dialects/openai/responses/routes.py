@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from ....web.openapi import takes
 from ....web.parameters import BadParameter
 from ....web.recording import check_recorded, lost, replay
 from ....web.service import Service, key_of, owner_of
+from ....web.shapes import Json
 from ....web.sse import encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..description import OF_TURNS, answers, answers_or_streams
@@ -120,7 +121,7 @@ async def _follow_again(service: Service, owner: str, response_id: str, after: i
     return making.stream(service, replay(store.responses, response_id, owner, after, body), _error_event)
 
 
-async def _cancel(service: Service, response_id: str, owner: str) -> dict[str, Any]:
+async def _cancel(service: Service, response_id: str, owner: str) -> Json:
     if job := service.turns.jobs.get(response_id, owner):
         made = MakingResponse.of(job)
         if made.background:
@@ -151,9 +152,7 @@ def _error_event(exc: Exception, request_id: str, number: int) -> bytes:
     return encode("error", dumps({"type": "error", "sequence_number": number, **said}))
 
 
-async def _stored(
-    service: Service, record: ResponseRecord, owner: str, include: Sequence[str] | None = None
-) -> dict[str, Any]:
+async def _stored(service: Service, record: ResponseRecord, owner: str, include: Sequence[str] | None = None) -> Json:
     outputs = await service.store.responses.outputs(record.id, owner)
     wanted = record.body.get("include") if include is None else include
     body = {name: value for name, value in record.body.items() if name not in ("include", "server")}

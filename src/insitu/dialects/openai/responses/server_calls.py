@@ -8,7 +8,7 @@ from ....turn import events as on
 from ....turn.arguments import whole_number
 from ....turn.report import output_of
 from ....types import Execution
-from ....web.shapes import tool_called
+from ....web.shapes import Json, tool_called
 from .outputs import Output, Outputs
 
 CallEvent = on.CodeDelta | on.CallPaused | on.CallEvent
@@ -73,7 +73,7 @@ class ShellCall:
     """A call of the shell: its commands, and then what came of them."""
 
     def __init__(self, outputs: Outputs, event: on.CallStarted) -> None:
-        body: dict[str, Any] = {
+        body: Json = {
             "type": "shell_call",
             "call_id": event.id,
             "action": {"commands": [], **dict.fromkeys(_WISHES)},
@@ -120,7 +120,7 @@ class ShellCall:
 
     def _begin_output(self) -> Output:
         if self._output is None:
-            empty: dict[str, Any] = {"output": [], "max_output_length": None}
+            empty: Json = {"output": [], "max_output_length": None}
             body = {"type": "shell_call_output", "call_id": self._id, **empty}
             self._output = self._outputs.add(body, call_id=self._id)
         return self._output
@@ -145,7 +145,7 @@ class ShellCall:
         self._outputs.at(name, self._begin_output(), command_index=index, **fields)
 
 
-def _outputs(event: on.CallDone) -> list[dict[str, Any]]:
+def _outputs(event: on.CallDone) -> list[Json]:
     logs = "\n".join(filter(None, (output_of(execution) for execution in event.executions)))
     if event.failure is not None:
         logs = f"{logs}\n{event.told}".lstrip("\n")
@@ -153,11 +153,11 @@ def _outputs(event: on.CallDone) -> list[dict[str, Any]]:
     return [*([{"type": "logs", "logs": logs}] if logs else []), *images]
 
 
-def _chunk(execution: Execution) -> dict[str, Any]:
+def _chunk(execution: Execution) -> Json:
     timed_out = execution.outcome == "timeout"
     outcome = {"type": "timeout"} if timed_out else {"type": "exit", "exit_code": execution.exit_code}
     return {"stdout": execution.stdout, "stderr": execution.stderr, "outcome": outcome}
 
 
-def _not_run(event: on.CallDone) -> dict[str, Any]:
+def _not_run(event: on.CallDone) -> Json:
     return {"stdout": "", "stderr": event.told, "outcome": {"type": "exit", "exit_code": 126}}
