@@ -8,11 +8,12 @@ import pytest
 from anthropic import Anthropic
 
 from tests.support.anthropic_errors import refused
-from tests.support.messages import CODE, QUESTION, WEATHER, ask
+from tests.support.messages import BY_CODE, CODE, PYTHON, QUESTION, WEATHER, ask
 from tests.support.model import Json, ScriptedModel, say
 
 TOOL_USE: Json = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
 SERVER_USE: Json = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "code_execution", "input": {}}
+BASH: Json = {"type": "bash_20250124", "name": "bash"}
 PDF = {"type": "document", "source": {"type": "base64", "data": "AAAA"}}
 
 
@@ -67,6 +68,14 @@ MALFORMED: list[tuple[Json, str]] = [
     ({"tools": [{"name": "", "input_schema": {}}]}, "tools.0.name must be a string that is not empty"),
     ({"tools": [{"name": "weather"}]}, "tools.0.input_schema must be an object"),
     ({"tools": [CODE, CODE]}, "there is a code_execution tool already"),
+    ({"tools": [{**WEATHER, "warmth": 1}]}, "tools.0.custom.warmth: Extra inputs are not permitted"),
+    ({"tools": [{**CODE, "input_schema": {}}]}, "tools.0.code_execution_20250825.input_schema: Extra inputs"),
+    ({"tools": [{**BASH, "description": "x"}]}, "tools.0.bash_20250124.description: Extra inputs are not permitted"),
+    (
+        {"tools": [CODE, {**WEATHER, "allowed_callers": ["code_execution_20250522"]}]},
+        "tools.1.allowed_callers must be a list of some of: direct, code_execution_20250825",
+    ),
+    ({"tools": [PYTHON, BY_CODE]}, "tools.1.allowed_callers: there is no code_execution tool"),
     ({"tool_choice": {"type": "tool", "name": "nothing"}}, "tool_choice names no tool of this request: 'nothing'"),
     ({"tool_choice": {"type": "sometimes"}}, "tool_choice.type must be one of"),
     ({"tool_choice": {"type": "any"}, "tools": []}, "any needs tools"),
@@ -141,3 +150,13 @@ def test_hints_are_taken_and_go_nowhere(anthropic_client: Anthropic, model: Scri
     body = model.requests[0].body
     assert set(body) == {"model", "messages", "tools", "max_tokens", "stream", "stream_options"}
     assert body["messages"] == [{"role": "user", "content": "Hm?"}]
+
+
+def test_every_member_that_the_sdk_has_for_a_tool_is_taken(anthropic_client: Anthropic, model: ScriptedModel) -> None:
+    every: Json = {"cache_control": {"type": "ephemeral"}, "defer_loading": False, "strict": True}
+    custom = {**every, "type": "custom", "eager_input_streaming": True, "input_examples": [{"city": "Ulm"}]}
+    editor = {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool", "max_characters": 1000}
+    model.script(say("Hello."))
+    ask(anthropic_client, tools=[{**CODE, **every}, {**BY_CODE, **custom}, {**BASH, **every}, {**editor, **every}])
+    offered = [tool["function"]["name"] for tool in model.requests[0].body["tools"]]
+    assert offered == ["python", "insitu_bash", "edit", "bash", "str_replace_based_edit_tool"]

@@ -8,8 +8,10 @@ from functools import partial
 
 from ...guest.lockdown import WORKSPACE
 from ...turn.container import Container
+from ...turn.events import Message
 from ...turn.messages import with_system
 from ...turn.request import TurnRequest
+from ...turn.resuming import Resumption
 from ...turn.tools import Kind, ServerTool
 from ...web.bodies import Body
 from ...web.holding import Holding
@@ -69,49 +71,92 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
         TooLarge: if the transcript is longer than one may be.
     """
     asked.check()
-    tools, said = Tools(asked.tools), read_messages(asked.messages)
-    holding = Holding(body, service.settings.max_transcript_bytes)
-    holding.take_all([asked.messages, asked.system, asked.tools])
-    container, notes = await _container(service, owner, asked, tools, said)
-    own = _own_tools(service, asked, tools, container) if container else []
-    stored = StoredFiles(service, owner, holding)
-    made = partial(read_made, service, owner, holding)
-    content = Content(stored, made, container if own else None)
-    transcript = await _transcript(service, owner, said, own, content)
-    messages = transcript.messages()
-    resumption = service.turns.runs.resume(owner, messages, list(transcript.open_uses), transcript.answers)
-    if (call_id := resumption.unanswered) is not None:
-        raise unanswered([client_use_id(call_id)])
-    turn = TurnRequest(
-        owner=owner,
-        model=asked.model,
-        messages=with_system([read_system(asked.system), *notes], resumption.fill(messages)),
-        tools=own,
-        attached=stored.attached,
-        client_tools=tools.functions,
-        tool_choice=tools.choice(asked.tool_choice, own[0].name if own else ""),
-        options=asked.upstream_options(),
-        max_output_tokens=asked.output_tokens,
-        max_steps=asked.insitu.max_steps,
-        caller_key=caller_key,
-        resumption=resumption,
-    )
-    asked = asked.model_copy(update={"messages": [], "system": None, "tools": []})
-    return PreparedMessage(asked, tools, turn, container, transcript.open_uses)
+    return await _Preparing(service, owner, caller_key, asked, body).message()
 
 
-async def _container(
-    service: Service, owner: str, asked: CountTokens, tools: Tools, said: Sequence[Said]
-) -> tuple[Container | None, list[str]]:
-    """Where code runs, if it does or the request says where, and what the model is told of it."""
-    if asked.container_id is not None:
-        container = await service.turns.containers.usable(asked.container_id, owner)
-        files = await files_of_user(service, container)
-        return container, [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
-    if not tools.kinds:
-        return None, []
-    container, expired = await automatic_container(service, owner, None, _containers_of(said))
-    return container, [EXPIRED] if expired else []
+class _Preparing:
+    """Finds what one request names, and makes a turn of it."""
+
+    def __init__(self, service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> None:
+        self._service = service
+        self._owner = owner
+        self._caller_key = caller_key
+        self._asked = asked
+        self._tools, self._said = Tools(asked.tools), read_messages(asked.messages)
+        self._holding = Holding(body, service.settings.max_transcript_bytes)
+        self._holding.take_all([asked.messages, asked.system, asked.tools])
+        self._stored = StoredFiles(service, owner, self._holding)
+
+    async def message(self) -> PreparedMessage:
+        """The request as it can be answered."""
+        container, notes = await self._container()
+        own = self._own_tools(container) if container else []
+        transcript = await self._transcript(own, container if own else None)
+        turn = self._turn(notes, own, transcript)
+        asked = self._asked.model_copy(update={"messages": [], "system": None, "tools": []})
+        return PreparedMessage(asked, self._tools, turn, container, transcript.open_uses)
+
+    async def _container(self) -> tuple[Container | None, list[str]]:
+        """Where code runs, if it does or the request says where, and what the model is told of it."""
+        service, owner, named = self._service, self._owner, self._asked.container_id
+        if named is not None:
+            container = await service.turns.containers.usable(named, owner)
+            return container, _note(await files_of_user(service, container))
+        if not self._tools.kinds:
+            return None, []
+        container, expired = await automatic_container(service, owner, None, _containers_of(self._said))
+        return container, [EXPIRED] if expired else []
+
+    def _own_tools(self, container: Container) -> list[ServerTool]:
+        turns, tools = self._service.turns, self._tools
+        granted = turns.grant(self._asked.insitu.tools, tools.for_code)
+        make: Mapping[Kind, partial[ServerTool]] = {
+            "python": partial(turns.python, granted=granted),
+            "shell": partial(turns.bash),
+            "editor": partial(turns.editor),
+        }
+        kinds = tools.kinds[:1] if turns.is_fenced(self._asked.model) else tools.kinds
+        return [make[kind](container, tools.names) for kind in kinds]
+
+    async def _transcript(self, own: Sequence[ServerTool], container: Container | None) -> Transcript:
+        service, owner = self._service, self._owner
+        made = partial(read_made, service, owner, self._holding)
+        names = {**_NAMES, **{USES[tool.kind]: tool.name for tool in own}}
+        caller = partial(service.turns.runs.caller, owner)
+        content = Content(self._stored, made, container)
+        transcript = Transcript(names, caller, content, service.settings.tool_output_chars)
+        for each in self._said:
+            await transcript.add(each)
+        return transcript
+
+    def _turn(self, notes: Sequence[str], own: Sequence[ServerTool], transcript: Transcript) -> TurnRequest:
+        asked, messages = self._asked, transcript.messages()
+        resumption = self._resumption(transcript, messages)
+        return TurnRequest(
+            owner=self._owner,
+            model=asked.model,
+            messages=with_system([read_system(asked.system), *notes], resumption.fill(messages)),
+            tools=own,
+            attached=self._stored.attached,
+            client_tools=self._tools.functions,
+            tool_choice=self._tools.choice(asked.tool_choice, own[0].name if own else ""),
+            options=asked.upstream_options(),
+            max_output_tokens=asked.output_tokens,
+            max_steps=asked.insitu.max_steps,
+            caller_key=self._caller_key,
+            resumption=resumption,
+        )
+
+    def _resumption(self, transcript: Transcript, messages: Sequence[Message]) -> Resumption:
+        runs, calls = self._service.turns.runs, list(transcript.open_uses)
+        resumption = runs.resume(self._owner, messages, calls, transcript.answers)
+        if (call_id := resumption.unanswered) is not None:
+            raise unanswered([client_use_id(call_id)])
+        return resumption
+
+
+def _note(files: Sequence[str]) -> list[str]:
+    return [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
 
 
 def _containers_of(said: Sequence[Said]) -> list[str]:
@@ -119,26 +164,3 @@ def _containers_of(said: Sequence[Said]) -> list[str]:
     uses = [block for each in reversed(said) for block in reversed(each.blocks) if block.type == "server_tool_use"]
     found = [container_id_of(use.body["id"]) for use in uses]
     return [container_id for container_id in found if container_id is not None]
-
-
-def _own_tools(service: Service, asked: CountTokens, tools: Tools, container: Container) -> list[ServerTool]:
-    turns = service.turns
-    granted = turns.grant(asked.insitu.tools, tools.for_code)
-    make: Mapping[Kind, partial[ServerTool]] = {
-        "python": partial(turns.python, granted=granted),
-        "shell": partial(turns.bash),
-        "editor": partial(turns.editor),
-    }
-    kinds = tools.kinds[:1] if turns.is_fenced(asked.model) else tools.kinds
-    return [make[kind](container, tools.names) for kind in kinds]
-
-
-async def _transcript(
-    service: Service, owner: str, said: Sequence[Said], own: Sequence[ServerTool], content: Content
-) -> Transcript:
-    names = {**_NAMES, **{USES[tool.kind]: tool.name for tool in own}}
-    caller = partial(service.turns.runs.caller, owner)
-    transcript = Transcript(names, caller, content, service.settings.tool_output_chars)
-    for each in said:
-        await transcript.add(each)
-    return transcript

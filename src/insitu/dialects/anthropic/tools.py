@@ -23,6 +23,12 @@ _VERSIONS: dict[str, tuple[tuple[Kind, ...], str]] = {
     "code_execution_20260120": (_ALL, _LATER_CALLER),
     "code_execution_20260521": (_ALL, _LATER_CALLER),
 }
+# The first version's code calls nothing.
+_CALLERS = tuple(version for version in _VERSIONS if version != "code_execution_20250522")
+# Caching, deferring and examples are hints, without effect here.
+_MEMBERS = frozenset({"type", "name", "allowed_callers", "cache_control", "defer_loading", "strict"})
+_OF_CLIENT_TOOLS = _MEMBERS | {"input_examples", "max_characters"}
+_OF_CUSTOM = _MEMBERS | {"description", "input_schema", "input_examples", "eager_input_streaming"}
 
 
 class Tools(RequestTools):
@@ -40,9 +46,10 @@ class Tools(RequestTools):
         self.kinds: tuple[Kind, ...] = ()
         self.caller = _CALLER
         self.eager: set[str] = set()
+        self._code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools.{index}")
-        if self.for_code and not self.kinds:
+        if self.for_code and self._code not in _CALLERS:
             where = self.first_for_code
             raise BadParameter(where, f"{where}: there is no {CODE} tool whose code could call it")
 
@@ -51,10 +58,13 @@ class Tools(RequestTools):
         if kind in _VERSIONS:
             if self.kinds:
                 raise BadParameter(where, f"{where}: there is a {CODE} tool already; one is the most")
-            self.kinds, self.caller = _VERSIONS[kind]
+            _check_members(tool, kind, _MEMBERS, where)
+            self._code, (self.kinds, self.caller) = kind, _VERSIONS[kind]
         elif kind == "custom":
+            _check_members(tool, kind, _OF_CUSTOM, where)
             self._function(tool, {"parameters": tool.get("input_schema")}, where)
         elif kind in CLIENT_TOOLS:
+            _check_members(tool, kind, _OF_CLIENT_TOOLS, where)
             self._function(tool, CLIENT_TOOLS[kind], where)
         else:
             raise Unsupported(
@@ -71,7 +81,7 @@ class Tools(RequestTools):
             raise BadParameter(f"{where}.input_schema", f"{where}.input_schema must be an object")
         more = {key: tool[key] for key in ("description", "strict") if tool.get(key) is not None}
         function = {"type": "function", "function": {**known, "name": name, **more}}
-        self.add_function(function, callers_of(tool, where, tuple(_VERSIONS)), where)
+        self.add_function(function, callers_of(tool, where, _CALLERS), where)
         if tool.get("eager_input_streaming"):
             self.eager.add(name)
 
@@ -101,3 +111,10 @@ class Tools(RequestTools):
         if name == CODE and self.kinds:
             return python
         raise BadParameter("tool_choice", f"tool_choice names no tool of this request: {str(name)[:64]!r}")
+
+
+def _check_members(tool: Json, kind: str, known: frozenset[str], where: str) -> None:
+    if unknown := next((member for member in tool if member not in known), None):
+        at = f"{where}.{kind}.{unknown[:64]}"
+        # Word for word as Anthropic says it: there are clients that then leave the member out, and ask again.
+        raise BadParameter(at, f"{at}: Extra inputs are not permitted")
