@@ -23,6 +23,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class TurnOptions(BaseModel):
+    """What only this server has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_steps: int | None = Field(None, ge=1, description="model calls of this turn")
+    tools: list[str] | None = Field(
+        None, max_length=1000, description="the server's tools that code may call, by name; * for all"
+    )
+
+
 class InlineFile(Strict):
     """A file that comes with the code: its path in the workspace, and its content in one of two forms."""
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...web.fields import TurnOptions
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .errors import ThreadsUnsupported
@@ -17,15 +18,9 @@ _ELSEWHERE = ("mcp_servers", "context_management", "compaction", "fallbacks")
 _EFFORTS = {"max": "xhigh"}
 
 
-class MessageOptions(BaseModel):
+class MessageOptions(TurnOptions):
     """What only this server has."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    max_steps: int | None = Field(None, ge=1, description="model calls of this turn")
-    tools: list[str] | None = Field(
-        None, max_length=1000, description="the server's tools that code may call, by name; * for all"
-    )
     events: bool = Field(False, description="whether the stream tells what running code prints and calls")
 
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from ...store import ContainerFile
 from ...turn.container import Container
 from ...turn.container_files import ContainerFiles
 from ...web.downloads import download
+from ...web.fields import Strict
 from ...web.openapi import takes_form
 from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
@@ -28,10 +29,8 @@ from .paging import Deleted, ListObject, PageQuery, listed
 _FORM = {"file": {"type": "string", "format": "binary"}, "file_id": {"type": "string"}}
 
 
-class AddFile(BaseModel):
+class AddFile(Strict):
     """A file to copy into a container."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     file_id: str | None = None
 

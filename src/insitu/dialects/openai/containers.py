@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from ...errors import OverCeiling
 from ...settings import Settings
 from ...turn.container import Container
 from ...turn.containers import DEFAULT_EXPIRY_S
+from ...web.fields import Strict
 from ...web.openapi import takes
 from ...web.parameters import BadParameter
 from ...web.places import check_files
@@ -27,19 +28,15 @@ from .places import MEMORY, memory_bytes, refuse_unsupported
 _SIZES = {size: name for name, size in MEMORY.items()}
 
 
-class Expiry(BaseModel):
+class Expiry(Strict):
     """When a container expires: so many minutes after it was last used."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     anchor: Literal["last_active_at"]
     minutes: int = Field(ge=1)
 
 
-class CreateContainer(BaseModel):
+class CreateContainer(Strict):
     """A container to make."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=256)
     expires_after: Expiry | None = None

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from openai.types.responses import ResponseIncludable
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ...store import Conversation, Item, Store, new_id
+from ...web.fields import Strict
 from ...web.openapi import takes
 from ...web.parameters import BadParameter
 from ...web.service import Service, owner_of
@@ -24,12 +25,6 @@ from .paging import Deleted, Include, ListObject, PageQuery, listed
 _MOST_ITEMS = 20
 
 Items = Annotated[list[Any], Field(max_length=_MOST_ITEMS, description="items of the kinds that responses take")]
-
-
-class Strict(BaseModel):
-    """A body in which nothing is ignored and nothing is converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class CreateConversation(Strict):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from openai.types.responses import ResponseIncludable
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ....web.fields import TurnOptions
 from ....web.holding import weight
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json, Metadata
@@ -79,7 +80,7 @@ class CreateResponse(BaseModel):
     prompt: Json | None = None
     context_management: list[Json] | None = None
     moderation: Json | None = None
-    insitu: InsituOptions | None = None
+    insitu: TurnOptions | None = None
 
     @property
     def conversation_id(self) -> str | None:
@@ -137,17 +138,6 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     include_obfuscation: bool | None = None
-
-
-class InsituOptions(BaseModel):
-    """What only this server has."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    max_steps: int | None = Field(None, ge=1, description="model calls of this turn")
-    tools: list[str] | None = Field(
-        None, max_length=1000, description="the server's tools that code may call, by name; * for all"
-    )
 
 
 CreateResponse.model_rebuild()
