@@ -151,3 +151,13 @@ async def test_interactions_are_read_step_by_step(url: str, model: ScriptedModel
     previous = {"previousInteractionId": turn["provider_metadata"]["google"]["interactionId"]}
     [third] = await succeed(url, "One more?", provider="interactions", model="m", stream=stream, options=previous)
     assert third["steps"][0]["tool_results"][0]["output"] == "42"
+
+
+@BOTH
+async def test_a_tool_of_the_clients_goes_with_interactions_too(url: str, model: ScriptedModel, stream: bool) -> None:
+    model.script(run("x = 20"), call(("weather", {"city": "Ulm"})), run("print(x + 1)"), say("21 degrees."))
+    asked = {"provider": "interactions", "model": "m", "weather": True}
+    [turn] = await succeed(url, "How warm is it?", stream=stream, **asked)
+    assert turn["text"] == "21 degrees."
+    # Of code that ran before, this provider tells nothing; its sandbox is found again by what the call is signed with.
+    assert told(model.requests[-1].body) == ['{"city":"Ulm","degrees":21}', "21"]

@@ -135,7 +135,8 @@ class Transcript:
         ]
         if not found:
             raise BadParameter(where, f"{where}: there is no open call of {str(given or name)[:64]!r}")
-        step.told[found[0]] = json.dumps(answered.get("response"), ensure_ascii=False)
+        said = answered.get("response")
+        step.told[found[0]] = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
     def _close(self, where: str) -> None:
         step, self._open = self._open, None

@@ -59,9 +59,9 @@ def contents_of(items: Iterable[Item]) -> list[Json]:
 
 def step_of(part: Json) -> Json:
     """A part of an answer that is neither text nor a thought, as a step."""
+    signed = {"signature": part["thoughtSignature"]} if "thoughtSignature" in part else {}
     if code := part.get("executableCode"):
         step = {"type": "code_execution_call", "id": code["id"]}
-        signed = {"signature": part["thoughtSignature"]} if "thoughtSignature" in part else {}
         return {**step, "arguments": {"code": code["code"], "language": "python"}, **signed}
     if result := part.get("codeExecutionResult"):
         failed = result["outcome"] != "OUTCOME_OK"
@@ -72,7 +72,7 @@ def step_of(part: Json) -> Json:
             "is_error": failed,
         }
     if call := part.get("functionCall"):
-        return {"type": "function_call", "id": call["id"], "name": call["name"], "arguments": call["args"]}
+        return {"type": "function_call", "id": call["id"], "name": call["name"], "arguments": call["args"], **signed}
     return {"type": "model_output", "content": [_shown(part["inlineData"])]}
 
 
@@ -94,8 +94,7 @@ def _parts(step: Json, private: Json) -> list[Json]:
         case "user_input":
             return [_content(each, "user_input") for each in _list(step.get("content"), "user_input")]
         case "function_result":
-            answered = {"id": step.get("call_id"), "name": step.get("name"), "response": step.get("result")}
-            return [{"functionResponse": answered}]
+            return [_answer(step)]
         case "model_output":
             said = _list(step.get("content"), "model_output")
             return [{"text": each.get("text")} for each in said if each.get("type") == "text"]
@@ -109,7 +108,8 @@ def _parts(step: Json, private: Json) -> list[Json]:
         case "function_call" if step.get("name") == "code_execution":
             return []  # the AI SDK sends code back as this, and nothing of what came of it
         case "function_call":
-            return [{"functionCall": {**step, "args": step.get("arguments")}}]
+            called = {**step, "args": step.get("arguments")}
+            return [{"functionCall": called, "thoughtSignature": step.get("signature")}]
     return []  # thoughts are the model's own
 
 
@@ -117,11 +117,18 @@ def _content(content: Json, where: str) -> Json:
     kind = content.get("type")
     if kind == "text":
         return {"text": content.get("text")}
+    if kind == "function_result":
+        return _answer(content)  # the AI SDK has it here
     if kind not in _MEDIA:
         raise BadParameter(where, f"{where}: content must be one of: {', '.join(_CONTENT)}")
     if content.get("uri") is not None:
         return {"fileData": {"fileUri": content["uri"], "mimeType": content.get("mime_type")}}
     return {"inlineData": {"mimeType": content.get("mime_type"), "data": content.get("data")}}
+
+
+def _answer(result: Json) -> Json:
+    answered = {"id": result.get("call_id"), "name": result.get("name"), "response": result.get("result")}
+    return {"functionResponse": answered}
 
 
 def _list(value: Any, where: str) -> Sequence[Json]:
