@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from insitu.web.errors import Malformed
+from insitu.web.bodies import Bodies, Body
 from insitu.web.uploads import FileForm
 from tests.support.forms import HEADERS, field, file_part, form
 
@@ -28,7 +29,8 @@ async def read(body: bytes, cuts: Sequence[int] = ()) -> Read:
         return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
 
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    scope = {"type": "http", "method": "POST", "headers": headers, "insitu.body": Body(Bodies())}
+    request = Request(scope, receive)
     async with FileForm(request, ("purpose",), 1 << 20) as uploaded:
         name = await uploaded.find_file()
         content = b"".join([chunk async for chunk in uploaded.chunks()])

@@ -92,7 +92,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
-    app.add_middleware(Gate, keys=Keys(settings), metrics=service.metrics, dialects=DIALECTS)
+    app.add_middleware(Gate, keys=Keys(settings), metrics=service.metrics, bodies=service.bodies, dialects=DIALECTS)
     app.add_exception_handler(HTTPException, answer_framework_error)
     app.add_exception_handler(RequestValidationError, answer_framework_error)
     for dialect in DIALECTS:

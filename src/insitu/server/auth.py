@@ -80,12 +80,12 @@ class Keys:
 class Gate:
     """Middleware: names every request, finds its owner, counts it and its body, and answers every exception."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics, dialects: Sequence[Dialect]) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics, bodies: Bodies, dialects: Sequence[Dialect]) -> None:
         self.app = app
         self.keys = keys
         self.metrics = metrics
         self.dialects = dialects
-        self.bodies = Bodies()
+        self.bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

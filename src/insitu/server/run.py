@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="on",
                 timeout_keep_alive=75,
-                timeout_graceful_shutdown=LAST_ANSWERS_S,
+                timeout_graceful_shutdown=LAST_ANSWERS_S + 1,
             )
         )
         self.settings = settings
@@ -142,7 +142,15 @@ class Server(uvicorn.Server):
         with anyio.move_on_after(LAST_ANSWERS_S):
             await self.service.turns.jobs.cut()
         self.service.cancel_all()
-        await super().shutdown(sockets)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._cut_bodies)
+            await super().shutdown(sockets)
+            group.cancel_scope.cancel()
+
+    async def _cut_bodies(self) -> None:
+        # uvicorn would cancel their requests a moment later, and log each with its traceback.
+        await anyio.sleep(LAST_ANSWERS_S)
+        self.service.bodies.cut()
 
     async def _drain(self, deadline: float) -> None:
         # The turns first, which need the engine to their end.

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from anyio import CancelScope
 
 from ..errors import QuotaExceeded, ServerFull
 
@@ -20,7 +24,9 @@ class Bodies:
     def __init__(self) -> None:
         self.most = HELD_BYTES
         self.held = 0
+        self.cut_off = False
         self._held_by: Counter[str] = Counter()
+        self._waiting: set[CancelScope] = set()
 
     def take(self, size: int, owner: str) -> None:
         """Count more bytes of an owner's.
@@ -44,13 +50,29 @@ class Bodies:
         if not self._held_by[owner]:
             del self._held_by[owner]
 
+    @contextmanager
+    def waiting(self, deadline: float) -> Iterator[CancelScope]:
+        """Wait for more of a body; given up at the deadline, and when all are cut off."""
+        with CancelScope(deadline=deadline) as scope:
+            self._waiting.add(scope)
+            try:
+                yield scope
+            finally:
+                self._waiting.discard(scope)
+
+    def cut(self) -> None:
+        """Give up what has not come yet: the server stops."""
+        self.cut_off = True
+        for scope in self._waiting:
+            scope.cancel()
+
 
 class Body:
     """What one request holds so far; its room is free again once it is answered, and what it began has ended."""
 
     def __init__(self, bodies: Bodies, owner: str = "") -> None:
         self.owner = owner
-        self._bodies = bodies
+        self.bodies = bodies
         self.size = 0
         self._held = 0
 
@@ -65,7 +87,7 @@ class Body:
         if size <= SMALL_BYTES:
             self.size = size
             return
-        self._bodies.take(more, self.owner)
+        self.bodies.take(more, self.owner)
         self.size = self._held = size
 
     def add(self, size: int) -> None:
@@ -76,17 +98,17 @@ class Body:
         """Hold so many bytes less."""
         self.size -= size
         held = self.size if self.size > SMALL_BYTES else 0
-        self._bodies.give_back(self._held - held, self.owner)
+        self.bodies.give_back(self._held - held, self.owner)
         self._held = held
 
     def hand_over(self) -> Body:
         """The same for what goes on when the request is answered: who takes it lets it go."""
-        other = Body(self._bodies, self.owner)
+        other = Body(self.bodies, self.owner)
         other.size, other._held = self.size, self._held
         self.size = self._held = 0
         return other
 
     def let_go(self) -> None:
         """Give the room back."""
-        self._bodies.give_back(self._held, self.owner)
+        self.bodies.give_back(self._held, self.owner)
         self.size = self._held = 0

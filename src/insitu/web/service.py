@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..store import Store
 from ..tools import Registry
 from ..turn.turns import Turns, server_stopping
+from .bodies import Bodies
 from .errors import ClientGone, ServerStopped
 from .metrics import Metrics
 
@@ -42,6 +43,7 @@ class Service:
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
+    bodies: Bodies = field(default_factory=Bodies)
     opened: Engine | None = None
     opened_turns: Turns | None = None
     opened_functions: Functions | None = None

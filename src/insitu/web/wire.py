@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -9,8 +10,10 @@ import anyio
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 
 from ..errors import TooLarge
+from ..turn.turns import server_stopping
 from .bodies import Body
 from .encoding import dumps
 from .errors import BodyStalled, ClientGone, Malformed, invalid_request
@@ -95,9 +98,10 @@ async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
     Raises:
         BodyStalled: if nothing comes for a minute after it began.
         ClientGone: if the client goes away before the end.
+        ServerFull: if the server stops before the end.
     """
     # A small body is there already: it needs no clock, which would cost more than all else here.
-    message = await request.receive()
+    message = await _next(request, math.inf)
     while True:
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -105,11 +109,18 @@ async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
             yield chunk
         if not message.get("more_body"):
             return
-        try:
-            with anyio.fail_after(STALL_S):
-                message = await request.receive()
-        except TimeoutError:
-            raise BodyStalled(f"no byte of the body came for {STALL_S:g} s") from None
+        message = await _next(request, anyio.current_time() + STALL_S)
+
+
+async def _next(request: Request, deadline: float) -> Message:
+    bodies = body_of(request).bodies
+    with bodies.waiting(deadline) as scope:
+        message = await request.receive()
+    if not scope.cancelled_caught:
+        return message
+    if bodies.cut_off:
+        raise server_stopping()
+    raise BodyStalled(f"no byte of the body came for {STALL_S:g} s")
 
 
 def refuse_length(request: Request, cap: int, hint: str = _FILES_ROUTE) -> None:
