@@ -105,6 +105,11 @@ def test_code_comes_as_it_is_written(anthropic_client: Anthropic, model: Scripte
     pieces = [e.delta.partial_json for e in events if e.type == "content_block_delta" and e.index == 0]
     assert len(pieces) > 4
     assert json.loads("".join(pieces)) == {"code": NASTY}
+    model.script(hang(run(NASTY), 6))
+    with anthropic_client.messages.create(**ASKED, stream=True) as unended:
+        deltas = (event.delta for event in unended if event.type == "content_block_delta")
+        written = (delta.partial_json for delta in deltas if delta.type == "input_json_delta")
+        assert next(piece for piece in written if piece) == pieces[1]
 
 
 @pytest.mark.parametrize("eager", [True, False])
@@ -118,8 +123,9 @@ def test_input_comes_in_pieces_to_clients_that_ask_for_it(
     assert json.loads("".join(pieces)) == {"city": "Llanfairpwllgwyngyll"}
 
 
-def test_output_is_told_to_those_who_ask_for_it(http: httpx2.Client, model: ScriptedModel) -> None:
-    model.script(run("print(42)"), say("Done."))
+def test_output_is_told_to_those_who_ask_for_it_alone(http: httpx2.Client, model: ScriptedModel) -> None:
+    model.script(run("print(42)"), say("Done."), run("print(42)"), say("Done."))
+    assert "insitu" not in http.post("/v1/messages", json={**ASKED, "stream": True}).text
     answer = http.post("/v1/messages", json={**ASKED, "stream": True, "insitu": {"events": True}})
     events = [json.loads(line[6:]) for line in answer.text.split("\n") if line.startswith("data: ")]
     [told] = [event for event in events if event["type"] == "insitu.output.delta"]

@@ -17,8 +17,11 @@ def connect_genai() -> Iterator[Connect]:
     """Makes Google's clients; the first key is the default."""
     with ExitStack() as stack:
 
-        def make(url: str, key: str = KEYS[0]) -> genai.Client:
-            client = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url))
+        def make(url: str, key: str = KEYS[0], attempts: int = 1) -> genai.Client:
+            again = types.HttpRetryOptions(attempts=attempts, initial_delay=0.01, max_delay=0.01)
+            client = genai.Client(
+                api_key=key, http_options=types.HttpOptions(base_url=url, retry_options=again if attempts > 1 else None)
+            )
             stack.callback(client.close)
             return client
 

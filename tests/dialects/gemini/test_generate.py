@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from google import genai
 from google.genai import errors, types
 
+from insitu.engine import Engine, Session
 from tests.dialects.conftest import KEYS
 from tests.support.gemini import ask, config, content, kinds, parts
 from tests.support.model import ScriptedModel, call, fail, reason, say
@@ -219,15 +221,27 @@ def test_guards_end_a_turn_and_say_so(serve: Serve, connect_genai: Connect, mode
 
 @pytest.mark.shows("errors")
 def test_a_model_server_that_fails_is_told_of_and_code_does_not_run_twice(
-    gemini: genai.Client, model: ScriptedModel
+    url: str, connect_genai: Connect, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model.script(fail(500, {"error": {"message": "down"}}, {"x-should-retry": "false"}))
-    with pytest.raises(errors.ServerError) as down:
+    begun: list[str] = []
+    start = Engine.start
+
+    def counted(engine: Engine, session: Session | None, code: str, **options: Any) -> Any:
+        begun.append(code)
+        return start(engine, session, code, **options)
+
+    monkeypatch.setattr(Engine, "start", counted)
+    gemini = connect_genai(url, attempts=2)
+    down = fail(500, {"error": {"message": "down"}}, {"x-should-retry": "false"})
+    model.script(down, down)
+    with pytest.raises(errors.ServerError) as caught:
         ask(gemini)
-    assert (down.value.code, down.value.status) == (503, "UNAVAILABLE")
-    model.script(run("1"), fail(500, {"error": {"message": "down"}}, {"x-should-retry": "false"}))
+    assert (caught.value.code, caught.value.status) == (503, "UNAVAILABLE")
+    assert (len(model.requests), begun) == (2, [])
+    model.script(run("1"), down)
     with pytest.raises(errors.ClientError) as ran:
         ask(gemini)
+    assert (len(model.requests), begun) == (4, ["1"])
     assert (ran.value.code, ran.value.status) == (400, "FAILED_PRECONDITION")
     assert "code has run already" in str(ran.value.message)
     model.script(fail(401, {"error": {"message": "who?"}}))

@@ -1,4 +1,4 @@
-"""Requests in which something is not what it should be: an answer or a refusal in Google's form, and at once."""
+"""Requests in which something is not what it should be: an answer or a refusal in Google's form."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ tried = properties(max_examples=60, deadline=None, suppress_health_check=list(He
 
 @tried
 @given(body=broken(CONTENTS))
-def test_contents_that_are_wrong_are_refused(
+def test_contents_that_are_wrong_are_answered_or_refused(
     client: httpx2.Client, the_model: ScriptedModel, stored: str, body: Json
 ) -> None:
     ask(client, the_model, GENERATE, body, stored)
@@ -157,7 +157,7 @@ def test_contents_that_are_wrong_are_refused(
 
 @tried
 @given(body=broken(STEPS))
-def test_steps_that_are_wrong_are_refused(
+def test_steps_that_are_wrong_are_answered_or_refused(
     client: httpx2.Client, the_model: ScriptedModel, stored: str, body: Json
 ) -> None:
     ask(client, the_model, INTERACT, body | {"stream": False, "background": False, "store": False}, stored)
@@ -172,7 +172,7 @@ def test_what_is_whole_is_answered(client: httpx2.Client, model: ScriptedModel, 
 
 @tried
 @given(body=broken(FILE), command=st.sampled_from(["start", "upload", "finalize", "", "start, upload"]))
-def test_uploads_that_are_wrong_are_refused(client: httpx2.Client, body: Json, command: str) -> None:
+def test_uploads_that_are_wrong_are_begun_or_refused(client: httpx2.Client, body: Json, command: str) -> None:
     answer = client.post("/upload/v1beta/files", json=body, headers={"x-goog-upload-command": command})
     check(answer)
     if answer.status_code == 200:
@@ -206,6 +206,9 @@ def deep(levels: int, opening: str = '{"items":', closing: str = "}") -> str:
     ],
     ids=range(14),
 )
-def test_what_is_deep_or_endless_is_refused_at_once(client: httpx2.Client, path: str, body: str) -> None:
+def test_what_is_deep_or_endless_is_refused_before_a_model_reads_it(
+    client: httpx2.Client, model: ScriptedModel, path: str, body: str
+) -> None:
     answer = client.post(path, content=body.encode("latin-1"), headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert model.requests == []

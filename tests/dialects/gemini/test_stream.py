@@ -20,11 +20,12 @@ from .conftest import Connect
 
 pytestmark = pytest.mark.client("google-genai")
 
+UNTIL_TOLD = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('told')"
 SLOW = "import time; time.sleep(0.5)\nprint(42)"
 
 
 @pytest.mark.shows("stream")
-def test_the_parts_come_as_they_are_made(gemini: genai.Client, model: ScriptedModel) -> None:
+def test_the_parts_come_in_the_order_in_which_they_are_made(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(42)\nopen('a.txt', 'w').write('1')", text="Let me see."), say("It is 42."))
     pieces = stream(gemini)
     said = [part for piece in pieces for part in parts(piece) if part.text != ""]
@@ -45,6 +46,21 @@ def test_the_parts_come_as_they_are_made(gemini: genai.Client, model: ScriptedMo
 
 
 @pytest.mark.shows("silence")
+def test_code_is_told_before_it_has_ended(gemini: genai.Client, http: httpx2.Client, model: ScriptedModel) -> None:
+    model.script(run(UNTIL_TOLD, text="Let me see."), say("Done."))
+    pieces = gemini.models.generate_content_stream(model="m", contents="How much?", config=config())
+    made = (part for piece in pieces for part in parts(piece) if part.text != "")
+    before: list[types.Part] = []
+    while not before or not before[-1].executable_code:
+        before.append(next(made))
+    assert "".join(part.text or "" for part in before) == "Let me see."
+    container = (before[-1].thought_signature or b"").decode().removeprefix("insitu:")
+    http.post(f"/v1/containers/{container}/files", files={"file": ("go", b"")}).raise_for_status()
+    result, *after = made
+    assert result.code_execution_result and result.code_execution_result.output == "told"
+    assert "".join(part.text or "" for part in after) == "Done."
+
+
 def test_silence_is_filled_with_what_the_client_can_read(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     pieces = stream(gemini)
@@ -103,6 +119,7 @@ def test_the_stream_has_data_lines_and_nothing_else(http: httpx2.Client, model: 
     body = {"contents": "Hm?", "tools": [{"code_execution": {}}]}
     answer = http.post("/v1beta/models/m:streamGenerateContent?alt=sse", json=body)
     lines = [line for line in answer.text.split("\n") if line]
+    assert len(lines) > 2
     assert all(line.startswith('data: {"candidates"') and json.loads(line[6:]) for line in lines)
 
 

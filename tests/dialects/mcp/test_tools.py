@@ -67,6 +67,14 @@ async def test_the_tools_say_what_they_do_and_take(connect_mcp: Connect) -> None
         "read_file",
     ]
     assert all(hint is not None and hint.open_world_hint is False for hint in hints.values())
+    assert {name: (hint.destructive_hint, hint.idempotent_hint) for name, hint in hints.items() if hint} == {
+        "execute_python": (True, False),
+        "create_session": (False, False),
+        "close_session": (True, True),
+        "write_file": (True, True),
+        # Of what only reads, neither is asked.
+        **dict.fromkeys(("list_sessions", "list_files", "read_file"), (None, None)),
+    }
 
 
 @pytest.mark.shows("answer")
