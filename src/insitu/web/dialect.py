@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
@@ -58,6 +58,31 @@ class Dialect:
             if _is_under(path, (other,)) and self.speaks(scope):
                 return beginning + path[len(other) :]
         return path
+
+
+class Part(Protocol):
+    """A module that has some of a dialect's routes."""
+
+    @property
+    def routes(self) -> Callable[[Service], APIRouter]:
+        """Makes them."""
+
+
+def joined(*parts: Part) -> Callable[[Service], APIRouter]:
+    """What makes the routes of all of these modules, in this order."""
+
+    def routes(service: Service) -> APIRouter:
+        router = APIRouter()
+        for part in parts:
+            router.include_router(part.routes(service))
+        return router
+
+    return routes
+
+
+def sends(header: bytes) -> Speaks:
+    """Whether a request has a header that the clients of one dialect send."""
+    return lambda scope: any(name == header for name, _ in scope["headers"])
 
 
 def shared_route(speaks: Speaks) -> type[APIRoute]:

@@ -12,11 +12,16 @@ from ..errors import InsituError
 from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
+from .bodies import Body
 from .errors import CodeRan, ServerStopped
-from .service import Service, owner_of, request_id_of
+from .service import Service, key_of, owner_of, request_id_of
 from .sse import KEEP_ALIVE, EventStream
+from .wire import body_of
 
+Asked = TypeVar("Asked")
 Value = TypeVar("Value")
+# Prepares a turn of an owner, whose key the model server may get, with what the request holds in memory.
+Prepare = Callable[[Service, str, str, Asked, Body], Awaitable[Value]]
 # Runs a turn, whose events it is told to give to somebody.
 Run = Callable[[Callable[[TurnEvent], None]], Awaitable[TurnResult]]
 
@@ -40,6 +45,19 @@ async def in_room(service: Service, request: Request, work: Callable[[], Awaitab
     """
     with service.turns.room(owner_of(request)):
         return await service.while_connected(request.receive, work)
+
+
+async def prepared(service: Service, request: Request, prepare: Prepare[Asked, Value], asked: Asked) -> Value:
+    """What a dialect prepares for a request: all that its turn needs.
+
+    Raises:
+        InsituError: as of :func:`in_room`, and if something is wrong with what is asked.
+    """
+
+    async def work() -> Value:
+        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
+
+    return await in_room(service, request, work)
 
 
 async def whole(service: Service, request: Request, run: Run, hear: Callable[[TurnEvent], object]) -> TurnResult:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from ...web.dialect import Dialect
-from ...web.service import Service
+from ...web.dialect import Dialect, joined
 from . import files, models, routes
 from .asked import CountTokens, CreateMessage
 from .errors import anthropic_error
 from .speaking import speaks
 
-
-def _routes(service: Service) -> APIRouter:
-    router = APIRouter()
-    for part in (routes, files, models):
-        router.include_router(part.routes(service))
-    return router
-
-
 ANTHROPIC = Dialect(
     "anthropic",
-    _routes,
+    joined(routes, files, models),
     bodies=(CreateMessage, CountTokens),
     paths=("/v1/messages",),
     shared=("/v1/files", "/v1/models", "/v1/skills"),

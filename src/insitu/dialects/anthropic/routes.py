@@ -13,15 +13,15 @@ from ...store import new_id
 from ...web import turns
 from ...web.encoding import dumps
 from ...web.openapi import takes
-from ...web.service import PlainRoute, Service, key_of, owner_of
+from ...web.service import PlainRoute, Service
 from ...web.shapes import Json
 from ...web.sse import encode
-from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from ...web.wire import INLINE_BYTES, json_answer, read_json
 from .answer import MessageAnswer
 from .asked import CountTokens, CreateMessage
 from .description import TokenCount, answers, answers_or_streams
 from .errors import anthropic_error_body
-from .preparing import PreparedMessage, prepare
+from .preparing import prepare
 
 _PING = encode("ping", b'{"type":"ping"}')
 
@@ -35,7 +35,7 @@ def routes(service: Service) -> APIRouter:
     async def create_message(request: Request) -> Response:
         """Answer messages; with a tool `code_execution_…` the code that the model writes is run on the way."""
         asked = await read_json(request, CreateMessage, cap)
-        prepared, streams = await _prepared(service, request, asked), asked.stream
+        prepared, streams = await turns.prepared(service, request, prepare, asked), asked.stream
         del asked  # it can be large, and a turn long
         message_id, run = new_id("msg_"), partial(service.turns.run, prepared.turn)
         answer = partial(MessageAnswer, message_id, prepared)
@@ -56,18 +56,11 @@ def routes(service: Service) -> APIRouter:
     @router.post("/count_tokens", openapi_extra=takes(CountTokens), **answers(TokenCount))
     async def count_message_tokens(request: Request) -> Response:
         """How many tokens messages have, by the model server's own count."""
-        prepared = await _prepared(service, request, await read_json(request, CountTokens, cap))
+        prepared = await turns.prepared(service, request, prepare, await read_json(request, CountTokens, cap))
         count = partial(service.turns.count_tokens, prepared.turn)
         return json_answer({"input_tokens": await turns.in_room(service, request, count)})
 
     return router
-
-
-async def _prepared(service: Service, request: Request, asked: CountTokens) -> PreparedMessage:
-    async def find() -> PreparedMessage:
-        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
-
-    return await turns.in_room(service, request, find)
 
 
 def _send(send: Callable[[bytes], None], event: Json) -> None:

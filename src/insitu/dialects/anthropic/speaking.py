@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from ...web.dialect import sends, shared_route
 
-from ...web.dialect import shared_route
-
-
-def speaks(scope: Mapping[str, Any]) -> bool:
-    """Whether a request says which version of Anthropic's API it wants, as all of its clients do."""
-    return any(name == b"anthropic-version" for name, _ in scope["headers"])
-
+# Which version of the API it wants, all of Anthropic's clients say.
+speaks = sends(b"anthropic-version")
 
 SharedRoute = shared_route(speaks)

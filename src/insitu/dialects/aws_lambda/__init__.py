@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from ...web.dialect import Dialect
-from ...web.service import Service
+from ...web.dialect import Dialect, joined
 from . import aliases, deploying, elsewhere, invoking, reading
 from .errors import aws_error
 
-
-def _routes(service: Service) -> APIRouter:
-    router = APIRouter()
-    for part in (invoking, reading, deploying, aliases, elsewhere):  # the last takes what no other has
-        router.include_router(part.routes(service))
-    return router
-
-
-AWS_LAMBDA = Dialect("aws_lambda", _routes, paths=elsewhere.DAYS, error_answer=aws_error)
+AWS_LAMBDA = Dialect(
+    "aws_lambda",
+    # The last takes what no other has.
+    joined(invoking, reading, deploying, aliases, elsewhere),
+    paths=elsewhere.DAYS,
+    error_answer=aws_error,
+)

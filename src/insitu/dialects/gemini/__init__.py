@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from fastapi import APIRouter
-
-from ...web.dialect import Dialect
-from ...web.service import Service
+from ...web.dialect import Dialect, joined, sends
 from . import files, models
 from . import routes as generating
 from .errors import gemini_error
@@ -16,24 +10,12 @@ from .interactions import routes as interactions
 from .interactions.asked import CreateInteraction
 from .interactions.errors import interaction_error
 
-
-def _routes(service: Service) -> APIRouter:
-    router = APIRouter()
-    for part in (generating, models, files):
-        router.include_router(part.routes(service))
-    return router
-
-
-def _speaks(scope: Mapping[str, Any]) -> bool:
-    """Whether a request is for Google's API: others have files and models at /v1, too."""
-    return any(name == b"x-goog-api-key" for name, _ in scope["headers"])
-
-
 GEMINI = Dialect(
     "gemini",
-    _routes,
+    joined(generating, models, files),
     paths=("/v1beta", "/upload/v1beta"),
-    speaks=_speaks,
+    # Others have files and models at /v1, too.
+    speaks=sends(b"x-goog-api-key"),
     # Google's own client asks for v1 since its third major, and for v1beta before.
     spellings={
         **{f"/v1/{name}": f"/v1beta/{name}" for name in ("files", "interactions", "models")},

@@ -11,16 +11,16 @@ from starlette.responses import Response
 from ...web import turns
 from ...web.openapi import answers_elsewhere, takes_object
 from ...web.parameters import BadParameter
-from ...web.service import PlainRoute, Service, key_of, owner_of
+from ...web.service import PlainRoute, Service, owner_of
 from ...web.shapes import Json
-from ...web.wire import body_of, json_answer
+from ...web.wire import json_answer
 from .answer import ContentAnswer
 from .asked import GenerateContent
 from .bodies import read_object
 from .casing import member
 from .errors import gemini_error_body
 from .made import made_parts
-from .preparing import PreparedContent, prepare
+from .preparing import prepare
 from .stream import ContentStream, encoded
 
 # The official client takes a comment for JSON; an empty text is passed over by all.
@@ -35,7 +35,7 @@ def routes(service: Service) -> APIRouter:
     async def generate_content(request: Request, model: str) -> Response:
         """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
         asked = GenerateContent.read(model, await read_object(service, request))
-        prepared = await _prepared(service, request, asked)
+        prepared = await turns.prepared(service, request, prepare, asked)
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         parts: list[Json] = []
         run = partial(service.turns.run, prepared.turn)
@@ -49,7 +49,7 @@ def routes(service: Service) -> APIRouter:
         if request.query_params.get("alt") != "sse":
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
         asked = GenerateContent.read(model, await read_object(service, request))
-        prepared = await _prepared(service, request, asked)
+        prepared = await turns.prepared(service, request, prepare, asked)
         answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
         made = partial(made_parts, service, owner_of(request))
         return turns.stream(
@@ -69,18 +69,11 @@ def routes(service: Service) -> APIRouter:
         within = member(body, "generate_content_request") or body
         if not isinstance(within, dict):
             raise BadParameter("generateContentRequest", "generateContentRequest must be an object")
-        prepared = await _prepared(service, request, GenerateContent.read(model, within))
+        prepared = await turns.prepared(service, request, prepare, GenerateContent.read(model, within))
         count = partial(service.turns.count_tokens, prepared.turn)
         return json_answer({"totalTokens": await turns.in_room(service, request, count)})
 
     return router
-
-
-async def _prepared(service: Service, request: Request, asked: GenerateContent) -> PreparedContent:
-    async def find() -> PreparedContent:
-        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
-
-    return await turns.in_room(service, request, find)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:

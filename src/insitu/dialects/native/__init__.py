@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from ...web.dialect import Dialect
-from ...web.service import Service
+from ...web.dialect import Dialect, joined
 from . import batch, execute, executions, files, functions, lambdas, sessions
 from .batch_models import BatchRequest
 from .function_models import AliasRequest, DeployRequest, InvokeRequest
@@ -13,25 +10,10 @@ from .lambda_models import LambdaRequest
 from .models import CreateSessionRequest, ExecuteRequest, SessionExecuteRequest, UpdateSessionRequest
 from .tool_models import AnswerRequest
 
-
-def _routes(service: Service) -> APIRouter:
-    router = APIRouter()
-    for part in (
-        execute,
-        executions,
-        sessions,
-        files,
-        lambdas,
-        functions,
-        batch,
-    ):  # the busiest come first in the look-up
-        router.include_router(part.routes(service))
-    return router
-
-
 NATIVE = Dialect(
     "insitu",
-    _routes,
+    # The busiest come first in the look-up.
+    joined(execute, executions, sessions, files, lambdas, functions, batch),
     paths=(
         "/v1/execute",
         "/v1/sessions",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
-from ...web.dialect import Dialect
-from ...web.service import Service
+from ...web.dialect import Dialect, joined
 from . import container_files, containers, conversations, files, models
 from .chat import routes as chat
 from .container_files import AddFile
@@ -16,17 +13,9 @@ from .errors import openai_error
 from .responses import routes as responses
 from .responses.asked import CreateResponse
 
-
-def _routes(service: Service) -> APIRouter:
-    router = APIRouter()
-    for part in (responses, chat, models, containers, container_files, files, conversations):
-        router.include_router(part.routes(service))
-    return router
-
-
 OPENAI = Dialect(
     "openai",
-    _routes,
+    joined(responses, chat, models, containers, container_files, files, conversations),
     bodies=(AddFile, AddItems, CreateContainer, CreateConversation, CreateResponse, UpdateConversation),
     paths=("/v1/responses", "/v1/conversations", "/v1/containers", "/v1/files", "/v1/chat", "/v1/models"),
     error_answer=openai_error,

@@ -15,9 +15,9 @@ from ....web.encoding import dumps
 from ....web.errors import CodeRan
 from ....web.openapi import answers_elsewhere, takes_object
 from ....web.passthrough import PassThrough
-from ....web.service import PlainRoute, Service, key_of, owner_of, request_id_of
+from ....web.service import PlainRoute, Service, request_id_of
 from ....web.sse import encode_unnamed
-from ....web.wire import INLINE_BYTES, body_of, json_answer, read_bytes
+from ....web.wire import INLINE_BYTES, json_answer, read_bytes
 from ..errors import openai_error, openai_error_body
 from .asked import ChatRequest, code_wish, without_ours
 from .preparing import PreparedChat, prepare
@@ -39,7 +39,7 @@ def routes(service: Service) -> APIRouter:
         asked = _asked(service, request, await read_bytes(request, cap))
         if isinstance(asked, PassThrough):
             return asked
-        prepared = await _prepared(service, request, asked)
+        prepared = await turns.prepared(service, request, prepare, asked)
         del asked  # it can be large, and a turn long
         return _stream(service, request, prepared) if prepared.streams else await _whole(service, request, prepared)
 
@@ -60,13 +60,6 @@ def _parsed(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
-
-
-async def _prepared(service: Service, request: Request, asked: ChatRequest) -> PreparedChat:
-    async def find() -> PreparedChat:
-        return await prepare(service, owner_of(request), key_of(request), asked, body_of(request))
-
-    return await turns.in_room(service, request, find)
 
 
 async def _whole(service: Service, request: Request, prepared: PreparedChat) -> Response:
