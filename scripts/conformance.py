@@ -56,14 +56,14 @@ class Mark(NamedTuple):
 
     Args:
         api: which one of a client's APIs, where it has another beside its main one.
-        newest: whether its module is for the newest major of the client alone.
+        usual_major: whether its module is for the major of the client alone that most tests are made with.
     """
 
     client: str
     api: str
     feature: str
     path: str
-    newest: bool
+    usual_major: bool
 
 
 class Row(NamedTuple):
@@ -119,7 +119,7 @@ def conformance() -> str:
 
 
 def ranges(client: str) -> list[str]:
-    """The versions of a client that are asked for: the newest major's, then another's."""
+    """The versions of a client that are asked for: the usual major's, then another's."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))
     groups, required = project["dependency-groups"], project["project"]
     extras = [each for extra in required["optional-dependencies"].values() for each in extra]
@@ -137,7 +137,7 @@ def ranges(client: str) -> list[str]:
 def modules_of_other_majors() -> list[str]:
     """The test files of clients of which there is more than one major."""
     several = [client for client in CLIENTS if len(ranges(client)) > 1]
-    return sorted({mark.path for mark in marks() if mark.client in several and not mark.newest})
+    return sorted({mark.path for mark in marks() if mark.client in several and not mark.usual_major})
 
 
 def _marks(path: Path) -> Iterator[Mark]:
@@ -146,7 +146,9 @@ def _marks(path: Path) -> Iterator[Mark]:
         node for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in map(ast.unparse, node.targets)
     ]
     clients = [found for node in marked for call in ast.walk(node) if (found := _arguments(call, "client"))]
-    newest = any(isinstance(name, ast.Name) and name.id == "newest" for node in marked for name in ast.walk(node))
+    usual_major = any(
+        isinstance(name, ast.Name) and name.id == "usual_major" for node in marked for name in ast.walk(node)
+    )
     for function in module.body:
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for feature in [name for each in function.decorator_list for name in _arguments(each, "shows")]:
@@ -154,7 +156,7 @@ def _marks(path: Path) -> Iterator[Mark]:
                 client, api = [*clients[0], ""][:2]
                 assert client in CLIENTS, f"{where}: the client {client!r} is not one of scripts/conformance.py"
                 assert feature in FEATURES, f"{where}: {function.name} shows {feature!r}, which is none of {FEATURES}"
-                yield Mark(client, api, feature, where, newest)
+                yield Mark(client, api, feature, where, usual_major)
 
 
 def _arguments(node: ast.AST, mark: str) -> list[str]:

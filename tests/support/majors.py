@@ -22,7 +22,7 @@ OTHERS = bool(os.environ.get(_NAME))
 
 needs_majors = pytest.mark.skipif(not _REQUIRED and not _READY.exists(), reason="needs other majors: `make majors`")
 
-newest = pytest.mark.skipif(OTHERS, reason="other majors of the client have no such API")
+usual_major = pytest.mark.skipif(OTHERS, reason="other majors of the client have no such API")
 
 
 def environment_with() -> dict[str, str]:

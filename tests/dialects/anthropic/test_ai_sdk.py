@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support import majors
-from tests.support.majors import newest
+from tests.support.majors import usual_major
 from tests.support.model import Json, ScriptedModel, call, fail, hang, reason, say
 from tests.support.node import needs_node, run_script
 from tests.support.responses import run, told
@@ -129,7 +129,7 @@ async def test_a_second_turn_finds_the_container_by_ids_alone(url: str, model: S
     assert told(model.requests[-1].body) == ["[no output]", "42"]
 
 
-@newest
+@usual_major
 @pytest.mark.shows("files in", "files out", "images", "upload")
 async def test_files_go_where_code_runs_and_come_from_there(url: str, model: ScriptedModel) -> None:
     draw = "import matplotlib.pyplot as p\np.plot([1])\np.show()\n"

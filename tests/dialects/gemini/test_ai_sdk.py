@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.majors import newest
+from tests.support.majors import usual_major
 from tests.support.model import ScriptedModel, call, fail, hang, say
 from tests.support.node import needs_node, run_script
 from tests.support.picture import PNG, SHOW
@@ -90,7 +90,7 @@ async def test_a_file_that_was_uploaded_is_as_well(url: str, model: ScriptedMode
     assert told(model.requests[-1].body) == ["1,2\n1,2"]
 
 
-@newest  # before, the provider sends neither code's result back nor, from a stream, what its sandbox is found by
+@usual_major  # before, the provider sends neither code's result back nor, from a stream, what its sandbox is found by
 @pytest.mark.shows("functions")
 @BOTH
 async def test_a_tool_that_the_client_runs_itself(url: str, model: ScriptedModel, stream: bool) -> None:

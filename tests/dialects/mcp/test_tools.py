@@ -11,11 +11,11 @@ import pytest
 from mcp import Client, MCPError
 
 from tests.dialects.conftest import KEYS
-from tests.support.majors import newest
+from tests.support.majors import usual_major
 
 from .conftest import Connect
 
-pytestmark = [pytest.mark.anyio, pytest.mark.client("mcp"), newest]
+pytestmark = [pytest.mark.anyio, pytest.mark.client("mcp"), usual_major]
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
