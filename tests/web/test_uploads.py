@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from insitu.web.errors import Malformed
 from insitu.web.bodies import Bodies, Body
+from insitu.web.errors import Malformed
 from insitu.web.uploads import FileForm
 from tests.support.forms import HEADERS, field, file_part, form
 

@@ -222,6 +222,18 @@ async def test_a_path_that_is_no_file_of_the_session_is_refused(connect_mcp: Con
         await call(client, "close_session", session_id=session)
 
 
+async def test_a_name_that_is_not_utf8_is_not_taken_for_another(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        await ask(
+            client, "execute_python", session_id=session, code="open('caf\\N{REPLACEMENT CHARACTER}', 'w').close()"
+        )
+        with pytest.raises(MCPError, match=r"'caf%E9' is refused: it is not UTF-8"):
+            await client.read_resource(f"insitu://sessions/{session}/files/caf%E9")
+        await client.read_resource(f"insitu://sessions/{session}/files/caf%EF%BF%BD")
+        await call(client, "close_session", session_id=session)
+
+
 async def test_sessions_of_others_are_not_there(connect_mcp: Connect) -> None:
     async with connect_mcp() as client, connect_mcp(KEYS[1]) as stranger:
         session = await new_session(client)

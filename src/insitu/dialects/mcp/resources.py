@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 import mcp_types as types
 
 from ...engine import Session
-from ...errors import NotFound
+from ...errors import NotFound, PathRefused
 from ...heavy import encoded, heavy
 from ...types import FileInfo
 from ...web.media_types import BYTES, mime_of_name
@@ -65,12 +65,20 @@ async def read(sandboxes: Sandboxes, uri: str) -> types.TextResourceContents | t
 
     Raises:
         NotFound: if there is no such session or file.
+        PathRefused: if no file can be there.
         TooLarge: if it has more bytes than are read in one piece.
     """
     session_id, found, path = uri.removeprefix(_PREFIX).partition(_FILES)
     if not uri.startswith(_PREFIX) or not found:
         raise NotFound(f"there is no resource {uri[:200]!r}", hint=f"resources are {TEMPLATE}")
-    return await content_of(sandboxes.session(session_id), unquote(path))
+    return await content_of(sandboxes.session(session_id), _unquoted(path))
+
+
+def _unquoted(path: str) -> str:
+    try:
+        return unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise PathRefused(path, "it is not UTF-8") from None
 
 
 async def content_of(session: Session, path: str) -> types.TextResourceContents | types.BlobResourceContents:

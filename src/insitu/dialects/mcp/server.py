@@ -13,7 +13,7 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from ...engine import Engine
-from ...errors import InsituError, NotFound, foreseen
+from ...errors import InsituError, NotFound, PathRefused, foreseen
 from ...settings import Settings
 from ...tools import make_registry
 from ...web.errors import described
@@ -82,7 +82,7 @@ class Handlers:
         try:
             return types.ReadResourceResult(contents=[await resources.read(self._sandboxes, params.uri)])
         except Exception as exc:
-            code = types.INVALID_PARAMS if isinstance(exc, NotFound) else types.INTERNAL_ERROR
+            code = types.INVALID_PARAMS if isinstance(exc, NotFound | PathRefused) else types.INTERNAL_ERROR
             told = described(*_failure(exc, context))
             raise MCPError(code, told.text, {"uri": params.uri[:_MOST_URI]}) from None
 
