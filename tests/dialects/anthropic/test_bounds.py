@@ -11,7 +11,7 @@ import pytest
 from tests.dialects.conftest import HEADERS
 from tests.support.anthropic_errors import error_of
 from tests.support.messages import ASKED
-from tests.support.model import ScriptedModel
+from tests.support.model import ScriptedModel, say
 
 
 def too_many(count: int, value: Any) -> list[Any]:
@@ -59,10 +59,18 @@ def test_a_deep_body_is_refused(http: httpx2.Client) -> None:
 
 def test_a_transcript_counts_with_its_images(serve: Callable[..., str], model: ScriptedModel) -> None:
     url = serve(max_transcript_bytes=1 << 20)
-    asked = {**ASKED, "messages": [{"role": "user", "content": "x" * (1 << 20)}]}
-    answer = httpx2.post(f"{url}/v1/messages", json=asked, headers=HEADERS, timeout=50)
-    assert (answer.status_code, error_of(answer)["type"]) == (413, "request_too_large")
-    assert model.requests == []
+    source = {"type": "base64", "media_type": "image/png", "data": "AAAA" * (1 << 17)}
+    image, text = {"type": "image", "source": source}, {"type": "text", "text": "x" * (1 << 19)}
+    model.script(say("Hello."))
+
+    def post(*content: Any) -> httpx2.Response:
+        asked = {**ASKED, "messages": [{"role": "user", "content": content}]}
+        return httpx2.post(f"{url}/v1/messages", json=asked, headers=HEADERS, timeout=50)
+
+    assert post(text).status_code == 200
+    refused = post(text, image)
+    assert (refused.status_code, error_of(refused)["type"]) == (413, "request_too_large")
+    assert len(model.requests) == 1
 
 
 def test_too_many_parts_of_the_system_prompt_are_refused(http: httpx2.Client) -> None:

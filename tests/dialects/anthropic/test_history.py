@@ -81,14 +81,15 @@ def test_files_of_a_named_container_are_told_to_the_model(anthropic_client: Anth
 def test_a_container_that_has_expired_is_an_error_by_name_and_replaced_without(
     anthropic_client: Anthropic, client: OpenAI, model: ScriptedModel
 ) -> None:
-    model.script(run("x = 40"), say("Well."), say("Gone."))
+    model.script(run("x = 40"), say("Well."), run("print('x' in globals())"), say("Gone."))
     first = ask(anthropic_client)
     assert first.container is not None
     kill_sandbox(client, first.container.id)
     error = refused(partial(ask, anthropic_client, container=first.container.id), 404)
     assert (error.type, error.error_code) == ("not_found_error", "container_expired")
     second = ask(anthropic_client, messages=conversation(first, "And now?"))
-    assert (text(second), second.container) == ("Gone.", None)
+    assert (text(second), results(second)[0].stdout) == ("Gone.", "False\n")
+    assert second.container and second.container.id != first.container.id
     assert last(model)[0] == {"role": "system", "content": EXPIRED}
 
 

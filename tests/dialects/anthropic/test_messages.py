@@ -210,7 +210,7 @@ def test_a_message_that_paused_goes_on_as_it_is_sent_back(anthropic_client: Anth
     assert told(model.requests[2].body) == ["[no output]"]
 
 
-def test_bodies_without_the_sdk_are_the_same(http: httpx2.Client, model: ScriptedModel) -> None:
+def test_a_body_has_the_members_that_anthropics_has(http: httpx2.Client, model: ScriptedModel) -> None:
     model.script(say("Hello."))
     answer = http.post("/v1/messages", json={**ASKED, "tools": []})
     assert answer.status_code == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from pathlib import Path
 
 import httpx2
@@ -63,9 +63,18 @@ def test_a_file_is_uploaded_found_and_deleted(gemini: genai.Client, tmp_path: Pa
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
 def test_it_comes_in_several_pieces(gemini: genai.Client, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    offsets: list[int] = []
+    take = uploading.Upload.take
+
+    async def taken(under_way: uploading.Upload, chunks: AsyncIterable[bytes], offset: int) -> None:
+        offsets.append(offset)
+        await take(under_way, chunks, offset)
+
     monkeypatch.setattr(_api_client, "CHUNK_SIZE", PIECE)
+    monkeypatch.setattr(uploading.Upload, "take", taken)
     content = bytes(number % 251 for number in range(size))
     assert gemini.files.download(file=upload(gemini, content)) == content
+    assert [offset for offset in offsets if offset < size] == list(range(0, size, PIECE))
 
 
 async def test_the_asynchronous_client_uploads_as_well(url: str, connect_genai: Connect) -> None:

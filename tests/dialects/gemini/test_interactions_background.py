@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import anyio
 import pytest
 from google import genai
 
@@ -85,7 +86,9 @@ def test_it_is_cancelled_and_what_there_is_stays(gemini: genai.Client, model: Sc
     assert (last.event_type, last.interaction.status) == ("interaction.completed", "cancelled")
 
 
-def test_what_has_ended_or_has_a_client_that_waits_is_not_cancelled(gemini: genai.Client, model: ScriptedModel) -> None:
+def test_what_has_ended_is_not_cancelled_and_without_background_not_followed_again(
+    gemini: genai.Client, model: ScriptedModel
+) -> None:
     model.script(say("Hi."))
     made = interact(gemini)
     with refused(400, match="is completed and cannot be cancelled"):
@@ -99,6 +102,7 @@ def test_what_is_deleted_meanwhile_ends(gemini: genai.Client, model: ScriptedMod
     made = interact(gemini, background=True)
     wait_until(lambda: not model.left)
     gemini.interactions.delete(id=made.id)
+    anyio.run(model.wait_closed, 0)
     with refused(404):
         gemini.interactions.get(id=made.id)
 

@@ -200,6 +200,7 @@ async def test_files_of_sessions_are_resources_a_session_a_page(connect_mcp: Con
         cursor = None
         while True:
             page = await client.list_resources(cursor=cursor)
+            assert len({resource.uri.split("/")[3] for resource in page.resources}) <= 1
             found += page.resources
             if (cursor := page.next_cursor) is None:
                 break
