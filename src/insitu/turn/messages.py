@@ -33,6 +33,7 @@ class PastStep:
     def forget(self, call_id: str) -> None:
         """Leave out a call of which nobody knows what came."""
         del self.calls[call_id]
+        self.told.pop(call_id, None)
 
     @property
     def is_open(self) -> bool:

@@ -17,6 +17,7 @@ from ....web.shapes import Json
 _LINK = re.compile(rf"sandbox:{WORKSPACE}/([^\s)\]\"'`>]+)")
 # What may follow a link that stands alone, and be a part of its name as well.
 _MARKS = ".,;:!?*_"
+# Clients can name any number of containers that never were.
 _MOST_CONTAINERS, _MOST_KNOWN = 4, 1000
 # Looked at in one text, whether they lead to a file or not.
 _MOST_LINKS = 500

@@ -29,9 +29,6 @@ from .content import with_files
 from .tools import Tools
 from .transcript import Transcript
 
-# Clients can name any number that never were.
-_MOST_CONTAINERS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class PreparedResponse:
@@ -74,7 +71,7 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         await service.store.quota.admit(owner, sum(weight(item.body, holding.most) for item in inputs))
     if not items and asked.instructions is None:
         raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
-    containers = _containers_of(items)[:_MOST_CONTAINERS]
+    containers = _containers_of(items)
     granted = service.turns.grant(asked.insitu.tools if asked.insitu else None, tools.for_code)
     stored = StoredFiles(service, owner, holding)
     own, notes = await _own_tools(service, owner, tools, containers, granted, stored.attached)
