@@ -8,7 +8,7 @@ import threading
 import anyio
 import pytest
 
-from insitu.heavy import _SLICE, SMALL_BYTES, decoded, encoded, heavy
+from insitu.heavy import _SLICE, SMALL_BYTES, _Threads, decoded, encoded, heavy
 
 
 async def test_only_what_is_large_has_a_thread() -> None:
@@ -50,3 +50,46 @@ def test_base64_is_read_and_written_as_a_whole(size: int) -> None:
 def test_what_is_no_base64_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"base64|padding|ASCII"):
         decoded(text)
+
+
+async def begun_by(*owners: str) -> list[str]:
+    """In which order those begin who ask for a thread in this order."""
+    threads, go, begun = _Threads(), anyio.Event(), list[str]()
+
+    async def ask(owner: str) -> None:
+        async with threads.place(owner):
+            begun.append(owner)
+            await go.wait()
+
+    async with anyio.create_task_group() as tasks:
+        for owner in owners:
+            tasks.start_soon(ask, owner)
+        await anyio.wait_all_tasks_blocked()
+        go.set()
+    assert (threads._free, threads._waiting) == (2, {})
+    return begun
+
+
+async def test_who_has_much_to_do_leaves_the_next_thread_to_others() -> None:
+    assert await begun_by(*["ann"] * 6, "bob", "bob", "cid") == [
+        *["ann", "ann"],
+        *["ann", "bob", "cid"],
+        *["ann", "bob"],
+        *["ann", "ann"],
+    ]
+
+
+async def test_who_no_longer_waits_takes_no_turn() -> None:
+    threads, begun = _Threads(), list[str]()
+
+    async def ask(owner: str) -> None:
+        async with threads.place(owner):
+            begun.append(owner)
+
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as leaving:
+        async with threads.place("ann"), threads.place("ann"):
+            leaving.start_soon(ask, "bob")
+            tasks.start_soon(ask, "cid")
+            await anyio.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+    assert (begun, threads._free, threads._waiting) == (["cid"], 2, {})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Event, to_thread
 from anyio.lowlevel import RunVar
 
 P = ParamSpec("P")
@@ -19,7 +22,8 @@ SMALL_BYTES = 64 * 1024
 _MOST = 2
 _SLICE = 1 << 20
 _PLAIN_SLICE = _SLICE // 4 * 3
-_limiter: RunVar[CapacityLimiter] = RunVar("insitu.heavy")
+working_for: ContextVar[str] = ContextVar("insitu.working_for", default="")
+"""The owner for whom a task works: each that waits gets a thread in its turn."""
 
 
 async def heavy(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -30,7 +34,8 @@ async def heavy(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwar
     """
     if size <= SMALL_BYTES:
         return work(*args, **kwargs)
-    return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=_threads())
+    async with _threads().place(working_for.get()) as limiter:
+        return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=limiter)
 
 
 def decoded(text: str) -> bytes:
@@ -51,9 +56,60 @@ def encoded(content: bytes) -> str:
     return "".join([base64.b64encode(piece).decode() for piece in pieces])
 
 
-def _threads() -> CapacityLimiter:
+class _Threads:
+    """Places for threads; one that is free goes to the owner who has waited longest since having one."""
+
+    def __init__(self) -> None:
+        self._limiter = CapacityLimiter(_MOST)
+        self._free = _MOST
+        self._waiting: dict[str, deque[Event]] = {}
+
+    @asynccontextmanager
+    async def place(self, owner: str) -> AsyncIterator[CapacityLimiter]:
+        """A place, as soon as it is the owner's turn."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(owner)
+        try:
+            yield self._limiter
+        finally:
+            self._give_on()
+
+    async def _wait(self, owner: str) -> None:
+        turn = Event()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():
+                self._give_on()
+            else:
+                self._leave(owner, turn)
+            raise
+
+    def _leave(self, owner: str, turn: Event) -> None:
+        self._waiting[owner].remove(turn)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _give_on(self) -> None:
+        if not self._waiting:
+            self._free += 1
+            return
+        owner = next(iter(self._waiting))
+        queue = self._waiting.pop(owner)
+        queue.popleft().set()
+        if queue:
+            self._waiting[owner] = queue  # behind all others
+
+
+_known: RunVar[_Threads] = RunVar("insitu.heavy")
+
+
+def _threads() -> _Threads:
     try:
-        return _limiter.get()
+        return _known.get()
     except LookupError:
-        _limiter.set(limiter := CapacityLimiter(_MOST))
-        return limiter
+        _known.set(threads := _Threads())
+        return threads

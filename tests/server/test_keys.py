@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 import httpx2
 import pytest
+from anyio import CapacityLimiter
 
 import insitu
 from insitu.errors import Forbidden
+from insitu.heavy import _Threads
 from insitu.server.auth import Keys
 from insitu.settings import Settings
 
@@ -167,3 +170,20 @@ def test_without_keys_programs_of_this_machine_are_let_in(headers: list[tuple[by
 def test_without_keys_web_pages_are_kept_out(headers: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(Forbidden):
         Keys(Settings()).owner(headers)
+
+
+def test_threads_are_shared_between_keys(
+    one: httpx2.Client, other: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, owners = _Threads.place, list[str]()
+
+    def noted(self: _Threads, owner: str) -> AbstractAsyncContextManager[CapacityLimiter]:
+        owners.append(owner)
+        return place(self, owner)
+
+    monkeypatch.setattr(_Threads, "place", noted)
+    asked = {"code": "1", "files": [{"path": "a", "base64": "aGkh" * 20_000}]}
+    for client in (one, other, one):
+        assert client.post("/v1/execute", json=asked).json()["outcome"] == "ok"
+    assert owners[0] == owners[2] != owners[1]
+    assert all(owners)

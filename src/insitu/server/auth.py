@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import Forbidden, InsituError, TooLarge, Unauthorized, WorkspaceFull, foreseen
+from ..heavy import working_for
 from ..settings import Settings
 from ..web.bodies import Bodies, Body
 from ..web.dialect import Dialect
@@ -115,6 +116,7 @@ class Gate:
                 self.keys.check_linked(scope["headers"])
             elif scope["path"] not in OPEN_PATHS:
                 scope["insitu.owner"] = body.owner = self.keys.owner(scope["headers"])
+                working_for.set(body.owner)
             await self.app(scope, receive, Sending(send_named, body))
         except ClientGone:
             self.metrics.requests[scope["method"], 499] += 1
