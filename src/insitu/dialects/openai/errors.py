@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from ...errors import NotFound
+from ...errors import NotFound, UpstreamRefused
 from ...web.errors import Described, described
 from ...web.shapes import Json
 
@@ -25,7 +25,9 @@ class ItemMissing(NotFound):
 def openai_error(exc: Exception, request_id: str) -> Response:
     """An error as OpenAI's clients read it."""
     told = described(exc, request_id)
-    return told.answer({"error": openai_error_body(exc, request_id)}, 400 if told.status == 422 else told.status)
+    # OpenAI has no 422; what the model server refuses goes on as it is.
+    status = 400 if told.status == 422 and not isinstance(exc, UpstreamRefused) else told.status
+    return told.answer({"error": openai_error_body(exc, request_id)}, status)
 
 
 def openai_error_body(exc: Exception, request_id: str) -> Json:
