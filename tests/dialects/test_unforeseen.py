@@ -134,6 +134,26 @@ def test_before_the_first_event_it_is_an_http_error(
     check(answer, answer.json(), make, caplog)
 
 
+@pytest.mark.parametrize(("name", "status"), {"chat": 424, "anthropic": 424, "gemini": 400}.items())
+def test_once_code_has_run_it_is_not_to_be_sent_again(
+    http: httpx2.Client,
+    model: ScriptedModel,
+    name: str,
+    status: int,
+    break_turn: Callable[[int], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path, body, _ = WHOLE[name]
+    break_turn(1)
+    model.script(run("6*7"))
+    answer = http.post(path, json=body, headers=ANTHROPIC if name == "anthropic" else {})
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (status, "false")
+    said = "something went wrong in the server (code has run already, and would run again if this were sent again)"
+    assert answer.json()["error"]["message"] == said
+    assert SECRET not in answer.text
+    check_log(caplog, answer.headers["x-request-id"])
+
+
 @pytest.mark.parametrize("name", STREAMED)
 def test_in_the_midst_of_a_stream_it_is_the_last_event(
     http: httpx2.Client,

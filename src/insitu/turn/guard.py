@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import InsituError, UpstreamFailed
+from ..errors import UpstreamFailed
 from .chunks import Tokens
 from .events import Reason, TurnUsage
 
@@ -106,7 +106,7 @@ class Guard:
 
 
 class TurnFailed(Exception):
-    """Raised when a turn cannot go on because the model server failed.
+    """Raised when a turn cannot go on: the model server failed, or anything else.
 
     Args:
         error: what went wrong.
@@ -114,7 +114,7 @@ class TurnFailed(Exception):
         code_ran: whether any code ran, so that the request must not be sent again by itself.
     """
 
-    def __init__(self, error: InsituError, usage: TurnUsage, *, code_ran: bool) -> None:
+    def __init__(self, error: Exception, usage: TurnUsage, *, code_ran: bool) -> None:
         super().__init__(str(error))
         self.error = error
         self.usage = usage

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 
-from ..errors import InsituError
 from ..settings import Settings
 from .asking import Asking, matches
 from .events import Message, Reason, TurnResult
@@ -63,13 +62,13 @@ class Loop:
         """Go on until the model has answered, or a guard ends it.
 
         Raises:
-            TurnFailed: if the model server failed.
+            TurnFailed: if the model server failed, or anything else.
         """
         reason: Reason = "max_time"
         with anyio.move_on_after(self._timeout_s) as patience:
             try:
                 reason = await self._until_answered()
-            except InsituError as exc:
+            except Exception as exc:
                 raise TurnFailed(exc, self._guard.usage, code_ran=self._code_ran) from exc
         if patience.cancelled_caught:
             self._calls.cancel()

@@ -109,7 +109,6 @@ class CodeRan(errors.ServiceError):
 
     def __init__(self, cause: errors.InsituError) -> None:
         super().__init__(cause.message, hint="code has run already, and would run again if this were sent again")
-        self.cause = cause
 
 
 STATUSES |= {

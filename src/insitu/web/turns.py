@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import anyio
 from starlette.requests import Request
 
-from ..errors import InsituError
+from ..errors import InsituError, foreseen
 from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
@@ -77,7 +77,8 @@ async def whole(service: Service, request: Request, run: Run, hear: Callable[[Tu
     try:
         return await service.while_connected(request.receive, work)
     except TurnFailed as exc:
-        failures = [CodeRan(exc.error) if exc.code_ran else exc.error]
+        error = foreseen(exc.error, request_id_of(request))
+        failures = [CodeRan(error) if exc.code_ran else error]
     # Not in the handler, whose exception it would have as its context, and that has it: they would hold each other.
     raise failures.pop()
 
@@ -104,7 +105,7 @@ def stream(
         try:
             await teller.end(await run(teller.hear))
         except TurnFailed as exc:
-            job.failure = exc.error
+            job.failure = foreseen(exc.error, job.request_id)
         except InsituError as exc:
             job.failure = exc
         except anyio.get_cancelled_exc_class():

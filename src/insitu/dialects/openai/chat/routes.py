@@ -12,13 +12,12 @@ from starlette.responses import Response
 
 from ....web import turns
 from ....web.encoding import dumps
-from ....web.errors import CodeRan
 from ....web.openapi import answers_elsewhere, takes_object
 from ....web.passthrough import PassThrough
-from ....web.service import PlainRoute, Service, request_id_of
+from ....web.service import PlainRoute, Service
 from ....web.sse import encode_unnamed
 from ....web.wire import INLINE_BYTES, json_answer, read_bytes
-from ..errors import openai_error, openai_error_body
+from ..errors import openai_error_body
 from .asked import ChatRequest, code_wish, without_ours
 from .preparing import PreparedChat, prepare
 from .stream import ChatStream
@@ -63,20 +62,9 @@ def _parsed(content: bytes) -> Any:
 
 
 async def _whole(service: Service, request: Request, prepared: PreparedChat) -> Response:
-    try:
-        result = await turns.whole(service, request, partial(prepared.run, service), prepared.answer.hear)
-    except CodeRan as exc:
-        return _not_to_be_repeated(exc.cause, request_id_of(request))
+    result = await turns.whole(service, request, partial(prepared.run, service), prepared.answer.hear)
     prepared.answer.end(result)
     return json_answer(prepared.answer.completion(result))
-
-
-def _not_to_be_repeated(error: Exception, request_id: str) -> Response:
-    # Clients send again by themselves what fails with most statuses, and the code would run again.
-    answer = openai_error(error, request_id)
-    answer.status_code = 424
-    answer.headers["x-should-retry"] = "false"
-    return answer
 
 
 def _stream(service: Service, request: Request, prepared: PreparedChat) -> Response:
