@@ -219,7 +219,6 @@ def test_guards_end_a_turn_and_say_so(serve: Serve, connect_genai: Connect, mode
     assert response.candidates and response.candidates[0].finish_reason is types.FinishReason.TOO_MANY_TOOL_CALLS
 
 
-@pytest.mark.shows("errors")
 def test_a_model_server_that_fails_is_told_of_and_code_does_not_run_twice(
     url: str, connect_genai: Connect, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

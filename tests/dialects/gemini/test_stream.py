@@ -98,6 +98,7 @@ def test_an_error_before_the_first_part_is_a_plain_one(gemini: genai.Client, mod
     assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
 
 
+@pytest.mark.shows("errors")
 def test_an_error_in_the_midst_is_raised_by_the_client(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run("print(1)"), broken(say("Never whole, never."), 3))
     with pytest.raises(errors.APIError) as caught:
