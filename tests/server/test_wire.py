@@ -54,10 +54,12 @@ async def test_a_body_ends_with_its_last_message() -> None:
     assert await read({"type": "http.request"}) == []
 
 
-async def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
     monkeypatch.setattr(wire, "STALL_S", 0.01)
+    sent: list[Message] = [{"type": "http.request", "body": b"a", "more_body": True}] if begun else []
     with pytest.raises(BodyStalled, match=r"no byte of the body came for 0\.01 s"):
-        await read({"type": "http.request", "body": b"a", "more_body": True})
+        await read(*sent)
 
 
 @pytest.mark.parametrize("begun", [False, True])

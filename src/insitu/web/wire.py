@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -96,25 +95,23 @@ async def body_chunks(request: Request) -> AsyncGenerator[bytes]:
     """The body as it comes.
 
     Raises:
-        BodyStalled: if nothing comes for a minute after it began.
+        BodyStalled: if nothing of it comes for a minute.
         ClientGone: if the client goes away before the end.
         ServerFull: if the server stops before the end.
     """
-    # A small body is there already: it needs no clock, which would cost more than all else here.
-    message = await _next(request, math.inf)
     while True:
+        message = await _next(request)
         if message["type"] == "http.disconnect":
             raise ClientGone
         if chunk := message.get("body"):
             yield chunk
         if not message.get("more_body"):
             return
-        message = await _next(request, anyio.current_time() + STALL_S)
 
 
-async def _next(request: Request, deadline: float) -> Message:
+async def _next(request: Request) -> Message:
     bodies = body_of(request).bodies
-    with bodies.waiting(deadline) as scope:
+    with bodies.waiting(anyio.current_time() + STALL_S) as scope:
         message = await request.receive()
     if not scope.cancelled_caught:
         return message
