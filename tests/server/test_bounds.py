@@ -76,7 +76,7 @@ def send_all(connection: socket.socket, pieces: Iterator[bytes]) -> Any:
         connection.sendall(piece)
 
 
-SMALL_VALUES = {"numbers": b"[%b1]" % (b"1," * 3_000_000), "members": b'{%b"a":1}' % (b'"a":1,' * 1_500_000)}
+SMALL_VALUES = {"numbers": b"[%b1]" % (b"1," * 4_500_000), "members": b'{%b"a":1}' % (b'"a":1,' * 2_200_000)}
 
 
 @pytest.mark.parametrize("what", SMALL_VALUES)
@@ -84,7 +84,7 @@ def test_what_would_take_many_times_its_length_is_refused(client: httpx2.Client,
     answer = client.post("/v1/lambda", content=b'{"lambda":"lambda x: 1","args":[%b]}' % SMALL_VALUES[what])
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (413, "too_large")
-    assert "many small values; 268435456 is the most" in error["message"]
+    assert "many small values; 402653184 is the most" in error["message"]
 
 
 def test_one_large_text_takes_its_length(client: httpx2.Client) -> None:

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from ..errors import TooLarge
 from ..turn.turns import server_stopping
-from .bodies import Body
+from .bodies import OWNER_BYTES, Body
 from .encoding import dumps
 from .errors import BodyStalled, ClientGone, Malformed, invalid_request
 from .weighing import weigh
@@ -25,8 +25,6 @@ DESCRIPTION_BYTES = 1 << 20
 INLINE_BYTES = 32 << 20
 STALL_S = 60.0
 _FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
-# What one body may become in memory.
-_MOST_BYTES = 256 << 20
 # What becomes no more counts by its length alone: small bodies get in however full it is.
 _LIGHT_BYTES = 1 << 20
 # Each is described at length before the first is told.
@@ -60,9 +58,9 @@ async def read_bytes(request: Request, cap: int) -> bytes:
     """
     content = await _collect(request, cap)
     weight = weigh(content)
-    if weight > _MOST_BYTES:
+    if weight > OWNER_BYTES:
         raise TooLarge(
-            f"the body's JSON can take {weight} bytes of memory, for it has many small values; {_MOST_BYTES} is the "
+            f"the body's JSON can take {weight} bytes of memory, for it has many small values; {OWNER_BYTES} is the "
             "most",
             hint=f"send fewer at once, or as a text; {_FILES_ROUTE}",
         )
