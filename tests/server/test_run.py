@@ -185,11 +185,33 @@ def test_an_unknown_host_is_named() -> None:
 def test_without_user_namespaces_the_start_says_so_in_one_message() -> None:
     # In a namespace of its own, whose own limit allows no further ones.
     script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {sys.executable} -c '{SERVE}'"
-    run = subprocess.run(["unshare", "-Ur", "sh", "-c", script], capture_output=True, text=True, timeout=50)
+    env = {**os.environ, "INSITU_PORT": "0"}
+    run = subprocess.run(["unshare", "-Ur", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=50)
     assert run.returncode == 1
     assert run.stderr.startswith("insitu cannot start: ")
     assert "user/max_user_namespaces" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_who_interrupts_the_start_is_told_nothing_of_its_insides(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from insitu.server import run
+from insitu.settings import Settings
+
+def interrupted(*parts, create_app=run.create_app):
+    os.kill(os.getpid(), signal.SIGINT)
+    return create_app(*parts)
+
+run.create_app = interrupted
+try:
+    run.serve(Settings())
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    env = {**os.environ, "INSITU_PORT": "0", "INSITU_PREIMPORT": "", "INSITU_DATA_DIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=50)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
 
 
 def test_a_server_that_cannot_start_says_why_in_one_message() -> None:

@@ -177,7 +177,11 @@ async def _serve(settings: Settings, announce: Announce) -> None:
     with listen(settings) as sock:
         # Whatever cannot be had is found here, and not by the framework, which has many words for it.
         async with make_registry(settings) as tools, open_store(settings) as store, Engine(settings) as engine:
-            await Server(create_app(settings, engine, store, tools), settings, announce).serve(sockets=[sock])
+            server = Server(create_app(settings, engine, store, tools), settings, announce)
+            server.config.load()
+            # Who has interrupted the start meanwhile is heard here: within serve() it would be told with a traceback.
+            await anyio.lowlevel.checkpoint()
+            await server.serve(sockets=[sock])
 
 
 def _running(service: Service) -> str:
