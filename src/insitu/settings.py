@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import InvalidRequest, OverCeiling, exact
+from .output import SHOWN_CHARS
 from .types import GIB, MIB, Limits
 
 # Below these, nothing works: the kernel refuses, or no interpreter fits.
@@ -90,7 +91,9 @@ class Settings(BaseSettings):
         64 * MIB, gt=0, description="conversation of one turn with its images and files, in bytes"
     )
     turn_timeout_s: float = Field(900, gt=0, description="wall time of one turn, in seconds")
-    tool_output_chars: int = Field(20_000, ge=200, description="characters of an execution that the model is shown")
+    tool_output_chars: int = Field(
+        SHOWN_CHARS, ge=200, description="characters of an execution that the model is shown"
+    )
 
     python: Path = Field(Path(sys.executable), description="the Python of the default environment")
     environments: Annotated[dict[str, Path], NoDecode] = Field(

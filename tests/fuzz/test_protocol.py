@@ -27,8 +27,9 @@ from insitu.engine.task import FileUpload, Task
 from insitu.errors import InsituError, SandboxFailed
 from insitu.guest import protocol
 from insitu.isolation.process import conversation, packets, sandbox
+from insitu.output import output_of
 from insitu.settings import Settings
-from insitu.turn.report import notes_on, output_of
+from insitu.turn.report import notes_on
 from insitu.types import MIB, Execution, FileInfo
 from insitu.web.encoding import dumps
 from tests.fuzz.fuzzing import fuzzed

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from insitu.output import streams_of
 from insitu.turn import container, showing
 from insitu.turn import events as on
 from insitu.turn.editing import Created, Replaced, Viewed
-from insitu.turn.report import streams_of
 from insitu.turn.request import TurnRequest
 from insitu.turn.step import ModelCall
 from insitu.turn.undertaken import Undertaken

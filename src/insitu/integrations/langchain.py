@@ -8,8 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Literal, Protocol
 
 from ..errors import InsituError
-from ..settings import Settings
-from ..turn.report import clipped, output_of
+from ..output import SHOWN_CHARS, clipped, output_of
 from ..types import Execution
 
 try:
@@ -19,8 +18,6 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError(f"{error.msg}: pip install 'insitu[langchain]'") from error
 
-# As many as a server shows by default.
-_MOST_CHARS: int = Settings.model_fields["tool_output_chars"].default
 _MOST_IMAGES = 8
 _MOST_FILES = 20
 
@@ -116,5 +113,5 @@ def _text(execution: Execution) -> str:
         notes.append(f"[files written{gone}: {', '.join(info.path for info in execution.files[:_MOST_FILES])}]")
     if not execution.state_kept and execution.session_id is not None:
         notes.append("[variables are gone; files are still there]")
-    text = "\n".join(filter(None, (clipped(output_of(execution), _MOST_CHARS), *notes)))
+    text = "\n".join(filter(None, (clipped(output_of(execution), SHOWN_CHARS), *notes)))
     return text or "[no output]"

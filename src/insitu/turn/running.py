@@ -13,13 +13,14 @@ from ..engine import Engine, RunningExecution, Session
 from ..errors import InsituError
 from ..guest.lockdown import WORKSPACE
 from ..heavy import encoded, heavy
+from ..output import clipped, output_of
 from ..tools import Registry
 from ..types import MIB, Event, Execution, FileInfo
 from .arguments import parse_arguments, whole_number
 from .container import Container
 from .editing import EditRefused, edit
 from .events import CallDone, CallRunning, CallWritten, OutputDelta
-from .report import clipped, notes_on, output_of
+from .report import notes_on
 from .showing import Showing
 from .step import ModelCall
 from .steprun import StepRun

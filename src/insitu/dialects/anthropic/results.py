@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...output import streams_of
 from ...turn import events as on
 from ...turn.editing import Created, Edit, Replaced
-from ...turn.report import streams_of
 from ...types import Execution
 from ...web.shapes import Json
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from ...engine import ToolFailure
+from ...output import clipped
 from ...turn.answers import AnswerText
 from ...turn.events import Message
 from ...turn.messages import PastStep, as_content, flat
-from ...turn.report import clipped
 from ...turn.step import Caller
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json

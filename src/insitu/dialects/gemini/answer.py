@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from ...output import output_of
 from ...store import new_id
 from ...turn import events as on
 from ...turn.arguments import valid_arguments
-from ...turn.report import output_of
 from ...web.shapes import Json
 from .signatures import signature
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ...engine import Session
 from ...errors import InsituError
-from ...turn.report import clipped, output_of
+from ...output import clipped, output_of
 from ...types import Execution
 from ...web.errors import described
 from ...web.media_types import mime_of_name

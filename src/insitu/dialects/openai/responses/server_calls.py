@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....output import output_of
 from ....turn import events as on
 from ....turn.arguments import whole_number
-from ....turn.report import output_of
 from ....types import Execution
 from ....web.shapes import Json, tool_called
 from .outputs import Output, Outputs
