@@ -7,7 +7,7 @@ export { InsituError } from "./errors.js";
 export type { Session, SessionFiles } from "./session.js";
 export type { PythonOptions, RunOptions } from "./tool.js";
 export type { InsituOptions } from "./transport.js";
-export type { Outcome, PythonFile, PythonImage, PythonResult } from "./types.js";
+export type { Outcome, PythonFile, PythonImage, PythonResult, PythonValue } from "./types.js";
 
 /** How long a session lives. */
 export interface SessionOptions {

@@ -1,10 +1,10 @@
 import { tool } from "ai";
 import { z } from "zod";
 
+import { textOf } from "./report.js";
 import type { Transport } from "./transport.js";
-import { nothingYet, type PythonResult, resultOf, textOf } from "./types.js";
+import { nothingYet, type PythonResult, resultOf } from "./types.js";
 
-const MOST_CHARS = 20_000;
 const MOST_LIVE_CHARS = 200_000;
 
 /** How code runs. */
@@ -46,7 +46,7 @@ export function pythonTool(transport: Transport, sessionId: string | null, optio
       yield* run(transport, sessionId, code, { ...options, ...(abortSignal ? { abortSignal } : {}) });
     },
     toModelOutput({ output }) {
-      const text = { type: "text" as const, text: clipped(textOf(output)) };
+      const text = { type: "text" as const, text: textOf(output) };
       if (!options.showFigures || !output.images.length) return { type: "text" as const, value: text.text };
       const images = output.images.map(({ data, mediaType }) => ({
         type: "file" as const,
@@ -77,10 +77,4 @@ export async function* run(
       yield soFar;
     }
   }
-}
-
-function clipped(text: string): string {
-  if (text.length <= MOST_CHARS) return text;
-  const [head, tail] = [(MOST_CHARS * 3) / 4, MOST_CHARS / 4];
-  return `${text.slice(0, head)}\n[… ${text.length - MOST_CHARS} characters left out …]\n${text.slice(-tail)}`;
 }

@@ -8,6 +8,13 @@ export interface PythonImage {
   data: string;
 }
 
+/** A value that code has shown by `display()`, or as the last one; what is a figure is in `images` instead. */
+export interface PythonValue {
+  text: string;
+  /** Whether it is the value of the last expression. */
+  main: boolean;
+}
+
 /**
  * A file that code has made or changed. `session.files.read(path)` gives its content; a fresh sandbox is gone with its
  * files, but for those that `returnFiles` asks for.
@@ -28,6 +35,8 @@ export interface PythonResult {
   stderr: string;
   /** The value of the last expression, as text. */
   value: string | null;
+  /** All that code has shown but its figures, in its order. */
+  results: PythonValue[];
   images: PythonImage[];
   files: PythonFile[];
   error: { name: string; value: string; traceback: string } | null;
@@ -54,8 +63,8 @@ const IMAGES = ["image/png", "image/jpeg"] as const;
 
 /** What is there before code has written anything. */
 export function nothingYet(sessionId: string | null): PythonResult {
-  const empty = { stdout: "", stderr: "", value: null, images: [], files: [], error: null, exitCode: null };
-  return { outcome: null, ...empty, stateKept: sessionId !== null, sessionId };
+  const empty = { stdout: "", stderr: "", value: null, error: null, exitCode: null };
+  return { outcome: null, ...empty, results: [], images: [], files: [], stateKept: sessionId !== null, sessionId };
 }
 
 /** A result of the server's in the form of this package. */
@@ -66,6 +75,7 @@ export function resultOf(execution: Execution): PythonResult {
     stdout: execution.stdout,
     stderr: execution.stderr,
     value: typeof main === "string" ? main : null,
+    results: execution.results.flatMap(valueOf),
     images: execution.results.flatMap(({ data }) => imageOf(data)),
     files: execution.files
       .filter(({ kind }) => kind === "file")
@@ -77,19 +87,13 @@ export function resultOf(execution: Execution): PythonResult {
   };
 }
 
+function valueOf({ data, main }: Execution["results"][number]): PythonValue[] {
+  const text = data["text/plain"];
+  // A figure's text form says nothing that its image does not.
+  return typeof text === "string" && text && !imageOf(data).length ? [{ text, main }] : [];
+}
+
 function imageOf(data: Record<string, unknown>): PythonImage[] {
   const mediaType = IMAGES.find((type) => typeof data[type] === "string");
   return mediaType ? [{ mediaType, data: data[mediaType] as string }] : [];
-}
-
-/** What a model reads of a result. */
-export function textOf(result: PythonResult): string {
-  const shown = result.images.length ? null : result.value;
-  const parts = [result.stdout, result.stderr, shown ?? ""];
-  if (result.error) parts.push(result.error.traceback || `${result.error.name}: ${result.error.value}`);
-  if (result.images.length) parts.push(`[figures shown: ${result.images.length}]`);
-  const gone = result.sessionId === null ? " and gone with their sandbox" : "";
-  if (result.files.length) parts.push(`[files written${gone}: ${result.files.map(({ path }) => path).join(", ")}]`);
-  const text = parts.map((part) => part.replace(/\n+$/, "")).filter((part) => part.trim());
-  return text.join("\n") || "[no output]";
 }

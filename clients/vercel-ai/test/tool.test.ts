@@ -5,7 +5,7 @@ import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import { generateText, isStepCount, streamText } from "ai";
 import { MockLanguageModelV4, simulateReadableStream } from "ai/test";
 
-import { createInsitu, insitu, InsituError, type PythonResult } from "insitu-ai-sdk";
+import { createInsitu, insitu, InsituError, type PythonOptions, type PythonResult } from "insitu-ai-sdk";
 
 const session = await insitu.session({ idleTimeoutS: 300 });
 after(() => session.close());
@@ -57,6 +57,7 @@ test("a model's code runs, and it reads what came of it", async () => {
     stdout: "out\n",
     stderr: "",
     value: "42",
+    results: [{ text: "42", main: true }],
     images: [],
     files: [{ path: "a.txt", size: 1 }],
     error: null,
@@ -109,6 +110,35 @@ test("a model that sees gets figures, another one words", async () => {
     assert.ok(told.includes("[figures shown: 1]"));
   }
   assert.deepEqual((await insitu.run(SHOW)).images, [{ mediaType: "image/png", data: PNG }]);
+});
+
+/** What a model is told of code that it has written. */
+async function told(code: string, options: PythonOptions = {}): Promise<unknown> {
+  const { model, prompts } = writing(code);
+  const tools = { python: session.python(options) };
+  await generateText({ model, tools, prompt: "Do it.", stopWhen: isStepCount(3) });
+  const { content } = (prompts[1] as { content: { output: { value: unknown } }[] }[]).at(-1) ?? { content: [] };
+  return content[0]?.output.value;
+}
+
+test("a model is told all that code has shown, beside its figures", async () => {
+  assert.equal(await told(`display("shown")\n${SHOW.replace("Picture()\n", "display(Picture())\n42\n")}`), "'shown'\n42\n[figures shown: 1]");
+  const { results } = await session.run("display('shown')\n42");
+  assert.deepEqual(results, [
+    { text: "'shown'", main: false },
+    { text: "42", main: true },
+  ]);
+});
+
+test("a model is told that variables are gone", async () => {
+  const said = String(await told("print('before', flush=True)\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"));
+  assert.match(said, /^before\n[^]*\n\[variables are gone; files are still there\]$/);
+  assert.equal((await session.run("1")).stateKept, true);
+});
+
+test("of many files and a long output a model is told some", async () => {
+  const said = String(await told("for n in range(22): open(f'{n:02}', 'w').close()\nprint('x' * 30000)"));
+  assert.match(said, /^x{15000}\n\[… 10000 characters left out …\]\nx{5000}\n\[files written: (\d\d, ){19}\d\d, and 2 more\]$/);
 });
 
 test("a path does not lead out of its session", async () => {
