@@ -8,13 +8,16 @@ from typing import Any
 from ...web.holding import weight
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
-from .casing import member
+from .casing import camel, member
 from .config import Config
 from .contents import read_contents, read_system
+from .members import check_message
 from .tools import Tools
 
 # They are gone through while everybody waits.
 _DESCRIBED_BYTES = 2 << 20
+_DESCRIBED = {"tools": "Tool", "tool_config": "ToolConfig", "generation_config": "GenerationConfig"}
+_ELSEWHERE = ("cached_content", "continuation_token", "model_armor_config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,11 @@ class GenerateContent:
         Raises:
             BadParameter: if something is malformed, or not to be had here.
         """
-        if member(body, "cached_content"):
-            raise Unsupported("cachedContent", "cachedContent is not to be had here: send the contents themselves")
-        _refuse_large(body)
+        check_message(body, "GenerateContentRequest", "")
+        for name in _ELSEWHERE:
+            if member(body, name):
+                raise Unsupported(name, f"{camel(name)} is not to be had here: only Google's servers have it")
+        _check_described(body)
         return cls(
             model=model,
             contents=read_contents(member(body, "contents")),
@@ -54,7 +59,8 @@ class GenerateContent:
         )
 
 
-def _refuse_large(body: Json) -> None:
-    described = [member(body, name) for name in ("tools", "tool_config", "generation_config")]
-    if weight(described, _DESCRIBED_BYTES) > _DESCRIBED_BYTES:
+def _check_described(body: Json) -> None:
+    if weight([member(body, name) for name in _DESCRIBED], _DESCRIBED_BYTES) > _DESCRIBED_BYTES:
         raise BadParameter("tools", f"tools and generationConfig have more than {_DESCRIBED_BYTES} bytes together")
+    for name, message in _DESCRIBED.items():
+        check_message(member(body, name), message, name)

@@ -88,3 +88,5 @@ class Config:
             raise Unsupported("generationConfig.responseModalities", "answers are text; leave responseModalities out")
         if member(self._config, "response_logprobs"):
             raise Unsupported("generationConfig.responseLogprobs", "logprobs are not given")
+        if member(self._config, "response_format"):
+            raise Unsupported("generationConfig.responseFormat", "name the form of answers by responseMimeType")

@@ -8,6 +8,7 @@ from ...errors import InvalidRequest
 from ...web.holding import check_count
 from ...web.parameters import BadParameter
 from ...web.shapes import Json
+from .members import check_message
 
 _ROLES = {"user": "user", "function": "user", "tool": "user", "model": "model"}
 
@@ -25,6 +26,7 @@ def read_contents(contents: Any) -> list[Json]:
     check_count("contents", len(contents), "contents")
     read = [_content(content, f"contents[{index}]") for index, content in enumerate(contents)]
     check_count("contents", sum(len(content["parts"]) for content in read), "parts")
+    check_message(contents, "Content", "contents")
     if read[-1]["role"] == "model":
         raise BadParameter("contents", "the last of the contents must be the user's, or the answers to function calls")
     return read
@@ -40,6 +42,7 @@ def read_system(instruction: Any) -> str:
         return ""
     try:
         parts = _content(instruction, "systemInstruction")["parts"]
+        check_message(instruction, "Content", "system_instruction")
     except InvalidRequest as exc:
         raise BadParameter("systemInstruction", exc.message) from None
     return "\n".join(str(part["text"]) for part in parts if isinstance(part.get("text"), str))

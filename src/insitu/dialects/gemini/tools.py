@@ -21,6 +21,8 @@ _ELSEWHERE = (
     "retrieval",
     "enterprise_web_search",
     "mcp_servers",
+    "parallel_ai_search",
+    "exa_ai_search",
 )
 _MODES = {"MODE_UNSPECIFIED": "auto", "AUTO": "auto", "VALIDATED": "auto", "NONE": "none", "ANY": "required"}
 
@@ -48,7 +50,10 @@ class Tools(RequestTools):
             raise Unsupported(
                 f"{where}.{found}", f"{where}: {found} is not to be had here: only Google's servers do it"
             )
-        self.python = self.python or has(tool, "code_execution")
+        code = member(tool, "code_execution")
+        if not isinstance(code, dict | None):
+            raise BadParameter(f"{where}.codeExecution", f"{where}.codeExecution must be an object")
+        self.python = self.python or code is not None
         where = f"{where}.functionDeclarations"
         declared = _list(member(tool, "function_declarations"), where)
         for number, each in enumerate(declared):

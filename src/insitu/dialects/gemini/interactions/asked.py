@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
+from ..members import check_names
 
 _ELSEWHERE = (
     "agent",
@@ -18,6 +19,26 @@ _ELSEWHERE = (
     "webhook_config",
 )
 _MODES = {"auto": "AUTO", "any": "ANY", "none": "NONE", "validated": "VALIDATED"}
+# By the types of tools, with what Google's clients give them; deferring and a short description are hints.
+TOOLS = {
+    "code_execution": ("type",),
+    "function": ("type", "name", "description", "parameters", "defer_loading", "short_description"),
+}
+CONFIG = (
+    "image_config",
+    "max_output_tokens",
+    "seed",
+    "speech_config",
+    "stop_sequences",
+    "temperature",
+    "thinking_level",
+    "thinking_summaries",
+    "tool_choice",
+    "top_p",
+    "transcription_config",
+    "video_config",
+)
+_TEXT_FORMAT = ("type", "mime_type", "schema")
 _SAME = ("max_output_tokens", "seed", "stop_sequences", "temperature", "top_p")
 
 
@@ -71,6 +92,7 @@ class CreateInteraction(BaseModel):
     def content(self, contents: list[Json]) -> Json:
         """The same as a request to generate content."""
         config = self.generation_config or {}
+        check_names(config, CONFIG, "generation_config")
         system = {"systemInstruction": self.system_instruction} if self.system_instruction else {}
         return {
             "contents": contents,
@@ -91,33 +113,37 @@ class CreateInteraction(BaseModel):
             return {"responseMimeType": "application/json", "responseJsonSchema": form}
         if form["type"] != "text":
             raise Unsupported("response_format.type", "answers are text: no other response_format is to be had here")
+        check_names(form, _TEXT_FORMAT, "response_format")
         mime = form.get("mime_type") or ("application/json" if form.get("schema") else None)
         return {"responseMimeType": mime, "responseJsonSchema": form.get("schema")}
 
 
 def _tool(tool: Json, where: str) -> Json:
-    match tool.get("type"):
-        case "code_execution":
-            return {"codeExecution": {}}
-        case "function":
-            declared = {name: tool[name] for name in ("name", "description") if tool.get(name) is not None}
-            if tool.get("parameters") is not None:
-                declared["parametersJsonSchema"] = tool["parameters"]
-            return {"functionDeclarations": [declared]}
-    kind = str(tool.get("type"))[:64]
-    raise Unsupported(
-        f"{where}.type", f"{where}: {kind!r} is not to be had here; there are code_execution and function"
-    )
+    kind = str(tool.get("type"))
+    if kind not in TOOLS:
+        raise Unsupported(
+            f"{where}.type", f"{where}: {kind[:64]!r} is not to be had here; there are {' and '.join(TOOLS)}"
+        )
+    check_names(tool, TOOLS[kind], where)
+    if kind == "code_execution":
+        return {"codeExecution": {}}
+    declared = {name: tool[name] for name in ("name", "description") if tool.get(name) is not None}
+    if tool.get("parameters") is not None:
+        declared["parametersJsonSchema"] = tool["parameters"]
+    return {"functionDeclarations": [declared]}
 
 
 def _tool_config(choice: Any) -> Json | None:
     if choice is None:
         return None
+    where = "generation_config.tool_choice"
+    if isinstance(choice, dict):
+        check_names(choice, ("allowed_tools",), where)
     allowed = choice.get("allowed_tools") if isinstance(choice, dict) else {"mode": choice}
     mode = allowed.get("mode", "auto") if isinstance(allowed, dict) else None
     if not isinstance(allowed, dict) or not isinstance(mode, str) or mode not in _MODES:
-        where = "generation_config.tool_choice"
         raise BadParameter(where, f"{where} must be one of {', '.join(_MODES)}, or an object with allowed_tools")
+    check_names(allowed, ("mode", "tools"), f"{where}.allowed_tools")
     return {"functionCallingConfig": {"mode": _MODES[mode], "allowedFunctionNames": allowed.get("tools")}}
 
 

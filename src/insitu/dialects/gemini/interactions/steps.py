@@ -100,7 +100,7 @@ def _parts(step: Json, private: Json) -> list[Json]:
             return [{"text": each.get("text")} for each in said if each.get("type") == "text"]
         case "code_execution_call":
             arguments = step.get("arguments")
-            code = {**(arguments if isinstance(arguments, dict) else {}), "id": step.get("id")}
+            code = {"code": arguments.get("code") if isinstance(arguments, dict) else None, "id": step.get("id")}
             return [{"executableCode": code, "thoughtSignature": step.get("signature")}]
         case "code_execution_result":
             told = private.get("told") or step.get("result")
@@ -108,7 +108,7 @@ def _parts(step: Json, private: Json) -> list[Json]:
         case "function_call" if step.get("name") == "code_execution":
             return []  # the AI SDK sends code back as this, and nothing of what came of it
         case "function_call":
-            called = {**step, "args": step.get("arguments")}
+            called = {"id": step.get("id"), "name": step.get("name"), "args": step.get("arguments")}
             return [{"functionCall": called, "thoughtSignature": step.get("signature")}]
     return []  # thoughts are the model's own
 
