@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import InvalidRequest, OverCeiling, exact
 from .output import SHOWN_CHARS
-from .types import GIB, MIB, Limits
+from .types import GIB, MIB, Limits, parse_size
 
 # Below these, nothing works: the kernel refuses, or no interpreter fits.
 _FLOORS = {
@@ -39,6 +39,9 @@ def _machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+Size = Annotated[int, BeforeValidator(lambda given: parse_size(given) if isinstance(given, str) else given)]
+
+
 class Settings(BaseSettings):
     """All of insitu's settings, read from arguments and from ``INSITU_*`` in the environment."""
 
@@ -54,15 +57,15 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further Host names to answer without keys"
     )
-    upload_bytes: int = Field(512 * MIB, gt=0, description="largest upload, in bytes")
-    code_bytes: int = Field(4 * MIB, gt=0, description="largest source of one execution, in bytes")
+    upload_bytes: Size = Field(512 * MIB, gt=0, description="largest upload, in bytes")
+    code_bytes: Size = Field(4 * MIB, gt=0, description="largest source of one execution, in bytes")
     keepalive_s: float = Field(15, gt=0, description="seconds between keep-alives on a silent stream")
     shutdown_s: float = Field(20, ge=0, description="seconds that SIGTERM lets running executions go on")
 
     data_dir: Path = Field(
         default_factory=_data_dir, description="folder of what must last: responses, conversations, files"
     )
-    data_bytes_per_owner: int = Field(10 * GIB, gt=0, description="all that is stored for one key, in bytes")
+    data_bytes_per_owner: Size = Field(10 * GIB, gt=0, description="all that is stored for one key, in bytes")
     retention_s: float = Field(
         30 * 24 * 3600, gt=0, description="seconds after which stored responses and files are deleted"
     )
@@ -87,7 +90,7 @@ class Settings(BaseSettings):
     max_turns_per_owner: int = Field(64, gt=0, description="turns running at once of one key")
     max_steps: int = Field(50, gt=0, description="model calls of one turn")
     max_turn_tokens: int = Field(2_000_000, gt=0, description="tokens of all model calls of one turn together")
-    max_transcript_bytes: int = Field(
+    max_transcript_bytes: Size = Field(
         64 * MIB, gt=0, description="conversation of one turn with its images and files, in bytes"
     )
     turn_timeout_s: float = Field(900, gt=0, description="wall time of one turn, in seconds")
@@ -113,11 +116,11 @@ class Settings(BaseSettings):
     queue_size: int = Field(256, ge=0, description="executions waiting for room")
     max_paused: int = Field(256, ge=0, description="executions waiting at once for their clients' answers")
     max_paused_per_owner: int = Field(64, ge=0, description="executions of one key waiting for its clients' answers")
-    max_paused_bytes: int = Field(GIB, gt=0, description="output and calls kept of all those that wait, in bytes")
-    max_paused_bytes_per_owner: int = Field(
+    max_paused_bytes: Size = Field(GIB, gt=0, description="output and calls kept of all those that wait, in bytes")
+    max_paused_bytes_per_owner: Size = Field(
         256 * MIB, gt=0, description="output and calls kept of those of one key that wait, in bytes"
     )
-    total_memory_bytes: int = Field(
+    total_memory_bytes: Size = Field(
         default_factory=lambda: _machine_memory() * 8 // 10,
         gt=0,
         description="memory of all sandboxes together; by default 80 % of the machine",
@@ -140,26 +143,28 @@ class Settings(BaseSettings):
     )
     grace_s: float = Field(1.0, ge=0, description="seconds between the interrupt after a time-out and the kill")
     timeout_s: float = Field(30, gt=0, description="wall time of an execution, in seconds")
-    memory_bytes: int = Field(GIB, gt=0, description="memory of a session, in bytes")
+    memory_bytes: Size = Field(GIB, gt=0, description="memory of a session, in bytes")
     cpus: float = Field(1.0, gt=0, description="processors of a session")
     processes: int = Field(64, gt=0, description="processes and threads of a session")
-    disk_bytes: int = Field(256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes")
-    output_bytes: int = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
-    results_bytes: int = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
+    disk_bytes: Size = Field(
+        256 * MIB, gt=0, description="workspace, /tmp and /dev/shm of a session together, in bytes"
+    )
+    output_bytes: Size = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
+    results_bytes: Size = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
     idle_timeout_s: float = Field(20 * 60, gt=0, description="seconds after which an unused session ends")
     ttl_s: float = Field(24 * 3600, gt=0, description="seconds after which a session ends in any case")
 
     max_timeout_s: float = Field(600, gt=0, description="ceiling of timeout_s")
-    max_memory_bytes: int = Field(8 * GIB, gt=0, description="ceiling of memory_bytes")
+    max_memory_bytes: Size = Field(8 * GIB, gt=0, description="ceiling of memory_bytes")
     max_cpus: float = Field(
         default_factory=lambda: float(os.cpu_count() or 1),
         gt=0,
         description="ceiling of cpus; by default what there is",
     )
     max_processes: int = Field(1024, gt=0, description="ceiling of processes")
-    max_disk_bytes: int = Field(4 * GIB, gt=0, description="ceiling of disk_bytes")
-    max_output_bytes: int = Field(16 * MIB, gt=0, description="ceiling of output_bytes")
-    max_results_bytes: int = Field(64 * MIB, gt=0, description="ceiling of results_bytes")
+    max_disk_bytes: Size = Field(4 * GIB, gt=0, description="ceiling of disk_bytes")
+    max_output_bytes: Size = Field(16 * MIB, gt=0, description="ceiling of output_bytes")
+    max_results_bytes: Size = Field(64 * MIB, gt=0, description="ceiling of results_bytes")
     max_idle_timeout_s: float = Field(24 * 3600, gt=0, description="ceiling of idle_timeout_s")
     max_ttl_s: float = Field(7 * 24 * 3600, gt=0, description="ceiling of ttl_s")
 

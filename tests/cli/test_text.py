@@ -5,8 +5,9 @@ import json
 import pytest
 
 from insitu.cli.errors import report
-from insitu.cli.text import as_json, duration, parse_size, printable, size, table
+from insitu.cli.text import as_json, duration, printable, size, table
 from insitu.errors import UpstreamRefused
+from insitu.types import parse_size
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from insitu.errors import exact
 
 from .errors import WrongUsage
-from .text import parse_size, size
+from .text import size
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -52,12 +52,6 @@ def read_settings(wishes: Mapping[str, Any]) -> Settings:
     from insitu.settings import Settings
 
     given = {name: value for name, value in wishes.items() if value is not None}
-    for name, value in given.items():
-        if is_size(name):
-            try:
-                given[name] = parse_size(value)
-            except ValueError as error:
-                raise WrongUsage(f"{flag_of(name)}: {error}") from None
     try:
         return Settings(**given)
     except ValidationError as error:

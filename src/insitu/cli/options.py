@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from insitu.types.sizes import parse_size
+
 from .errors import WrongUsage
-from .text import parse_size
 
 
 def examples(*lines: str) -> str:

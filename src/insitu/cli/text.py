@@ -1,4 +1,4 @@
-"""How the command line writes numbers, tables, JSON and colours, and reads sizes."""
+"""How the command line writes numbers, tables, JSON and colours."""
 
 from __future__ import annotations
 
@@ -9,33 +9,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-_UNITS = "kmgt"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.ASCII)
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _NOT_PLAIN = re.compile(r"[^\n -~]")
 RESET = "\033[0m"
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
-def parse_size(text: str) -> int:
-    """The bytes in a size such as ``512m``, ``1.5g`` or ``65536``; a unit is a power of 1024.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    match = _SIZE.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError(f"{text!r} is no size: write it like 512m, 1.5g or 65536")
-    number, unit = match.groups()
-    return int(float(number) * 1024 ** (_UNITS.index(unit) + 1 if unit else 0))
-
-
 def size(count: float) -> str:
     """Bytes for people: ``1.5 GiB``."""
     power = 0
-    while count >= 1024 and power < len(_UNITS):
+    while count >= 1024 and power < len(_UNITS) - 1:
         count /= 1024
         power += 1
-    return f"{count:.1f}".removesuffix(".0") + f" {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
+    return f"{count:.1f}".removesuffix(".0") + f" {_UNITS[power]}"
 
 
 def duration(seconds: float) -> str:

@@ -34,8 +34,9 @@ from .function import FunctionSpec as FunctionSpec
 from .function import Invocation as Invocation
 from .function import InvocationEvent as InvocationEvent
 from .function import InvocationState as InvocationState
-from .session import GIB as GIB
-from .session import MIB as MIB
 from .session import EnvironmentInfo as EnvironmentInfo
 from .session import Limits as Limits
 from .session import SessionInfo as SessionInfo
+from .sizes import GIB as GIB
+from .sizes import MIB as MIB
+from .sizes import parse_size as parse_size

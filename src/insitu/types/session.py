@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .mapping import known
-
-MIB = 1 << 20
-GIB = 1 << 30
+from .sizes import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
