@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ..engine import FileUpload
 from ..errors import InvalidRequest
@@ -15,6 +15,21 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, lt=1 << 63)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Path = Annotated[str, StringConstraints(max_length=4096)]
+
+
+def either(*kinds: type, otherwise: str) -> BeforeValidator:
+    """Checks a union as one: pydantic by itself tells what is wrong with each of its parts.
+
+    Args:
+        otherwise: what is told of a value that is of none of the kinds.
+    """
+
+    def check(value: object) -> object:
+        if not isinstance(value, kinds):
+            raise ValueError(otherwise)
+        return value
+
+    return BeforeValidator(check)
 
 
 class Strict(BaseModel):

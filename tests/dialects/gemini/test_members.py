@@ -85,6 +85,21 @@ def test_a_name_that_interactions_do_not_know_is_refused(
     assert answer.json()["error"]["message"] == said
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"input": 7}, "input must be a string, an object or a list of steps"),
+        ({"response_format": 7}, "response_format must be an object or a list of one"),
+        ({"response_format": [7]}, "response_format must be an object"),
+    ],
+)
+def test_what_may_be_of_several_kinds_is_refused_in_one_sentence(
+    http: httpx2.Client, more: dict[str, Any], said: str
+) -> None:
+    message = http.post(INTERACT, json={"model": "m", "input": "Hm?", **more}).json()["error"]["message"]
+    assert message.partition(" (")[0] == said
+
+
 def test_both_spellings_are_known(http: httpx2.Client, model: ScriptedModel) -> None:
     for config in ({"maxOutputTokens": 9, "topK": 3}, {"max_output_tokens": 9, "top_k": 3}):
         model.script(say("Hi."))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...web.fields import TurnOptions
+from ...web.fields import TurnOptions, either
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .errors import ThreadsUnsupported
 
+System = Annotated[str | list[Any], either(str, list, otherwise="system must be a string or a list of blocks")]
+NamedContainer = Annotated[str | Json, either(str, dict, otherwise="container must be an id, or an object with the id")]
 _OPTIONS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "stop_sequences": "stop"}
 _ELSEWHERE = ("mcp_servers", "context_management", "compaction", "fallbacks")
 # The most that model servers know.
@@ -31,10 +33,10 @@ class CountTokens(BaseModel):
 
     model: str = Field(min_length=1, max_length=256)
     messages: list[Any]
-    system: str | list[Any] | None = None
+    system: System | None = None
     tools: list[Json] = Field(default_factory=list, max_length=512)
     tool_choice: Json | None = None
-    container: str | Json | None = None
+    container: NamedContainer | None = None
     thinking: Json | None = None
     output_config: Json | None = None
     speed: Literal["standard", "fast"] | None = None

@@ -49,6 +49,8 @@ class Tools(RequestTools):
         self._code = ""
         for index, tool in enumerate(tools):
             self._add(tool, f"tools.{index}")
+        if len({str(tool["name"]) for tool in tools}) < len(tools):
+            raise BadParameter("tools", "tools: Tool names must be unique.")
         if self.for_code and self._code not in _CALLERS:
             where = self.first_for_code
             raise BadParameter(where, f"{where}: there is no {CODE} tool whose code could call it")
@@ -56,15 +58,16 @@ class Tools(RequestTools):
     def _add(self, tool: Json, where: str) -> None:
         kind = str(tool.get("type") or "custom")
         if kind in _VERSIONS:
-            if self.kinds:
-                raise BadParameter(where, f"{where}: there is a {CODE} tool already; one is the most")
             _check_members(tool, kind, _MEMBERS, where)
+            _check_name(tool, CODE, f"{where}.{kind}.name")
+            callers_of(tool, where, _CALLERS)
             self._code, (self.kinds, self.caller) = kind, _VERSIONS[kind]
         elif kind == "custom":
             _check_members(tool, kind, _OF_CUSTOM, where)
             self._function(tool, {"parameters": tool.get("input_schema")}, where)
         elif kind in CLIENT_TOOLS:
             _check_members(tool, kind, _OF_CLIENT_TOOLS, where)
+            _check_name(tool, CLIENT_TOOLS[kind]["name"], f"{where}.{kind}.name")
             self._function(tool, CLIENT_TOOLS[kind], where)
         else:
             raise Unsupported(
@@ -74,7 +77,7 @@ class Tools(RequestTools):
             )
 
     def _function(self, tool: Json, known: Json, where: str) -> None:
-        name, parameters = tool.get("name") or known.get("name"), known["parameters"]
+        name, parameters = tool.get("name"), known["parameters"]
         if not isinstance(name, str) or not name:
             raise BadParameter(f"{where}.name", f"{where}.name must be a string that is not empty")
         if not isinstance(parameters, dict):
@@ -118,3 +121,9 @@ def _check_members(tool: Json, kind: str, known: frozenset[str], where: str) -> 
         at = f"{where}.{kind}.{unknown[:64]}"
         # Word for word as Anthropic says it: there are clients that then leave the member out, and ask again.
         raise BadParameter(at, f"{at}: Extra inputs are not permitted")
+
+
+def _check_name(tool: Json, name: str, at: str) -> None:
+    if tool.get("name") != name:
+        wrong = f"Input should be '{name}'" if tool.get("name") is not None else "Field required"
+        raise BadParameter(at, f"{at}: {wrong}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ....web.fields import either
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
 from ..members import check_names
 
+Input = Annotated[
+    str | Json | list[Any], either(str, dict, list, otherwise="input must be a string, an object or a list of steps")
+]
+Format = Annotated[Json | list[Any], either(dict, list, otherwise="response_format must be an object or a list of one")]
 _ELSEWHERE = (
     "agent",
     "agent_config",
@@ -48,11 +53,11 @@ class CreateInteraction(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(None, max_length=256)
-    input: str | Json | list[Any] = Field(default_factory=list)
+    input: Input = Field(default_factory=list)
     system_instruction: str | None = None
     tools: list[Json] | None = Field(None, max_length=512)
     generation_config: Json | None = None
-    response_format: Json | list[Json] | None = None
+    response_format: Format | None = None
     response_mime_type: str | None = None
     response_modalities: list[str] | None = None
     previous_interaction_id: str | None = Field(None, max_length=256)
@@ -109,6 +114,8 @@ class CreateInteraction(BaseModel):
         form = forms[0] if forms else None
         if form is None:
             return {"responseMimeType": self.response_mime_type}
+        if not isinstance(form, dict):
+            raise BadParameter("response_format", "response_format must be an object")
         if form.get("type") not in ("text", "audio", "image", "video"):  # a schema by itself
             return {"responseMimeType": "application/json", "responseJsonSchema": form}
         if form["type"] != "text":

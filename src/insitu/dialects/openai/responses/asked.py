@@ -6,28 +6,18 @@ import json
 from typing import Annotated, Any, Literal
 
 from openai.types.responses import ResponseIncludable
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from ....web.fields import TurnOptions
+from ....web.fields import TurnOptions, either
 from ....web.holding import weight
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json, Metadata
 
-
-def _either(kind: type, other: type, otherwise: str) -> BeforeValidator:
-    """Of a union pydantic would tell what is wrong with each of its parts."""
-
-    def check(value: object) -> object:
-        if not isinstance(value, kind | other):
-            raise ValueError(otherwise)
-        return value
-
-    return BeforeValidator(check)
-
-
-Input = Annotated[str | list[Any], _either(str, list, "input must be a string or a list of items")]
-Choice = Annotated[str | Json, _either(str, dict, "tool_choice must be a string or an object")]
-ConversationId = Annotated[str | Json, _either(str, dict, "conversation must be an id, or an object with the id")]
+Input = Annotated[str | list[Any], either(str, list, otherwise="input must be a string or a list of items")]
+Choice = Annotated[str | Json, either(str, dict, otherwise="tool_choice must be a string or an object")]
+ConversationId = Annotated[
+    str | Json, either(str, dict, otherwise="conversation must be an id, or an object with the id")
+]
 # Each response repeats it, and so do the events of its beginning and of its end.
 _REPEATED_BYTES = 2 << 20
 # What the model server gets as it is.
