@@ -107,6 +107,14 @@ def test_long_output_is_cut(backend: InsituBackend) -> None:
     assert (len(done.output), done.truncated) == (1 << 20, True)
 
 
+def test_output_beyond_all_memory_is_cut_and_what_the_command_ended_with_is_told(url: str) -> None:
+    with Client(url) as client, client.session(memory_bytes=128 << 20) as session:
+        session.run("kept = 1")
+        done = InsituBackend(session).execute("echo begun >&2; head -c 200M /dev/zero; exit 3")
+        assert (done.output[:8], len(done.output), done.exit_code, done.truncated) == ("begun\n\0\0", 1 << 20, 3, True)
+        assert session.run("kept").text == "1"
+
+
 @pytest.mark.parametrize("folder", ["/mnt/data", "/tmp"])
 @pytest.mark.shows("files in", "files out")
 def test_files_go_in_and_out_anywhere(backend: InsituBackend, folder: str) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -44,6 +47,12 @@ def test_the_files_of_a_fresh_sandbox_are_in_the_artifact(client: Client) -> Non
     message = called(tool, "n = open('a.txt', 'w').write('1')")
     assert message.content == "[files written and gone with their sandbox: a.txt]"
     assert [info.content for info in message.artifact.files] == [b"1"]
+
+
+def test_of_many_files_some_are_named(client: Client) -> None:
+    with client.session() as session:
+        message = called(PythonTool(place=session), "for n in range(22): open(f'{n:02}', 'w').close()")
+    assert str(message.content).endswith(", and 2 more]")
 
 
 def test_an_error_of_the_code_is_read_by_the_model(client: Client) -> None:
@@ -95,17 +104,32 @@ async def test_an_asynchronous_session_serves_asynchronous_agents(url: str, clie
     assert blocking.content == "3"
 
 
+@asynccontextmanager
+async def place_of(url: str, kind: str) -> AsyncIterator[Any]:
+    if kind == "asynchronous":
+        async with AsyncClient(url) as client, client.session() as session:
+            yield session
+    else:
+        with ExitStack() as stack:
+            yield stack.enter_context(
+                stack.enter_context(Client(url)).session() if kind == "blocking" else Sandbox(preimport=[])
+            )
+
+
 @pytest.mark.shows("leaving")
-async def test_an_agent_that_is_cancelled_ends_its_code(url: str) -> None:
-    async with AsyncClient(url) as client, client.session() as session:
+@pytest.mark.parametrize("kind", ["asynchronous", "blocking", "in this process"])
+async def test_an_agent_that_is_cancelled_ends_its_code(url: str, kind: str) -> None:
+    async with place_of(url, kind) as place:
         code = "slept = False\nimport time\nopen('begun', 'w').close()\ntime.sleep(400)\nslept = True"
 
         async def begun() -> bool:
-            return bool(await session.files.list())
+            listed = place.files.list()
+            return bool(await listed if inspect.isawaitable(listed) else listed)
 
         async with anyio.create_task_group() as tasks:
-            tool = PythonTool(place=session, options={"timeout_s": 500})
+            tool = PythonTool(place=place, options={"timeout_s": 500})
             tasks.start_soon(tool.ainvoke, {"code": code})
             await eventually(begun)
             tasks.cancel_scope.cancel()
-        assert (await session.run("slept")).text == "False"
+        told = await PythonTool(place=place).ainvoke({"code": "slept"})
+        assert told == "False"

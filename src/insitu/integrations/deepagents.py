@@ -148,10 +148,19 @@ def _shell(command: str) -> tuple[str, int, bool]:
     import subprocess
 
     most = 1 << 20
-    done = subprocess.run(
+    # One pipe for both, so that they come in their order. Read to its end, or a command would block, or die, there.
+    with subprocess.Popen(
         ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    return done.stdout[:most].decode(errors="replace"), done.returncode, len(done.stdout) > most
+    ) as process:
+        assert process.stdout
+        try:
+            output, more = process.stdout.read(most), False
+            while process.stdout.read(1 << 16):
+                more = True
+        except BaseException:
+            process.kill()
+            raise
+    return output.decode(errors="replace"), process.returncode, more
 
 
 def _write(path: str, content: bytes) -> tuple[str, str] | None:

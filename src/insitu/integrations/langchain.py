@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import base64
 import inspect
-from collections.abc import Awaitable
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from threading import Event, Thread
+from typing import Any, Literal, Protocol, TypeVar
+
+import anyio
+from anyio.to_thread import run_sync
 
 from ..errors import InsituError
 from ..output import SHOWN_CHARS, clipped, output_of
@@ -20,6 +26,9 @@ except ModuleNotFoundError as error:
 
 _MOST_IMAGES = 8
 _MOST_FILES = 20
+_AGAIN_S = 0.05
+
+T = TypeVar("T")
 
 
 class Runs(Protocol):
@@ -44,7 +53,8 @@ class PythonTool(BaseTool):
 
     Args:
         place: where code runs: a session, a sandbox or a client of insitu's, blocking or asynchronous. An asynchronous
-            one serves agents that are invoked asynchronously alone.
+            one serves agents that are invoked asynchronously alone. Of an agent that is cancelled the code ends, but
+            for a blocking client's: that runs on to its end.
         options: those of ``place.run()``, for every call: ``timeout_s``, ``tools``, ``return_files`` and its others.
         shows_figures: whether figures are part of the message, for models that see.
     """
@@ -79,9 +89,7 @@ class PythonTool(BaseTool):
     ) -> tuple[Any, Execution]:
         place: Runs = self.place
         if not inspect.iscoroutinefunction(place.run):
-            from anyio.to_thread import run_sync
-
-            return await run_sync(self._run, code, abandon_on_cancel=True)
+            return await _in_thread(partial(self._run, code), getattr(place, "interrupt", None))
         try:
             execution = await place.run(code, **self.options)
         except InsituError as error:
@@ -99,6 +107,33 @@ class PythonTool(BaseTool):
         return [{"type": "text", "text": text}, *shown]
 
 
+async def _in_thread(work: Callable[[], T], interrupt: Callable[[], bool] | None) -> T:
+    """Work that blocks; whoever is cancelled meanwhile interrupts it, where that can be done."""
+    begun, ended = Event(), Event()
+
+    def run() -> T:
+        begun.set()
+        try:
+            return work()
+        finally:
+            ended.set()
+
+    try:
+        return await run_sync(run, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        # In a thread of its own: LangChain's tasks are cancelled again whenever they wait.
+        if interrupt and begun.is_set():
+            Thread(target=_end, args=(interrupt, ended), daemon=True).start()
+        raise
+
+
+def _end(interrupt: Callable[[], bool], ended: Event) -> None:
+    with suppress(InsituError):
+        # As long as nothing is there to interrupt, it is on its way.
+        while not ended.is_set() and not interrupt():
+            ended.wait(_AGAIN_S)
+
+
 def _as_tool_error(error: InsituError) -> ToolException:
     return ToolException(f"{error.message} ({error.hint})" if error.hint else error.message)
 
@@ -110,7 +145,8 @@ def _text(execution: Execution) -> str:
         notes.append(f"[figures shown: {len(execution.images)}]")
     if execution.files:
         gone = " and gone with their sandbox" if execution.session_id is None else ""
-        notes.append(f"[files written{gone}: {', '.join(info.path for info in execution.files[:_MOST_FILES])}]")
+        more = f", and {len(execution.files) - _MOST_FILES} more" if len(execution.files) > _MOST_FILES else ""
+        notes.append(f"[files written{gone}: {', '.join(info.path for info in execution.files[:_MOST_FILES])}{more}]")
     if not execution.state_kept and execution.session_id is not None:
         notes.append("[variables are gone; files are still there]")
     text = "\n".join(filter(None, (clipped(output_of(execution), SHOWN_CHARS), *notes)))
