@@ -151,7 +151,9 @@ class Settings(BaseSettings):
     )
     output_bytes: Size = Field(MIB, gt=0, description="stdout, and stderr, kept of an execution, in bytes")
     results_bytes: Size = Field(10 * MIB, gt=0, description="results kept of an execution, in bytes")
-    idle_timeout_s: float = Field(20 * 60, gt=0, description="seconds after which an unused session ends")
+    idle_timeout_s: float = Field(
+        20 * 60, gt=0, description="seconds after which an unused session ends; containers have 20 minutes of their own"
+    )
     ttl_s: float = Field(24 * 3600, gt=0, description="seconds after which a session ends in any case")
 
     max_timeout_s: float = Field(600, gt=0, description="ceiling of timeout_s")

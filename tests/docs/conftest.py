@@ -28,6 +28,14 @@ ANSWERS = {
         ),
         "Rome.",
     ),
+    "How warm does it get in each city? Write it to a file.": (
+        (
+            "import pandas as pd\n"
+            "weather = pd.read_csv('weather.csv')\n"
+            "weather.groupby('location').temp_max.max().to_csv('warmest.csv')"
+        ),
+        "It is in the file.",
+    ),
     "Count to three.": ("for n in (1, 2, 3): print(n)", "Done."),
     "Which month has the most rain in Seattle? Plot all of them.": (
         (
@@ -42,8 +50,8 @@ ANSWERS = {
 
 
 def _answer(body: dict[str, Any]) -> Step:
-    question = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
-    code, answer = next(pair for asked, pair in ANSWERS.items() if question.startswith(asked))
+    question = str([message["content"] for message in body["messages"] if message["role"] == "user"][-1])
+    code, answer = next(pair for asked, pair in ANSWERS.items() if asked in question)
     return say(answer) if body["messages"][-1]["role"] == "tool" else call(("python", {"code": code}))
 
 
@@ -71,6 +79,6 @@ def environment(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> dict
     variables = {**clean_environment(folder), "INSITU_URL": url, "INSITU_PREIMPORT": "", "PATH": path}
     for name in [name for name in os.environ if name.startswith("INSITU_")]:
         monkeypatch.delenv(name)
-    for name in ("INSITU_URL", "INSITU_PREIMPORT", "PATH"):
+    for name in ("HOME", "INSITU_URL", "INSITU_PREIMPORT", "PATH"):
         monkeypatch.setenv(name, variables[name])
     return variables

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client as McpClient
+from mcp import StdioServerParameters
+from mcp.client.stdio import stdio_client
 from openai import OpenAI
 
 from insitu import Client
@@ -59,6 +62,16 @@ def test_the_commands_of_a_page_run_from_its_top_to_its_end(page: Path, environm
 @pytest.mark.parametrize("block", of_kind("json"), ids=str)
 def test_json_can_be_read(block: Block) -> None:
     json.loads(block.text)
+
+
+async def test_the_command_that_an_mcp_client_is_told_starts_a_server(environment: dict[str, str]) -> None:
+    [told] = [json.loads(block.text) for block in of_kind("json") if '"args": ["mcp"]' in block.text]
+    server = told["mcpServers"]["insitu"]
+    assert server["command"] == "/path/to/.venv/bin/insitu"
+    here = server | {"command": shutil.which("insitu"), "env": server["env"] | {"INSITU_PREIMPORT": "[]"}}
+    async with McpClient(stdio_client(StdioServerParameters(**here))) as client:
+        answer = await client.call_tool("execute_python", {"code": "6 * 7"})
+    assert answer.structured_content and answer.structured_content["value"] == "42"
 
 
 def test_every_block_says_what_it_is() -> None:
