@@ -11,7 +11,7 @@ from insitu.isolation.process.syscalls import TABLES
 from insitu.types import Execution
 
 CALLS = TABLES[platform.machine()]
-REFUSALS = {"PathRefused", "FileMissing", "InvalidRequest"}
+REFUSALS = {"PathRefused", "FileMissing", "InvalidRequest", "IsFolder"}
 
 
 async def refusal(call: Awaitable[object]) -> str:

@@ -63,7 +63,7 @@ async def test_what_is_in_the_way_is_left_or_replaced_whole(stand: Stand) -> Non
         """
     async with stand.unharmed(), stand.client() as client, client.session() as session:
         await done(session, program(make))
-        assert await refusal(session.files.write("folder", "x")) == "InvalidRequest"
+        assert await refusal(session.files.write("folder", "x")) == "IsFolder"
         for name in ("pipe", "mapped"):
             await session.files.write(name, "new")
         assert await ask(session, "[os.read(reader, 9), view[:], open('mapped').read()]") == [b"", b"old", "new"]

@@ -77,10 +77,15 @@ async def whole(service: Service, request: Request, run: Run, hear: Callable[[Tu
     try:
         return await service.while_connected(request.receive, work)
     except TurnFailed as exc:
-        error = foreseen(exc.error, request_id_of(request))
-        failures = [CodeRan(error) if exc.code_ran else error]
-    # Not in the handler, whose exception it would have as its context, and that has it: they would hold each other.
+        failures = [_failure(exc, request_id_of(request))]
+    # Not in the handler, whose exception it would have as its context, nor from a variable of this frame, which is in
+    # its traceback: they would hold each other.
     raise failures.pop()
+
+
+def _failure(failed: TurnFailed, request_id: str) -> InsituError:
+    error = foreseen(failed.error, request_id)
+    return CodeRan(error) if failed.code_ran else error
 
 
 def stream(
