@@ -148,7 +148,7 @@ def _without_id(body: str) -> str:
     ids=repr,
 )
 def test_without_keys_programs_of_this_machine_are_let_in(headers: list[tuple[bytes, bytes]]) -> None:
-    assert Keys(Settings(allowed_hosts=("box.internal",))).owner(headers) == ""
+    assert Keys(Settings(allowed_hosts=("box.internal",))).caller(headers)[0] == ""
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_without_keys_programs_of_this_machine_are_let_in(headers: list[tuple[by
 )
 def test_without_keys_web_pages_are_kept_out(headers: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(Forbidden):
-        Keys(Settings()).owner(headers)
+        Keys(Settings()).caller(headers)
 
 
 def test_threads_are_shared_between_keys(

@@ -86,6 +86,21 @@ async def test_a_callers_key_that_no_header_can_have_is_not_passed_on(serve: Ser
     assert model.requests == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ({"authorization": "Bearer", "x-api-key": "theirs"}, "Bearer theirs"),
+        ({"authorization": "Bearer one", "x-goog-api-key": "another"}, None),
+    ],
+)
+async def test_the_key_that_goes_upstream_is_the_one_that_the_gate_has_found(
+    serve: Served, model: ScriptedModel, headers: dict[str, str], sent: str | None
+) -> None:
+    async with serve(upstream_forward_key=True) as place, httpx2.AsyncClient() as http:
+        await http.post(f"{place.url}/v1/embeddings", headers=headers, json={"model": "m", "input": "x"})
+    assert [request.headers.get("authorization") for request in model.requests] == [sent]
+
+
 async def test_no_process_below_the_server_has_heard_of_the_key(tmp_path: Path, model: ScriptedModel) -> None:
     key = secrets.token_hex(16)
     search = f"""

@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import anyio
 from starlette.responses import Response
@@ -42,8 +43,8 @@ class Keys:
         names = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
         self._hosts = {name.lower() for name in names}
 
-    def owner(self, headers: Headers) -> str:
-        """The owner that a request speaks for.
+    def caller(self, headers: Headers) -> tuple[str, str]:
+        """The owner that a request speaks for, and its key: "" without one, or with several where none is needed.
 
         Raises:
             Unauthorized: if there are keys, and the request carries none of them.
@@ -51,15 +52,21 @@ class Keys:
         """
         if not self._digests:
             self._refuse_web_pages(headers)
-            return ""
-        digest = hashlib.sha256(_credential(headers)).digest()
+            with suppress(Unauthorized):
+                return "", _credential(headers)
+            return "", ""
+        key = _credential(headers)
+        return self._owner(key), key
+
+    def _owner(self, key: str) -> str:
+        digest = hashlib.sha256(key.encode("latin-1")).digest()
         # All are compared, whichever fits: the time taken says nothing about the keys.
         if not sum(hmac.compare_digest(digest, known) for known in self._digests):
             raise Unauthorized("this key is not known here", hint="the operator sets keys by INSITU_API_KEYS")
         return digest.hex()
 
     def check_linked(self, headers: Headers) -> None:
-        """Let in a request that carries no key, as its address is one; raises Forbidden as :meth:`owner`."""
+        """Let in a request that carries no key, as its address is one; raises Forbidden as :meth:`caller`."""
         if not self._digests:
             self._refuse_web_pages(headers)
 
@@ -115,7 +122,8 @@ class Gate:
             if dialect is not None and dialect.linked(scope):
                 self.keys.check_linked(scope["headers"])
             elif scope["path"] not in OPEN_PATHS:
-                scope["insitu.owner"] = body.owner = self.keys.owner(scope["headers"])
+                body.owner, scope["insitu.key"] = self.keys.caller(scope["headers"])
+                scope["insitu.owner"] = body.owner
                 working_for.set(body.owner)
             await self.app(scope, receive, Sending(send_named, body))
         except ClientGone:
@@ -150,7 +158,7 @@ async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> 
     await send({"type": "http.response.body", "body": b""})
 
 
-def _credential(headers: Headers) -> bytes:
+def _credential(headers: Headers) -> str:
     bearers = _values(headers, b"authorization")
     plain = [*_values(headers, b"x-api-key"), *_values(headers, b"x-goog-api-key")]
     if len(bearers) > 1 or len(plain) > 1:
@@ -161,7 +169,7 @@ def _credential(headers: Headers) -> bytes:
             "the request carries two different keys" if keys else "the request carries no key",
             hint="send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
         )
-    return keys.pop().encode("latin-1")
+    return keys.pop()
 
 
 def _key_in(value: str) -> str:

@@ -41,17 +41,6 @@ STATUSES: dict[type[errors.InsituError], tuple[int, str]] = {
     errors.UpstreamTimeout: (504, SERVER),
 }
 
-OF_THE_SESSION = "set when the session is made, and fixed from then on"
-# Fields that callers will look for where they are not.
-NOT_HERE = {
-    "tools": "named with the code, for each execution",
-    "policy": "not built yet",
-    "session_id": "the path names the session",
-    "environment": OF_THE_SESSION,
-    "limits": OF_THE_SESSION,
-    "tier": OF_THE_SESSION,
-}
-
 
 class ClientGone(Exception):
     """Raised when the client went away: there is nobody to answer."""
@@ -185,22 +174,23 @@ async def answer_framework_error(request: Request, exc: Exception) -> Response:
     return answer
 
 
-def invalid_request(faults: Sequence[Any], within: int = 0) -> Malformed:
+def invalid_request(faults: Sequence[Any], within: int = 0, elsewhere: Mapping[str, str] | None = None) -> Malformed:
     """Say in one sentence what pydantic found wrong; the first five faults are enough to go on.
 
     Args:
         within: how many parts of a fault's place say where the field is, and not what it is called.
+        elsewhere: what is told of fields that callers look for where they are not.
     """
-    message = "; ".join(_fault(fault) for fault in faults[:5])
+    message = "; ".join(_fault(fault, elsewhere or {}) for fault in faults[:5])
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
     param = _dotted(faults[0]["loc"][within:]) or None
     return Malformed(message + more, hint="the fields are described at /docs", param=param)
 
 
-def _fault(fault: Any) -> str:
+def _fault(fault: Any, elsewhere: Mapping[str, str]) -> str:
     name = _dotted(fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"{name}: {NOT_HERE.get(name, 'there is no such field')}"
+        return f"{name}: {elsewhere.get(name, 'there is no such field')}"
     if fault["type"] == "json_invalid":
         return f"the body is not valid JSON: {fault['msg'].removeprefix('Invalid JSON: ')}"
     if fault["type"] == "value_error":

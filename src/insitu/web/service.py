@@ -188,11 +188,9 @@ def request_id_of(request: Request) -> str:
 
 
 def key_of(request: Request) -> str:
-    """The caller's own key; "" without one."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key", "")
+    """The key that the gate found in this request; "" without one."""
+    key: str = request.scope["insitu.key"]
+    return key
 
 
 async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:

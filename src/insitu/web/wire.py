@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -31,8 +31,13 @@ _LIGHT_BYTES = 1 << 20
 _MOST_FAULTS = 100
 
 
-async def read_json(request: Request, model: type[Model], cap: int) -> Model:
+async def read_json(
+    request: Request, model: type[Model], cap: int, elsewhere: Mapping[str, str] | None = None
+) -> Model:
     """The body as the model; an empty body is an empty object.
+
+    Args:
+        elsewhere: what is told of fields that callers look for where they are not.
 
     Raises:
         InvalidRequest: if it is not JSON, or not what the model says.
@@ -46,7 +51,8 @@ async def read_json(request: Request, model: type[Model], cap: int) -> Model:
             raise Malformed(f"the body has {count} faults", hint="the fields are described at /docs") from None
         # What was wrong is repeated in the message only where it is small.
         small = len(body) <= 64 * 1024
-        raise invalid_request(exc.errors(include_url=False, include_context=small, include_input=small)) from None
+        faults = exc.errors(include_url=False, include_context=small, include_input=small)
+        raise invalid_request(faults, elsewhere=elsewhere) from None
 
 
 async def read_bytes(request: Request, cap: int) -> bytes:

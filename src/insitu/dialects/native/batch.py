@@ -16,13 +16,14 @@ from ...web.encoding import dumps
 from ...web.errors import described, error_body
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of, request_id_of
-from ...web.wire import INLINE_BYTES, body_of, read_json
+from ...web.wire import INLINE_BYTES, body_of
 from .batch_models import BatchAnswer, BatchCall, BatchItem, BatchRequest, ToolCall
 from .execute import started
 from .gathering import MOST_BYTES, Gathered, streamed
 from .lambda_models import LambdaRequest
 from .lambdas import function_of
 from .models import ExecuteRequest
+from .reading import read_json
 
 _AT_ONCE = 32
 _STREAM = (

@@ -19,8 +19,9 @@ from ...web.fields import uploads
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
-from ...web.wire import INLINE_BYTES, json_answer, read_json
+from ...web.wire import INLINE_BYTES, json_answer
 from .models import ExecuteRequest, Interrupted, SessionExecuteRequest
+from .reading import read_json
 
 STREAM = (
     "With `stream`: events `started`, `stdout`, `stderr`, `result`, `tool_call`, `tool_result` and last `finished`,"

@@ -16,8 +16,9 @@ from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import Service, owner_of
 from ...web.sse import EventStream, encode
-from ...web.wire import json_answer, read_json
+from ...web.wire import json_answer
 from .models import Interrupted
+from .reading import read_json
 from .tool_models import AnswerRequest, ExecutionState, ToolList
 
 # What the engine takes of one answer, and what is around it.

@@ -20,7 +20,7 @@ from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
 from ...web.sse import EventStream, encode
-from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, body_of, json_answer, read_json
+from ...web.wire import DESCRIPTION_BYTES, INLINE_BYTES, body_of, json_answer
 from .function_models import (
     AliasRequest,
     DeployRequest,
@@ -34,6 +34,7 @@ from .function_models import (
     VersionList,
     VersionQuery,
 )
+from .reading import read_json
 
 _STREAM = (
     "With `stream`: events `started`, `stdout`, `stderr`, `result` and last `finished`, which carries the whole"

@@ -16,9 +16,10 @@ from ...types import CallResult, CodeError
 from ...web.encoding import dumps
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
-from ...web.wire import INLINE_BYTES, body_of, json_answer, read_json
+from ...web.wire import INLINE_BYTES, body_of, json_answer
 from .gathering import MOST_BYTES, Gathered, Tell, streamed
 from .lambda_models import LambdaAnswer, LambdaRequest, MapAnswer
+from .reading import read_json
 
 _STREAM = (
     "With `stream`: an event `item` for each call as it ends, in the order of their ends, and last `finished` with"

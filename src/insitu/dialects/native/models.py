@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from ...settings import Settings
 from ...types import EnvironmentInfo, FileInfo, Limits, SessionInfo
-from ...web.errors import OF_THE_SESSION
 from ...web.fields import Count, InlineFile, Name, Seconds, Strict
 from .tool_models import ClientTool
 
+OF_THE_SESSION = "set when the session is made, and fixed from then on"
 Pattern = Annotated[str, StringConstraints(max_length=256)]
 Variables = Annotated[
     dict[

@@ -11,8 +11,9 @@ from ...settings import Settings
 from ...types import SessionInfo
 from ...web.openapi import answers, takes
 from ...web.service import PlainRoute, Service, owner_of
-from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
+from ...web.wire import DESCRIPTION_BYTES, json_answer
 from .models import CreateSessionRequest, EnvironmentList, SessionList, UpdateSessionRequest
+from .reading import read_json
 
 
 def routes(service: Service) -> APIRouter:
