@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client as MCPClient
 
+from insitu import Client
 from insitu.dialects.mcp import endpoint
 from tests.dialects.conftest import HEADERS, KEYS
 
@@ -90,6 +92,25 @@ def test_without_its_packages_the_route_says_what_to_install(
         assert (status, code) == (501, -32603) and "pip install 'insitu[mcp]'" in message
 
 
+def executing(url: str, connection: dict[str, str], **arguments: Any) -> AbstractContextManager[httpx2.Response]:
+    """A call by the older protocol, whose connection its block holds open."""
+    params = {"name": "execute_python", "arguments": arguments, "_meta": {"progressToken": 1}}
+    body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    return httpx2.stream("POST", f"{url}/mcp", json=body, headers={**HEADERS, **ACCEPT, **connection}, timeout=50)
+
+
+def test_a_connection_of_the_older_protocol_that_breaks_ends_its_code_as_well(url: str) -> None:
+    connection = {"mcp-session-id": post(url, INITIALIZE).headers["mcp-session-id"]}
+    with Client(url, api_key=KEYS[0]) as client, client.session() as session:
+        code = "import time\nslept = False\nprint('begun', flush=True)\ntime.sleep(50)\nslept = True"
+        with executing(url, connection, code=code, timeout_s=55, session_id=session.id) as answer:
+            assert any('"begun"' in line for line in answer.iter_lines())
+        assert session.run("slept").text == "False"
+        # The connection itself goes on.
+        with executing(url, connection, code="slept", session_id=session.id) as answer:
+            assert '"value":"False"' in answer.read().decode()
+
+
 @pytest.mark.anyio
 async def test_a_client_that_leaves_ends_its_code(connect_mcp: Connect) -> None:
     begun = anyio.Event()
@@ -98,7 +119,7 @@ async def test_a_client_that_leaves_ends_its_code(connect_mcp: Connect) -> None:
         if message == "begun":
             begun.set()
 
-    async def run(client: Client, session: str) -> None:
+    async def run(client: MCPClient, session: str) -> None:
         arguments = {
             "code": "import time\nslept = False\nprint('begun', flush=True)\ntime.sleep(50)\nslept = True",
             "timeout_s": 55,

@@ -43,6 +43,18 @@ async def new_session(client: Client) -> str:
     return str((await ask(client, "create_session"))["session_id"])
 
 
+async def resources(client: Client) -> list[types.Resource]:
+    """All of them, of which each page has those of one session."""
+    found: list[types.Resource] = []
+    cursor = None
+    while True:
+        page = await client.list_resources(cursor=cursor)
+        assert len({resource.uri.split("/")[3] for resource in page.resources}) <= 1
+        found += page.resources
+        if (cursor := page.next_cursor) is None:
+            return found
+
+
 async def test_the_tools_say_what_they_do_and_take(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -132,7 +144,7 @@ async def test_a_session_keeps_variables_and_files(connect_mcp: Connect) -> None
         answer = await ask(client, "execute_python", code="x + 1", session_id=session)
         assert (answer["value"], answer["session_id"], answer["state_kept"]) == ("42", session, True)
         assert [each["session_id"] for each in (await ask(client, "list_sessions"))["sessions"]].count(session) == 1
-        assert await ask(client, "close_session", session_id=session) == {"session_id": session, "ended": True}
+        assert await ask(client, "close_session", session_id=session) == {"session_id": session, "closed": True}
         gone = await call(client, "execute_python", code="x", session_id=session)
         assert gone.is_error and "there is no session" in text(gone)
 
@@ -196,21 +208,23 @@ async def test_files_of_sessions_are_resources_a_session_a_page(connect_mcp: Con
         sessions = [await new_session(client) for _ in range(2)]
         for session in sessions:
             await call(client, "write_file", session_id=session, path="d/é.json", text=json.dumps(session))
-        found: list[types.Resource] = []
-        cursor = None
-        while True:
-            page = await client.list_resources(cursor=cursor)
-            assert len({resource.uri.split("/")[3] for resource in page.resources}) <= 1
-            found += page.resources
-            if (cursor := page.next_cursor) is None:
-                break
-        uris = [resource.uri for resource in found]
+        uris = [resource.uri for resource in await resources(client)]
         for session in sessions:
             uri = f"insitu://sessions/{session}/files/d/%C3%A9.json"
             assert uri in uris
             (content,) = (await client.read_resource(uri)).contents
             assert isinstance(content, types.TextResourceContents) and content.text == json.dumps(session)
             await call(client, "close_session", session_id=session)
+
+
+async def test_a_cursor_is_one_that_was_given(connect_mcp: Connect) -> None:
+    async with connect_mcp(KEYS[1]) as client:
+        for cursor in ("nonsense", "", "sess_", f"sess_{'g' * 32}", f"sess_{'0' * 32}\n"):
+            with pytest.raises(MCPError, match="no cursor of resources/list") as refused:
+                await client.list_resources(cursor=cursor)
+            assert refused.value.error.code == types.INVALID_PARAMS
+        # Of a session that has ended meanwhile, perhaps.
+        assert (await client.list_resources(cursor=f"sess_{'0' * 32}")).resources == []
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "missing.txt", ""])
@@ -232,6 +246,17 @@ async def test_a_name_that_is_not_utf8_is_not_taken_for_another(connect_mcp: Con
         with pytest.raises(MCPError, match=r"'caf%E9' is refused: it is not UTF-8"):
             await client.read_resource(f"insitu://sessions/{session}/files/caf%E9")
         await client.read_resource(f"insitu://sessions/{session}/files/caf%EF%BF%BD")
+        code = "import os\nfor name in (b'caf\\xe9', b'caf'): open(name, 'w').close()"
+        told = (await call(client, "execute_python", session_id=session, code=code)).content
+        assert [block.name for block in told if isinstance(block, types.ResourceLink)] == ["caf"]
+        files = (await ask(client, "list_files", session_id=session))["files"]
+        assert {file["path"]: file["uri"] is None for file in files} == {
+            "caf": False,
+            "caf\N{REPLACEMENT CHARACTER}": False,
+            "caf\\udce9": True,
+        }
+        names = [file.name for file in await resources(client)]
+        assert "caf" in names and "caf\\udce9" not in names
         await call(client, "close_session", session_id=session)
 
 
@@ -293,6 +318,17 @@ async def test_progress_is_told_while_code_runs(connect_mcp: Connect) -> None:
     assert (told[0][1], told[0][2]) == (50, "second") and told[0][0] > 0
 
 
+async def test_a_model_is_told_that_variables_are_gone(connect_mcp: Connect) -> None:
+    async with connect_mcp() as client:
+        session = await new_session(client)
+        code = "import os, signal\nprint('before', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+        result = await call(client, "execute_python", code=code, session_id=session)
+        assert text(result).startswith("before\n")
+        assert text(result).endswith("\n[variables are gone; files are still there]")
+        assert result.structured_content["state_kept"] is False
+        await call(client, "close_session", session_id=session)
+
+
 @pytest.mark.shows("leaving")
 async def test_a_call_that_is_cancelled_interrupts_its_code_and_keeps_the_session(connect_mcp: Connect) -> None:
     begun = anyio.Event()
@@ -322,4 +358,5 @@ async def test_code_calls_the_tools_that_the_operator_gives_it(serve: Callable[.
     async with connect_mcp(at=url) as client:
         (python, *_) = (await client.list_tools()).tools
         assert python.description is not None and "tools.meet(" in python.description
+        assert python.annotations is not None and python.annotations.open_world_hint is True
         assert (await ask(client, "execute_python", code="tools.meet('mcp', 1)"))["outcome"] == "ok"

@@ -14,7 +14,7 @@ from ...types import Execution
 from ...web.errors import described
 from ...web.media_types import mime_of_name
 from .models import ErrorEntry, ExecutionAnswer
-from .resources import entry, uri_of
+from .resources import entry, readable, uri_of
 
 _MOST_IMAGES, _MOST_LINKS = 20, 100
 _IMAGES = ("image/png", "image/jpeg")
@@ -46,7 +46,12 @@ def of_execution(execution: Execution, session: Session | None, shown_chars: int
         state_kept=execution.state_kept and session is not None,
     )
     said = clipped(output_of(execution), shown_chars) or "[no output]"
-    blocks = [types.TextContent(text=said), *_images(execution), *(_links(execution, session) if session else ())]
+    lost = "\n[variables are gone; files are still there]" if session and not execution.state_kept else ""
+    blocks = [
+        types.TextContent(text=said + lost),
+        *_images(execution),
+        *(_links(execution, session) if session else ()),
+    ]
     return _result(blocks, answer)
 
 
@@ -84,7 +89,7 @@ def _images(execution: Execution) -> list[Block]:
 
 
 def _links(execution: Execution, session: Session) -> list[Block]:
-    files = [info for info in execution.files if info.kind == "file"]
+    files = [info for info in execution.files if readable(info)]
     return [
         types.ResourceLink(
             name=info.path, uri=uri_of(session.id, info.path), mime_type=mime_of_name(info.path), size=info.size

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ...web.errors import ExtraMissing, described, error_body
 from ...web.service import Service
 from ...web.wire import INLINE_BYTES, read_bytes
+from .leaving import ending_with
 from .sandboxes import Sandboxes
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ class Endpoint:
 
         async def answer() -> None:
             try:
-                await manager.handle_request(scope, _replay(content, receive), send)
+                with ending_with(scope):
+                    await manager.handle_request(scope, _replay(content, receive), send)
             except ExceptionGroup as exc:
                 raise _first(exc) from None
 
-        # Whoever leaves is noticed by the manager, which knows what that means in each version of the protocol.
+        # Whoever leaves is noticed by the manager.
         await self._service.while_connected(_nothing, answer)
 
     async def _manager(self, owner: str) -> StreamableHTTPSessionManager:

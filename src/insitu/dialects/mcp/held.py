@@ -15,7 +15,7 @@ from ...web.wire import body_of
 
 @contextmanager
 def held(request: Request | None, arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Count the arguments as long as they are worked on: by the older protocol, that is until after a client has left.
+    """Count the arguments as long as they are worked on: by the older protocol, that can be after the request.
 
     Args:
         request: None for a client at a pipe, whose sandboxes are its own.

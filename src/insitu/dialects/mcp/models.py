@@ -123,8 +123,8 @@ class FileAnswer(FileEntry):
     mime: str
 
 
-class Ended(BaseModel):
-    """What is left of a session."""
+class Closed(BaseModel):
+    """A session that was closed."""
 
     session_id: str
-    ended: bool
+    closed: bool

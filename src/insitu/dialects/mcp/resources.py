@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 import mcp_types as types
 
 from ...engine import Session
-from ...errors import NotFound, PathRefused
+from ...errors import InvalidRequest, NotFound, PathRefused
 from ...heavy import encoded, heavy
 from ...types import FileInfo
 from ...web.media_types import BYTES, mime_of_name
@@ -20,6 +21,9 @@ _PREFIX, _FILES = "insitu://sessions/", "/files/"
 # What is read in one piece: a larger file is for the HTTP API.
 MOST_BYTES = 8 << 20
 _DEPTH = 8
+_CURSOR = re.compile(r"sess_[0-9a-f]{32}")
+# How a byte of a name that is not UTF-8 is told: by its path such a file is not found again.
+_NO_UTF8 = re.compile(r"\\udc[89a-f][0-9a-f]")
 
 
 def uri_of(session_id: str, path: str) -> str:
@@ -28,23 +32,36 @@ def uri_of(session_id: str, path: str) -> str:
 
 
 def entry(session: Session, info: FileInfo) -> FileEntry:
-    """A file as clients see it; what is no plain file cannot be read."""
-    uri = uri_of(session.id, info.path) if info.kind == "file" else None
+    """A file as clients see it; what cannot be read has no URI."""
+    uri = uri_of(session.id, info.path) if readable(info) else None
     return FileEntry(path=info.path, size=info.size, kind=info.kind, uri=uri)
 
 
+def readable(info: FileInfo) -> bool:
+    """Whether it is a plain file, and its path leads to it."""
+    return info.kind == "file" and not _NO_UTF8.search(info.path)
+
+
 async def page(sandboxes: Sandboxes, cursor: str | None) -> types.ListResourcesResult:
-    """The files of one session, and by ``next_cursor`` those of the next."""
+    """The files of one session, and by ``next_cursor`` those of the next.
+
+    Raises:
+        InvalidRequest: if the cursor is none of these.
+    """
     sessions = sandboxes.engine.sessions(owner=sandboxes.owner)
     left = sessions if cursor is None else _from(sessions, cursor)
     if not left:
         return types.ListResourcesResult(resources=[])
     files = await left[0].files.list("", _DEPTH)
-    resources = [_resource(left[0], info) for info in files if info.kind == "file"]
+    resources = [_resource(left[0], info) for info in files if readable(info)]
     return types.ListResourcesResult(resources=resources, next_cursor=left[1].id if len(left) > 1 else None)
 
 
 def _from(sessions: Sequence[Session], session_id: str) -> Sequence[Session]:
+    if not _CURSOR.fullmatch(session_id):
+        raise InvalidRequest(
+            f"{session_id[:100]!r} is no cursor of resources/list", hint="give its next_cursor, or none"
+        )
     # One that has ended meanwhile ends the list: the client sees less than there is, and never the same again.
     at = next((index for index, session in enumerate(sessions) if session.id == session_id), len(sessions))
     return sessions[at:]

@@ -13,13 +13,14 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from ...engine import Engine
-from ...errors import InsituError, NotFound, PathRefused, foreseen
+from ...errors import InsituError, InvalidRequest, NotFound, PathRefused, foreseen
 from ...settings import Settings
 from ...tools import make_registry
 from ...web.errors import described
 from ...web.service import request_id_of
 from . import answers, resources
 from .held import held
+from .leaving import while_there
 from .running import Progress
 from .sandboxes import Sandboxes
 from .tools import TOOLS
@@ -52,7 +53,7 @@ class Handlers:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:64]!r}")
         try:
-            with held(context.request, arguments):
+            with held(context.request, arguments), while_there(context.request):
                 return await tool.call(self._sandboxes, arguments, _progress(context))
         except Exception as exc:
             return answers.of_error(*_failure(exc, context))
@@ -64,7 +65,8 @@ class Handlers:
         try:
             return await resources.page(self._sandboxes, params.cursor if params else None)
         except Exception as exc:
-            raise MCPError(types.INTERNAL_ERROR, described(*_failure(exc, context)).text) from None
+            code = types.INVALID_PARAMS if isinstance(exc, InvalidRequest) else types.INTERNAL_ERROR
+            raise MCPError(code, described(*_failure(exc, context)).text) from None
 
     async def list_templates(
         self, context: Context, params: types.PaginatedRequestParams | None

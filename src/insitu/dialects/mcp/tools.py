@@ -16,8 +16,8 @@ from ...turn.described import describe
 from ...web.fields import uploads
 from . import answers
 from .models import (
+    Closed,
     CreateSession,
-    Ended,
     ExecutePython,
     ExecutionAnswer,
     FileAnswer,
@@ -53,7 +53,7 @@ class Tool(Generic[Asked]):
     about: str | Callable[[Sandboxes], str]
     arguments: type[Asked]
     answer: type[BaseModel]
-    hints: types.ToolAnnotations
+    hints: types.ToolAnnotations | Callable[[Sandboxes], types.ToolAnnotations]
     work: Callable[[Sandboxes, Asked, Progress | None], Awaitable[types.CallToolResult]]
 
     def described(self, sandboxes: Sandboxes) -> types.Tool:
@@ -64,7 +64,7 @@ class Tool(Generic[Asked]):
             description=self.about if isinstance(self.about, str) else self.about(sandboxes),
             input_schema=self.arguments.model_json_schema(),
             output_schema=self.answer.model_json_schema(mode="serialization"),
-            annotations=self.hints,
+            annotations=self.hints(sandboxes) if callable(self.hints) else self.hints,
         )
 
     async def call(
@@ -107,7 +107,7 @@ async def _sessions(sandboxes: Sandboxes, asked: Nothing, progress: Progress | N
 
 async def _close(sandboxes: Sandboxes, asked: OfSession, progress: Progress | None) -> types.CallToolResult:
     await sandboxes.engine.end_session(sandboxes.session(asked.session_id))
-    return answers.of(Ended(session_id=asked.session_id, ended=True))
+    return answers.of(Closed(session_id=asked.session_id, closed=True))
 
 
 async def _write(sandboxes: Sandboxes, asked: WriteFile, progress: Progress | None) -> types.CallToolResult:
@@ -144,7 +144,13 @@ _ADDS = types.ToolAnnotations(
 _CHANGES = types.ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
-_RUNS = types.ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
+
+
+def _runs(sandboxes: Sandboxes) -> types.ToolAnnotations:
+    # Tools that code may call can reach anything.
+    return types.ToolAnnotations(
+        read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=bool(sandboxes.grant())
+    )
 
 
 def _about_python(sandboxes: Sandboxes) -> str:
@@ -160,7 +166,7 @@ def _about_python(sandboxes: Sandboxes) -> str:
 
 
 TOOLS: tuple[Tool[Any], ...] = (
-    Tool("execute_python", "Run Python", _about_python, ExecutePython, ExecutionAnswer, _RUNS, _execute),
+    Tool("execute_python", "Run Python", _about_python, ExecutePython, ExecutionAnswer, _runs, _execute),
     Tool(
         "create_session",
         "Make a session",
@@ -173,10 +179,10 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool("list_sessions", "List sessions", "Lists your sessions.", Nothing, SessionsAnswer, _READS, _sessions),
     Tool(
         "close_session",
-        "End a session",
-        "Ends a session, with what runs in it and all its files.",
+        "Close a session",
+        "Closes a session: what runs in it ends, and its variables and files are gone.",
         OfSession,
-        Ended,
+        Closed,
         _CHANGES,
         _close,
     ),
