@@ -32,22 +32,46 @@ FEATURES = (
     "errors",
     "leaving",
 )
-CLIENTS = (
-    "openai",
-    "langchain-openai",
-    "@ai-sdk/openai",
-    "anthropic",
-    "langchain-anthropic",
-    "@ai-sdk/anthropic",
-    "google-genai",
-    "langchain-google-genai",
-    "@ai-sdk/google",
-    "mcp",
-    "boto3",
-    "langchain-core",
-    "deepagents",
-    "ai",
-)
+CLIENTS = {
+    "openai": "openai.md",
+    "langchain-openai": "langchain.md",
+    "@ai-sdk/openai": "openai.md",
+    "anthropic": "anthropic.md",
+    "langchain-anthropic": "langchain.md",
+    "@ai-sdk/anthropic": "anthropic.md",
+    "google-genai": "gemini.md",
+    "langchain-google-genai": "langchain.md",
+    "@ai-sdk/google": "gemini.md",
+    "mcp": "mcp.md",
+    "boto3": "aws-lambda.md",
+    "langchain-core": "langchain.md",
+    "deepagents": "langchain.md",
+    "ai": "../clients/vercel-ai/README.md",
+}
+"""The page of each client."""
+
+_ADAPTERS = {"langchain-core": "PythonTool", "deepagents": "InsituBackend", "ai": "insitu-ai-sdk"}
+# What a client, one of its APIs or one of its majors has no means for.
+_LACKS = {
+    "openai, chat completions": {"files out", "background"},
+    "langchain-openai": {"upload"},
+    "@ai-sdk/openai": {"background"},
+    "@ai-sdk/openai 3": {"upload"},
+    "anthropic": {"background"},
+    "langchain-anthropic": {"upload", "background"},
+    "@ai-sdk/anthropic": {"background"},
+    "@ai-sdk/anthropic 3": {"upload"},
+    "google-genai": {"code calls", "background"},
+    "google-genai, interactions": {"code calls"},
+    "langchain-google-genai": {"files out", "upload", "code calls", "background"},
+    "@ai-sdk/google": {"code calls"},
+    "@ai-sdk/google 3": {"upload", "functions"},
+    "mcp": {"upload", "functions", "code calls", "background"},
+    "boto3": {*FEATURES} - {"answer", "stream", "state", "errors", "leaving"},
+    "langchain-core": {"stream", "upload", "functions", "code calls", "background", "silence"},
+    "deepagents": {"stream", "images", "upload", "functions", "code calls", "background", "silence"},
+    "ai": {"upload", "functions", "code calls", "background"},
+}
 _PACKAGES = ("tests/node/package.json", "tests/node/older/package.json", "clients/vercel-ai/package.json")
 
 
@@ -82,7 +106,13 @@ class Row(NamedTuple):
     @property
     def place(self) -> tuple[int, str, int]:
         """Where it stands in the table: newer majors come first."""
-        return CLIENTS.index(self.client), self.api, -self.major
+        return list(CLIENTS).index(self.client), self.api, -self.major
+
+    @property
+    def lacks(self) -> set[str]:
+        """What there are no means for."""
+        name = self.client + (f", {self.api}" if self.api else "")
+        return _LACKS.get(name, set()) | _LACKS.get(f"{name} {self.major}", set())
 
 
 def marks() -> list[Mark]:
@@ -109,13 +139,19 @@ def conformance() -> str:
     links = {path: str(number) for number, path in enumerate(sorted(set(shown.values())), 1)}
     cells = [["client", "version", *FEATURES]]
     for row in recorded():
-        found = {name: links[shown[row.client, row.api, name]] for name in row.shows}
-        name = f"`{row.client}`" + (f", {row.api}" if row.api else "")
-        cells.append([name, row.version, *(f"[✓][{found[each]}]" if each in found else "" for each in FEATURES)])
+        found = {name: f"[✓][{links[shown[row.client, row.api, name]]}]" for name in row.shows}
+        told = {**dict.fromkeys(row.lacks, "\N{EN DASH}"), **found}
+        cells.append([_named(row), row.version, *(told.get(each, "") for each in FEATURES)])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     lines.insert(1, " | ".join("-" * width for width in widths))
     return "\n".join([*(f"| {line} |" for line in lines), "", *(f"[{links[path]}]: ../{path}" for path in links)])
+
+
+def _named(row: Row) -> str:
+    adapter = _ADAPTERS.get(row.client)
+    name = f"`{adapter}` (`{row.client}`)" if adapter else f"`{row.client}`"
+    return f"[{name}]({CLIENTS[row.client]})" + (f", {row.api}" if row.api else "")
 
 
 def ranges(client: str) -> list[str]:

@@ -81,6 +81,8 @@ async def test_a_file_of_the_clients_is_where_code_runs(url: str, model: Scripte
     assert told(model.requests[-1].body) == ["1,2\n1,2"]
 
 
+@usual_major
+@pytest.mark.shows("upload")
 async def test_a_file_that_was_uploaded_is_as_well(url: str, model: ScriptedModel) -> None:
     model.script(run(READ.replace("file-1", "a")), say("Done."))
     file = {"mediaType": "text/csv", "data": {"type": "text", "text": "1,2\n"}}

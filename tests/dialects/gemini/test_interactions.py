@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -90,6 +91,16 @@ def test_images_and_files_of_the_user_are_where_code_runs(gemini: genai.Client, 
     assert made.steps[1].result == "['file-1.csv', 'file-2.png']"
     said = model.requests[-2].body["messages"][0]["content"]
     assert [part["type"] for part in said] == ["text", "text", "image_url", "text"]
+
+
+@pytest.mark.shows("upload")
+def test_an_uploaded_file_is_where_code_runs(gemini: genai.Client, model: ScriptedModel, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,2\n")
+    uploaded = gemini.files.upload(file=tmp_path / "a.csv")
+    model.script(run("print(open('a.csv').read())"), say("Read."))
+    table = {"type": "document", "uri": uploaded.uri, "mime_type": uploaded.mime_type}
+    made = interact(gemini, input=[{"type": "text", "text": "Sum?"}, table])
+    assert (made.steps[1].result, made.output_text) == ("1,2", "Read.")
 
 
 @pytest.mark.shows("functions")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from tests.support.majors import usual_major
 from tests.support.model import ScriptedModel, call, hang, reason, say
 from tests.support.node import needs_node, run_script
 from tests.support.picture import PNG, SHOW
@@ -163,6 +164,8 @@ async def test_a_file_of_the_clients_is_where_code_runs(url: str, model: Scripte
     assert (report["turns"][0]["text"], told(model.requests[-1].body)) == ("Done.", ["1,2\n1,2"])
 
 
+@usual_major
+@pytest.mark.shows("upload")
 async def test_a_file_that_was_uploaded_is_as_well(url: str, model: ScriptedModel) -> None:
     model.script(run("print(open('a.csv').read() * 2)"), say("Done."))
     file = {"filename": "a.csv", "mediaType": "text/csv", "data": {"type": "text", "text": "1,2\n"}}
