@@ -93,15 +93,16 @@ async def test_the_tools_say_what_they_do_and_take(connect_mcp: Connect) -> None
 async def test_code_runs_and_tells_its_output_as_text_and_as_structure(connect_mcp: Connect) -> None:
     async with connect_mcp() as client:
         result = await call(
-            client, "execute_python", code="import sys\nprint('out')\nprint('err', file=sys.stderr)\n6*7"
+            client, "execute_python", code="import sys\nprint('out')\nprint('err', file=sys.stderr)\ndisplay(1)\n6*7"
         )
-    assert text(result) == "out\nerr\n42"
+    assert text(result) == "out\nerr\n1\n42"
     assert result.structured_content == {
         "outcome": "ok",
         "exit_code": 0,
         "stdout": "out\n",
         "stderr": "err\n",
         "value": "42",
+        "results": [{"text": "1", "main": False}, {"text": "42", "main": True}],
         "error": None,
         "files": [],
         "session_id": None,

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from ...engine import Session
 from ...errors import InsituError
 from ...output import clipped, output_of
-from ...types import Execution
+from ...types import Execution, Result
 from ...web.errors import described
 from ...web.media_types import mime_of_name
-from .models import ErrorEntry, ExecutionAnswer
+from .models import ErrorEntry, ExecutionAnswer, ValueEntry
 from .resources import entry, readable, uri_of
 
 _MOST_IMAGES, _MOST_LINKS = 20, 100
@@ -40,6 +40,7 @@ def of_execution(execution: Execution, session: Session | None, shown_chars: int
         stdout=execution.stdout,
         stderr=execution.stderr,
         value=execution.result.text if execution.result else None,
+        results=[ValueEntry(text=r.text, main=r.main) for r in execution.results if r.text and not _image_of(r)],
         error=ErrorEntry(name=error.name, value=error.value, traceback=error.traceback) if error else None,
         files=[entry(session, info) for info in execution.files] if session else [],
         session_id=execution.session_id,
@@ -79,13 +80,13 @@ def _result(blocks: Sequence[Block], answer: BaseModel) -> types.CallToolResult:
 
 
 def _images(execution: Execution) -> list[Block]:
-    found = [
-        (mime, data)
-        for result in execution.results
-        if (mime := next((mime for mime in _IMAGES if mime in result.data), None))
-        and isinstance(data := result.data[mime], str)
-    ]
-    return [types.ImageContent(data=data, mime_type=mime) for mime, data in found[:_MOST_IMAGES]]
+    found = [image for result in execution.results if (image := _image_of(result))]
+    return list(found[:_MOST_IMAGES])
+
+
+def _image_of(result: Result) -> types.ImageContent | None:
+    mime = next((mime for mime in _IMAGES if isinstance(result.data.get(mime), str)), None)
+    return types.ImageContent(data=result.data[mime], mime_type=mime) if mime else None
 
 
 def _links(execution: Execution, session: Session) -> list[Block]:

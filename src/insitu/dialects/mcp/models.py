@@ -75,6 +75,13 @@ class FileEntry(BaseModel):
     uri: str | None = Field(None, description="by which resources/read gives its content")
 
 
+class ValueEntry(BaseModel):
+    """A value that code has shown."""
+
+    text: str
+    main: bool = Field(description="whether it is the value of the last expression")
+
+
 class ErrorEntry(BaseModel):
     """What went wrong in the code."""
 
@@ -91,6 +98,7 @@ class ExecutionAnswer(BaseModel):
     stdout: str
     stderr: str
     value: str | None = Field(description="of the last expression, as text")
+    results: list[ValueEntry] = Field(description="all that was shown, as text, but figures")
     error: ErrorEntry | None
     files: list[FileEntry] = Field(description="what it made or changed")
     session_id: str | None
