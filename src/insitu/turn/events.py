@@ -163,6 +163,11 @@ class CallDone:
     edit: Edit | None = None
     tools_called: tuple[ToolCalled, ...] = ()
 
+    @property
+    def execution(self) -> Execution | None:
+        """How its code ended: of several commands the last one; None if there was none to run, or it could not be."""
+        return self.executions[-1] if self.executions else None
+
 
 @dataclass(frozen=True, slots=True)
 class ClientCallStarted:

@@ -213,7 +213,7 @@ class CallRunner:
 
     def _done(self, call: ModelCall, done: CallDone, tried: str = "") -> Run:
         self._emit(done)
-        error = done.executions[-1].error
+        error = done.execution.error if done.execution else None
         return Run(done, (error.name, error.value + tried) if error else None, ran=True)
 
 

@@ -25,7 +25,7 @@ from .events import (
 from .messages import tool_call
 from .tools import MOST_PARTS, ServerTool, new_call_id
 
-Emit = Callable[[TurnEvent], None]
+Emit = Callable[[TurnEvent], object]
 
 # Far more than any model writes in one answer: who passes it is broken.
 _MOST_CHARS = 1 << 20

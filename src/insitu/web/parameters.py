@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ..errors import InvalidRequest
 
 
@@ -19,3 +21,15 @@ class Unsupported(BadParameter):
 
     def __init__(self, param: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(param, message, hint=hint, code="unsupported")
+
+
+def check_finite(value: object) -> None:
+    """Refuse numbers that JSON has no word for, though its readers take them.
+
+    Raises:
+        BadParameter: if one is in the value.
+    """
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import NotFound, OverCeiling
+from ..guest.lockdown import WORKSPACE
 from ..store import FileRecord, Page
 from ..turn.container import Container
 from ..turn.expiry import ContainerExpired
@@ -12,25 +13,30 @@ from .parameters import BadParameter
 from .service import Service
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
-FILES_NOTE = "[The user's files: {}]"
 _MOST_FILES = 100
 
 
 async def automatic_container(
     service: Service, owner: str, memory_bytes: int | None, earlier: Sequence[str]
-) -> tuple[Container, bool]:
-    """The container of the conversation, or a new one; and whether that is because the earlier one has expired."""
-    containers = service.turns.containers
-    expired = False
+) -> tuple[Container, list[str]]:
+    """The container of the conversation, or a new one; and what the model is told of it.
+
+    Args:
+        earlier: the containers of the conversation, the latest first.
+
+    Raises:
+        BadParameter: if no container may have so much memory.
+    """
+    containers, notes = service.turns.containers, list[str]()
     for container_id in earlier[:1]:
         try:
-            return await containers.usable(container_id, owner), False
+            return await containers.usable(container_id, owner), []
         except ContainerExpired:
-            expired = True
+            notes = [EXPIRED]
         except NotFound:
             pass  # never used, or not the caller's: as if it had not been named
     try:
-        return containers.new(owner, memory_bytes=memory_bytes), expired
+        return containers.new(owner, memory_bytes=memory_bytes), notes
     except OverCeiling as exc:
         raise BadParameter(
             "tools",
@@ -43,6 +49,11 @@ async def automatic_container(
 async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:
     """The files of these ids; raises NotFound if one of them is not there."""
     return [await service.store.files.get(file_id, owner) for file_id in file_ids]
+
+
+def files_note(names: Sequence[str]) -> list[str]:
+    """What the model is told of the user's files; nothing if there are none."""
+    return [f"[The user's files: {', '.join(f'{WORKSPACE}/{name}' for name in names)}]"] if names else []
 
 
 async def files_of_user(service: Service, container: Container) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import anyio
@@ -12,6 +13,7 @@ from ..errors import InsituError, foreseen
 from ..turn.events import TurnEvent, TurnResult
 from ..turn.guard import TurnFailed
 from ..turn.jobs import Job
+from ..turn.step import Emit
 from .bodies import Body
 from .errors import CodeRan, ServerStopped
 from .service import Service, key_of, owner_of, request_id_of
@@ -23,7 +25,7 @@ Value = TypeVar("Value")
 # Prepares a turn of an owner, whose key the model server may get, with what the request holds in memory.
 Prepare = Callable[[Service, str, str, Asked, Body], Awaitable[Value]]
 # Runs a turn, whose events it is told to give to somebody.
-Run = Callable[[Callable[[TurnEvent], None]], Awaitable[TurnResult]]
+Run = Callable[[Emit], Awaitable[TurnResult]]
 
 
 class Teller(Protocol):
@@ -60,7 +62,7 @@ async def prepared(service: Service, request: Request, prepare: Prepare[Asked, V
     return await in_room(service, request, work)
 
 
-async def whole(service: Service, request: Request, run: Run, hear: Callable[[TurnEvent], object]) -> TurnResult:
+async def whole(service: Service, request: Request, run: Run, hear: Emit) -> TurnResult:
     """Run a turn to its end while its client waits.
 
     Raises:
@@ -68,14 +70,8 @@ async def whole(service: Service, request: Request, run: Run, hear: Callable[[Tu
         InsituError: if it failed before.
     """
 
-    def tell(event: TurnEvent) -> None:
-        hear(event)
-
-    async def work() -> TurnResult:
-        return await run(tell)
-
     try:
-        return await service.while_connected(request.receive, work)
+        return await service.while_connected(request.receive, partial(run, hear))
     except TurnFailed as exc:
         failures = [_failure(exc, request_id_of(request))]
     # Not in the handler, whose exception it would have as its context, nor from a variable of this frame, which is in

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...web.fields import TurnOptions, either
-from ...web.parameters import BadParameter, Unsupported
+from ...web.parameters import BadParameter, Unsupported, check_finite
 from ...web.shapes import Json
 from .errors import ThreadsUnsupported
 
@@ -84,10 +83,7 @@ class CountTokens(BaseModel):
             raise Unsupported("speed", "there is one speed here; leave it out")
         if isinstance(self.container, dict) and self.container.get("skills"):
             raise Unsupported("container.skills", "skills are kept by Anthropic's own servers; leave them out")
-        try:
-            json.dumps([self.upstream_options(), self.tools], allow_nan=False)
-        except ValueError:
-            raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None
+        check_finite([self.upstream_options(), self.tools])
 
     def upstream_options(self) -> Json:
         """What the model server is told, under the names that chat completions have for it."""

@@ -14,7 +14,7 @@ from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
 from .blocks import Block, check_members, read_inner
-from .made import MADE
+from .found import MADE
 
 ReadMade = Callable[[str, str], Awaitable[tuple[str, bytes]]]
 _PDF = "application/pdf"
@@ -80,26 +80,27 @@ class Content:
         return image_part(url)
 
     async def _document(self, block: Block) -> list[Json]:
+        heads = [block.body.get(name) for name in ("title", "context")]
+        return [*(text_part(head) for head in heads if isinstance(head, str)), *await self._within(block)]
+
+    async def _within(self, block: Block) -> list[Json]:
+        """What is in a document."""
         source, where = block.body["source"], f"{block.where}.source"
-        headed = [text_part(block.body[name]) for name in ("title", "context") if isinstance(block.body.get(name), str)]
         match source.get("type"):
             case "text":
                 check_members(source, {"data": str}, where)
-                return [*headed, text_part(source["data"])]
+                return [text_part(source["data"])]
             case "content":
-                return [
-                    *headed,
-                    *await self.parts(read_inner(source.get("content"), f"{where}.content", in_document=True)),
-                ]
+                return await self.parts(read_inner(source.get("content"), f"{where}.content", in_document=True))
             case "base64":
                 check_members(source, {"data": str}, where)
                 mime = plain_mime(source.get("media_type")) or _PDF
                 name = str(block.body.get("title") or self._name(mime))
                 url = f"data:{mime};base64,{source['data']}"
-                return [*headed, await self._file({"filename": name, "file_data": url}, block.where)]
+                return [await self._file({"filename": name, "file_data": url}, block.where)]
             case "file":
                 check_members(source, {"file_id": str}, where)
-                return [*headed, await self._file({"file_id": source["file_id"]}, block.where)]
+                return [await self._file({"file_id": source["file_id"]}, block.where)]
             case "url":
                 raise Unsupported(where, f"{where}: nothing is fetched from elsewhere; send the document itself")
         raise BadParameter(f"{where}.type", f"{where}.type must be one of: text, content, base64, file")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...guest.lockdown import WORKSPACE
 from ...turn.container import Container
 from ...turn.events import Message
 from ...turn.messages import with_system
@@ -14,16 +13,15 @@ from ...turn.request import TurnRequest
 from ...turn.resuming import Resumption
 from ...turn.tools import Kind, ServerTool
 from ...web.bodies import Body
-from ...web.holding import Holding
-from ...web.places import EXPIRED, FILES_NOTE, automatic_container, files_of_user
+from ...web.places import automatic_container, files_note, files_of_user
+from ...web.preparing import Preparing
 from ...web.service import Service
 from ...web.shapes import Json
-from ...web.stored_files import StoredFiles
 from .asked import CountTokens
 from .blocks import Said, read_messages, read_system
 from .content import Content
+from .found import read_made
 from .ids import client_use_id, container_id_of, server_use_id
-from .made import read_made
 from .results import USES
 from .tools import Tools
 from .transcript import Transcript, unanswered
@@ -74,18 +72,11 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CountTok
     return await _Preparing(service, owner, caller_key, asked, body).message()
 
 
-class _Preparing:
-    """Finds what one request names, and makes a turn of it."""
-
+class _Preparing(Preparing[CountTokens]):
     def __init__(self, service: Service, owner: str, caller_key: str, asked: CountTokens, body: Body) -> None:
-        self._service = service
-        self._owner = owner
-        self._caller_key = caller_key
-        self._asked = asked
+        super().__init__(service, owner, caller_key, asked, body)
         self._tools, self._said = Tools(asked.tools), read_messages(asked.messages)
-        self._holding = Holding(body, service.settings.max_transcript_bytes)
         self._holding.take_all([asked.messages, asked.system, asked.tools])
-        self._stored = StoredFiles(service, owner, self._holding)
 
     async def message(self) -> PreparedMessage:
         """The request as it can be answered."""
@@ -101,11 +92,10 @@ class _Preparing:
         service, owner, named = self._service, self._owner, self._asked.container_id
         if named is not None:
             container = await service.turns.containers.usable(named, owner)
-            return container, _note(await files_of_user(service, container))
+            return container, files_note(await files_of_user(service, container))
         if not self._tools.kinds:
             return None, []
-        container, expired = await automatic_container(service, owner, None, _containers_of(self._said))
-        return container, [EXPIRED] if expired else []
+        return await automatic_container(service, owner, None, _containers_of(self._said))
 
     def _own_tools(self, container: Container) -> list[ServerTool]:
         turns, tools = self._service.turns, self._tools
@@ -153,10 +143,6 @@ class _Preparing:
         if (call_id := resumption.unanswered) is not None:
             raise unanswered([client_use_id(call_id)])
         return resumption
-
-
-def _note(files: Sequence[str]) -> list[str]:
-    return [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
 
 
 def _containers_of(said: Sequence[Said]) -> list[str]:

@@ -35,9 +35,9 @@ def content_of(kind: str, event: on.CallDone) -> Json:
     """What is in the block of a call's result."""
     if event.edit is not None:
         return _edited(USES[kind], event.edit)
-    if event.failure is not None or not event.executions:
+    execution = event.execution
+    if event.failure is not None or execution is None:
         return error_content(kind, _CODES.get(event.failure_code or "", "unavailable"), event.failure or event.told)
-    execution = event.executions[-1]
     if execution.outcome == "timeout":
         return error_content(kind, "execution_time_exceeded", event.told)
     return _executed(USES[kind], execution, [file.id for file in event.files])

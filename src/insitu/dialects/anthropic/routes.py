@@ -21,7 +21,7 @@ from .answer import MessageAnswer
 from .asked import CountTokens, CreateMessage
 from .description import TokenCount, answers, answers_or_streams
 from .errors import anthropic_error_body
-from .preparing import prepare
+from .preparing import PreparedMessage, prepare
 
 _PING = encode("ping", b'{"type":"ping"}')
 
@@ -37,21 +37,7 @@ def routes(service: Service) -> APIRouter:
         asked = await read_json(request, CreateMessage, cap)
         prepared, streams = await turns.prepared(service, request, prepare, asked), asked.stream
         del asked  # it can be large, and a turn long
-        message_id, run = new_id("msg_"), partial(service.turns.run, prepared.turn)
-        answer = partial(MessageAnswer, message_id, prepared)
-        if not streams:
-            message = answer()
-            await message.end(await turns.whole(service, request, run, message.hear))
-            return json_answer(message.body)
-        return turns.stream(
-            service,
-            request,
-            message_id,
-            run,
-            lambda send: answer(partial(_send, send)),
-            on_error=_error_event,
-            keep_alive=_PING,
-        )
+        return _stream(service, request, prepared) if streams else await _whole(service, request, prepared)
 
     @router.post("/count_tokens", openapi_extra=takes(CountTokens), **answers(TokenCount))
     async def count_message_tokens(request: Request) -> Response:
@@ -61,6 +47,21 @@ def routes(service: Service) -> APIRouter:
         return json_answer({"input_tokens": await turns.in_room(service, request, count)})
 
     return router
+
+
+async def _whole(service: Service, request: Request, prepared: PreparedMessage) -> Response:
+    message = MessageAnswer(new_id("msg_"), prepared)
+    await message.end(await turns.whole(service, request, partial(service.turns.run, prepared.turn), message.hear))
+    return json_answer(message.body)
+
+
+def _stream(service: Service, request: Request, prepared: PreparedMessage) -> Response:
+    message_id, run = new_id("msg_"), partial(service.turns.run, prepared.turn)
+
+    def teller(send: Callable[[bytes], None]) -> MessageAnswer:
+        return MessageAnswer(message_id, prepared, partial(_send, send))
+
+    return turns.stream(service, request, message_id, run, teller, on_error=_error_event, keep_alive=_PING)
 
 
 def _send(send: Callable[[bytes], None], event: Json) -> None:

@@ -113,9 +113,9 @@ def usage(used: on.TurnUsage) -> Json:
 
 
 def _result(event: on.CallDone) -> Json:
-    if event.failure is not None or not event.executions:
+    execution = event.execution
+    if event.failure is not None or execution is None:
         return {"outcome": "OUTCOME_FAILED", "output": event.told}
-    execution = event.executions[0]
     return {"outcome": _OUTCOMES.get(execution.outcome, "OUTCOME_FAILED"), "output": output_of(execution)}
 
 

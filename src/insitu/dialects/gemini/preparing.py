@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...turn.container import Container
@@ -10,11 +9,9 @@ from ...turn.messages import with_system
 from ...turn.request import TurnRequest
 from ...turn.tools import ServerTool
 from ...web.bodies import Body
-from ...web.holding import Holding
-from ...web.places import EXPIRED, automatic_container
+from ...web.places import automatic_container
+from ...web.preparing import Preparing
 from ...web.service import Service
-from ...web.shapes import Json
-from ...web.stored_files import StoredFiles
 from .asked import GenerateContent
 from .content import Content
 from .signatures import containers_of
@@ -46,36 +43,40 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: Generate
         NotFound: if a file that it names is not there.
         TooLarge: if the transcript is longer than one may be.
     """
-    holding = Holding(body, service.settings.max_transcript_bytes)
-    holding.take_all([asked.contents, asked.system])
-    tools = asked.tools
-    choice = tools.choice(asked.tool_config)
-    notes: list[str] = []
-    python: ServerTool | None = None
-    if tools.python:
-        container, expired = await automatic_container(service, owner, None, containers_of(asked.contents))
-        notes += [EXPIRED] if expired else []
-        python = service.turns.python(container, tools.names, service.turns.grant(None, []))
-    stored = StoredFiles(service, owner, holding)
-    content = Content(stored, python.container if python else None)
-    transcript = await _transcript(asked.contents, python, content)
-    turn = TurnRequest(
-        owner=owner,
-        model=asked.model,
-        messages=with_system([asked.system, *notes], transcript.messages()),
-        tools=[python] if python else [],
-        attached=stored.attached,
-        client_tools=tools.functions,
-        tool_choice=choice,
-        options=asked.config.options(),
-        max_output_tokens=asked.config.max_output_tokens,
-        caller_key=caller_key,
-    )
-    return PreparedContent(turn, python.container if python else None, asked.config.shows_thoughts)
+    return await _Preparing(service, owner, caller_key, asked, body).content()
 
 
-async def _transcript(contents: Sequence[Json], python: ServerTool | None, content: Content) -> Transcript:
-    transcript = Transcript(python.name if python else "python", content)
-    for index, said in enumerate(contents):
-        await transcript.add(said, f"contents[{index}]")
-    return transcript
+class _Preparing(Preparing[GenerateContent]):
+    async def content(self) -> PreparedContent:
+        """The request as it can be answered."""
+        asked = self._asked
+        self._holding.take_all([asked.contents, asked.system])
+        choice = asked.tools.choice(asked.tool_config)
+        python, notes = await self._python() if asked.tools.python else (None, [])
+        transcript = await self._transcript(python)
+        turn = TurnRequest(
+            owner=self._owner,
+            model=asked.model,
+            messages=with_system([asked.system, *notes], transcript.messages()),
+            tools=[python] if python else [],
+            attached=self._stored.attached,
+            client_tools=asked.tools.functions,
+            tool_choice=choice,
+            options=asked.config.options(),
+            max_output_tokens=asked.config.max_output_tokens,
+            caller_key=self._caller_key,
+        )
+        return PreparedContent(turn, python.container if python else None, asked.config.shows_thoughts)
+
+    async def _python(self) -> tuple[ServerTool, list[str]]:
+        service, turns = self._service, self._service.turns
+        earlier = containers_of(self._asked.contents)
+        container, notes = await automatic_container(service, self._owner, None, earlier)
+        return turns.python(container, self._asked.tools.names, turns.grant(None, [])), notes
+
+    async def _transcript(self, python: ServerTool | None) -> Transcript:
+        content = Content(self._stored, python.container if python else None)
+        transcript = Transcript(python.name if python else "python", content)
+        for index, said in enumerate(self._asked.contents):
+            await transcript.add(said, f"contents[{index}]")
+        return transcript

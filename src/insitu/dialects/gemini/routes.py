@@ -20,7 +20,7 @@ from .bodies import read_object
 from .casing import member
 from .errors import gemini_error_body
 from .made import made_parts
-from .preparing import prepare
+from .preparing import PreparedContent, prepare
 from .stream import ContentStream, encoded
 
 # The official client takes a comment for JSON; an empty text is passed over by all.
@@ -34,9 +34,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/{model:path}:generateContent", openapi_extra=takes_object(), **answers_elsewhere())
     async def generate_content(request: Request, model: str) -> Response:
         """Answer contents; with the tool `codeExecution` the code that the model writes is run on the way."""
-        asked = GenerateContent.read(model, await read_object(service, request))
-        prepared = await turns.prepared(service, request, prepare, asked)
-        answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
+        prepared, answer = await _prepared(service, request, model)
         parts: list[Json] = []
         run = partial(service.turns.run, prepared.turn)
         result = await turns.whole(service, request, run, lambda event: parts.extend(answer.parts(event)))
@@ -48,19 +46,7 @@ def routes(service: Service) -> APIRouter:
         """The same as a stream of envelopes."""
         if request.query_params.get("alt") != "sse":
             raise BadParameter("alt", "streams are server-sent events here: ask with ?alt=sse, as Google's clients do")
-        asked = GenerateContent.read(model, await read_object(service, request))
-        prepared = await turns.prepared(service, request, prepare, asked)
-        answer = ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
-        made = partial(made_parts, service, owner_of(request))
-        return turns.stream(
-            service,
-            request,
-            answer.id,
-            partial(service.turns.run, prepared.turn),
-            partial(ContentStream, answer, made),
-            on_error=_error_event,
-            keep_alive=encoded(answer.envelope(_SILENCE)),
-        )
+        return _stream(service, request, *await _prepared(service, request, model))
 
     @router.post("/{model:path}:countTokens", openapi_extra=takes_object(), **answers_elsewhere())
     async def count_tokens(request: Request, model: str) -> Response:
@@ -74,6 +60,19 @@ def routes(service: Service) -> APIRouter:
         return json_answer({"totalTokens": await turns.in_room(service, request, count)})
 
     return router
+
+
+async def _prepared(service: Service, request: Request, model: str) -> tuple[PreparedContent, ContentAnswer]:
+    asked = GenerateContent.read(model, await read_object(service, request))
+    prepared = await turns.prepared(service, request, prepare, asked)
+    return prepared, ContentAnswer(model, shows_thoughts=prepared.shows_thoughts)
+
+
+def _stream(service: Service, request: Request, prepared: PreparedContent, answer: ContentAnswer) -> Response:
+    run = partial(service.turns.run, prepared.turn)
+    teller = partial(ContentStream, answer, partial(made_parts, service, owner_of(request)))
+    silence = encoded(answer.envelope(_SILENCE))
+    return turns.stream(service, request, answer.id, run, teller, on_error=_error_event, keep_alive=silence)
 
 
 def _error_event(exc: Exception, request_id: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ...web.parameters import BadParameter, Unsupported
@@ -10,35 +12,53 @@ from ...web.shapes import Json
 MEMORY = {"1g": 1 << 30, "4g": 4 << 30, "16g": 16 << 30, "64g": 64 << 30}
 
 
-def container_wish(container: Any, where: str) -> Json:
-    """Where code is to run: the ``id`` of a container; or the ``file_ids`` and ``memory_bytes`` of any.
+@dataclass(frozen=True, slots=True)
+class ContainerWish:
+    """Where code is to run.
+
+    Args:
+        id: of a container that is there; None for that of the conversation, or a new one.
+        file_ids: stored files that are put into it, unless it is named by its id.
+        memory_bytes: of a new one; None for the default.
+    """
+
+    id: str | None = None
+    file_ids: Sequence[str] = ()
+    memory_bytes: int | None = None
+
+
+def container_wish(container: Any, where: str) -> ContainerWish:
+    """Where code is to run, by a request's ``container``; None stands for any.
 
     Raises:
         BadParameter: if it is malformed, or not to be had here.
     """
+    container = container or {"type": "auto"}
     if isinstance(container, str):
-        return {"id": container}
+        return ContainerWish(container)
     if not isinstance(container, dict) or container.get("type") not in (None, "auto"):
         raise BadParameter(where, f"{where} must be a container's id, or {{'type': 'auto'}}")
     return _auto(container, where)
 
 
-def environment_wish(environment: Any, where: str) -> Json:
+def environment_wish(environment: Any, where: str) -> ContainerWish:
     """As :func:`container_wish`, of the environment that the shell is to have."""
+    environment = environment or {"type": "container_auto"}
     kind = environment.get("type") if isinstance(environment, dict) else None
     if kind == "container_reference":
-        return {"id": str(environment.get("container_id"))}
+        return ContainerWish(str(environment.get("container_id")))
     if kind != "container_auto":
         raise Unsupported(where, f"{where} must be container_auto or container_reference: commands run on the server")
     return _auto(environment, where)
 
 
-def _auto(asked: Json, where: str) -> Json:
+def _auto(asked: Json, where: str) -> ContainerWish:
     refuse_unsupported(asked.get("network_policy"), asked.get("skills"), f"{where}.")
     file_ids = asked.get("file_ids") or []
     if not isinstance(file_ids, list) or not all(isinstance(each, str) for each in file_ids):
         raise BadParameter(f"{where}.file_ids", f"{where}.file_ids must be a list of file ids")
-    return {"file_ids": file_ids, "memory_bytes": memory_bytes(asked.get("memory_limit"), f"{where}.memory_limit")}
+    memory = memory_bytes(asked.get("memory_limit"), f"{where}.memory_limit")
+    return ContainerWish(file_ids=file_ids, memory_bytes=memory)
 
 
 def refuse_unsupported(network_policy: Any, skills: Any, within: str = "") -> None:

@@ -133,8 +133,8 @@ class ChatAnswer:
             case on.CallDone():
                 step = self._steps[self._places[event.id]]
                 step["tools_called"] = [tool_called(each) for each in event.tools_called]
-                if event.executions:
-                    step.update(stdout=event.executions[0].stdout, stderr=event.executions[0].stderr)
+                if (execution := event.execution) is not None:
+                    step.update(stdout=execution.stdout, stderr=execution.stderr)
                 return self._ended(step, _ending(event))
         return None
 
@@ -183,7 +183,7 @@ def _incomplete(reason: on.Reason) -> str | None:
 
 def _ending(event: on.CallDone) -> Json:
     return {
-        **(_outcome(event.executions[0]) if event.executions and event.failure is None else _failure(event.failure)),
+        **(_outcome(event.execution) if event.execution and event.failure is None else _failure(event.failure)),
         "files": [_file(file) for file in event.files[: on.MOST_FILES]],
         "figures": [f"data:image/png;base64,{figure}" for figure in event.figures],
     }

@@ -12,7 +12,7 @@ from ....turn.events import Message
 from ....web.holding import check_messages
 from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
-from ..places import container_wish
+from ..places import ContainerWish, container_wish
 from .tools import SWITCH, Tools
 
 # What only this server has: the model server never sees it.
@@ -33,7 +33,7 @@ _READ_HERE = (
 _OFF = 'code runs for one plain answer; send {"code_interpreter": false} to have the request go on as it is'
 
 
-def code_wish(body: Any, *, by_default: bool) -> Json | None:
+def code_wish(body: Any, *, by_default: bool) -> ContainerWish | None:
     """Where the code of a request is to run; None if it wants none.
 
     Raises:
@@ -59,8 +59,8 @@ def code_wish(body: Any, *, by_default: bool) -> Json | None:
     raise BadParameter(SWITCH, f"{SWITCH} must be true, false, or an object like the entry in tools")
 
 
-def _wish(tool: Json, where: str) -> Json:
-    return container_wish(tool.get("container") or {"type": "auto"}, f"{where}.container")
+def _wish(tool: Json, where: str) -> ContainerWish:
+    return container_wish(tool.get("container"), f"{where}.container")
 
 
 def without_ours(body: Any) -> Any:
@@ -101,14 +101,13 @@ class ChatRequest:
     """A chat completion to make, with code.
 
     Args:
-        container: where code is to run, as `container_wish` has it.
         granted: the names of the server's tools that code may call; None for the operator's default.
     """
 
     model: str
     messages: list[Message]
     tools: Tools
-    container: Json
+    container: ContainerWish
     granted: list[str] | None
     tool_choice: Any
     options: Mapping[str, Any]
@@ -119,7 +118,7 @@ class ChatRequest:
     include_usage: bool
 
     @classmethod
-    def read(cls, body: Json, container: Json) -> ChatRequest:
+    def read(cls, body: Json, container: ContainerWish) -> ChatRequest:
         """The request of a body.
 
         Raises:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from ....turn.container import Container
 from ....turn.events import Message
 from ....turn.messages import text_part
-from ....turn.request import Attached
 from ....web.attachments import attach
-from ....web.service import Service
+from ....web.stored_files import StoredFiles
 
 
-async def with_files(
-    service: Service, owner: str, messages: Sequence[Message], container: Container, attached: Attached
-) -> list[Message]:
+async def with_files(stored: StoredFiles, messages: Sequence[Message], container: Container) -> list[Message]:
     """The messages with words on where their files are, which are put into the container."""
 
     async def readable(part: Any) -> Any:
         if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
             return part
-        find = partial(service.store.files.get, owner=owner)
-        return text_part(await attach(container, part["file"], "messages", find, attached))
+        return text_part(await attach(container, part["file"], "messages", stored.get, stored.attached))
 
     return [
         {**message, "content": [await readable(part) for part in content]}

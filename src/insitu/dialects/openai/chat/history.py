@@ -35,32 +35,58 @@ class History:
 
 async def recall(store: Store, owner: str, messages: Sequence[Message]) -> History:
     """A client's messages, with the server's own calls and their outputs where they were left out."""
-    hidden = await _stored(store, owner, messages)
-    of_code = {call_id for item in hidden.values() for call_id in item.private.get("calls_of_code", ())}
-    history = History()
-    after_answers: list[Message] = []
-    seen: set[str] = set()
+    recalling = _Recalling(await _stored(store, owner, messages))
     for message in messages:
-        answered = message.get("tool_call_id") if message["role"] == "tool" else None
-        if isinstance(answered, str) and answered in of_code:
-            history.answers[answered] = AnswerText(_text(message.get("content")))
-            continue
+        recalling.add(message)
+    return await _with_outputs(store, owner, recalling.whole())
+
+
+class _Recalling:
+    """Reads a client's messages, one after the other.
+
+    Args:
+        hidden: what turns have added to the transcript, by their client's calls.
+    """
+
+    def __init__(self, hidden: Mapping[str, Item]) -> None:
+        self._hidden = hidden
+        self._of_code = {call_id for item in hidden.values() for call_id in item.private.get("calls_of_code", ())}
+        self._history = History()
+        self._after_answers: list[Message] = []
+        self._seen: set[str] = set()
+
+    def add(self, message: Message) -> None:
+        """Take a message."""
         if message["role"] != "tool":
-            history.messages += after_answers
-            after_answers = []
-        # Of what a turn has added each call of its client's tells; and those that were not answered are told again.
-        turns = {item.private.get("turn", item.id): item for id in _call_ids(message) if (item := hidden.get(id))}
-        _note_container(history, next(iter(turns.values())).private if turns else message.get("insitu"))
-        if not turns:
-            history.messages.append(stripped(message))
-            continue
-        new = [item for turn, item in turns.items() if turn not in seen]
-        seen |= turns.keys()
-        said, after_answers = _split([each for item in new for each in item.body["messages"]])
-        history.messages += said
-        history.open_calls += [call_id for item in new for call_id in item.private.get("open_calls", ())]
-    history.messages += after_answers
-    return await _with_outputs(store, owner, history)
+            self._history.messages += self._after_answers
+            self._after_answers = []
+        elif self._answers_code(message):
+            return
+        # Each of the client's calls leads to all that its turn has added, which is to be there once.
+        turns = {item.private.get("turn", item.id): item for id in _call_ids(message) if (item := self._hidden.get(id))}
+        _note_container(self._history, next(iter(turns.values())).private if turns else message.get("insitu"))
+        if turns:
+            self._go_on_from([item for turn, item in turns.items() if turn not in self._seen])
+            self._seen |= turns.keys()
+        else:
+            self._history.messages.append(stripped(message))
+
+    def whole(self) -> History:
+        """The conversation, all of whose messages were taken."""
+        self._history.messages += self._after_answers
+        return self._history
+
+    def _answers_code(self, message: Message) -> bool:
+        answered = message.get("tool_call_id")
+        if not isinstance(answered, str) or answered not in self._of_code:
+            return False
+        self._history.answers[answered] = AnswerText(_text(message.get("content")))
+        return True
+
+    def _go_on_from(self, items: Sequence[Item]) -> None:
+        said, self._after_answers = _split([each for item in items for each in item.body["messages"]])
+        self._history.messages += said
+        self._history.open_calls += [call_id for item in items for call_id in item.private.get("open_calls", ())]
 
 
 async def _with_outputs(store: Store, owner: str, history: History) -> History:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....turn.container import Container
-from ....turn.events import TurnEvent, TurnResult
+from ....turn.events import Message, TurnResult
 from ....turn.messages import with_note
-from ....turn.request import Attached, TurnRequest
+from ....turn.request import TurnRequest
+from ....turn.resuming import Resumption
+from ....turn.step import Emit
 from ....web.bodies import Body
-from ....web.holding import Holding
 from ....web.parameters import BadParameter
-from ....web.places import EXPIRED, automatic_container, check_files
+from ....web.places import automatic_container, check_files
+from ....web.preparing import Preparing
 from ....web.service import Service
-from ....web.shapes import Json
 from .answer import ChatAnswer
 from .asked import ChatRequest
 from .content import with_files
-from .history import recall, remember
+from .history import History, recall, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class PreparedChat:
     turn: TurnRequest
     answer: ChatAnswer
 
-    async def run(self, service: Service, emit: Callable[[TurnEvent], None]) -> TurnResult:
+    async def run(self, service: Service, emit: Emit) -> TurnResult:
         """Run the turn, and store what the next one goes on from."""
         result = await service.turns.run(self.turn, emit)
         await remember(service.store, self.turn.owner, self.answer, result)
@@ -54,46 +55,60 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: ChatRequ
         BadParameter: if something is malformed.
         NotFound: if something that it names is not there.
     """
-    history = await recall(service.store, owner, asked.messages)
-    if asked.tools.functions or asked.tools.for_code:
-        # What a client's function makes a turn wait for is stored in any case.
-        await service.store.quota.admit(owner, 1)
-    Holding(body, service.settings.max_transcript_bytes).take_all(history.messages)
-    attached = Attached()
-    container, expired = await _container(service, owner, asked.container, history.containers, attached)
-    messages = await with_files(service, owner, history.messages, container, attached)
-    resumption = service.turns.runs.resume(owner, history.messages, history.open_calls, history.answers)
-    if (call_id := resumption.unanswered) is not None:
-        raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
-    granted = service.turns.grant(asked.granted, asked.tools.for_code)
-    tool = service.turns.python(container, asked.tools.names, granted)
-    turn = TurnRequest(
-        owner=owner,
-        model=asked.model,
-        messages=resumption.fill(with_note(messages, EXPIRED) if expired else messages),
-        tools=[tool],
-        attached=attached,
-        client_tools=asked.tools.functions,
-        tool_choice=asked.tools.choice(asked.tool_choice, tool.name),
-        options=asked.options,
-        max_output_tokens=asked.max_output_tokens,
-        max_tool_calls=asked.max_tool_calls,
-        max_steps=asked.max_steps,
-        caller_key=caller_key,
-        resumption=resumption,
-    )
-    known = {asked.container.get("id"), *history.containers}
-    answer = ChatAnswer(asked.model, container.id if container.id in known else None)
-    return PreparedChat(asked.stream, asked.include_usage, turn, answer)
+    return await _Preparing(service, owner, caller_key, asked, body).chat()
 
 
-async def _container(
-    service: Service, owner: str, wish: Json, earlier: list[str], attached: Attached
-) -> tuple[Container, bool]:
-    """Where code is to run, and whether an earlier place has expired."""
-    if "id" in wish:
-        return await service.turns.containers.usable(wish["id"], owner), False
-    container, expired = await automatic_container(service, owner, wish["memory_bytes"], earlier)
-    await check_files(service, owner, wish["file_ids"])
-    attached.add_stored(container, wish["file_ids"])
-    return container, expired
+class _Preparing(Preparing[ChatRequest]):
+    async def chat(self) -> PreparedChat:
+        """The request as it can be answered."""
+        asked = self._asked
+        history = await recall(self._service.store, self._owner, asked.messages)
+        if asked.tools.functions or asked.tools.for_code:
+            # What a client's function makes a turn wait for is stored in any case.
+            await self._service.store.quota.admit(self._owner, 1)
+        self._holding.take_all(history.messages)
+        container, notes = await self._container(history.containers)
+        messages = await with_files(self._stored, history.messages, container)
+        for note in notes:
+            messages = with_note(messages, note)
+        turn = self._turn(history, messages, container)
+        known = {asked.container.id, *history.containers}
+        answer = ChatAnswer(asked.model, container.id if container.id in known else None)
+        return PreparedChat(asked.stream, asked.include_usage, turn, answer)
+
+    async def _container(self, earlier: Sequence[str]) -> tuple[Container, list[str]]:
+        """Where code is to run, and what the model is told of it."""
+        service, owner, wish = self._service, self._owner, self._asked.container
+        if wish.id is not None:
+            return await service.turns.containers.usable(wish.id, owner), []
+        container, notes = await automatic_container(service, owner, wish.memory_bytes, earlier)
+        await check_files(service, owner, wish.file_ids)
+        self._stored.attached.add_stored(container, wish.file_ids)
+        return container, notes
+
+    def _turn(self, history: History, messages: list[Message], container: Container) -> TurnRequest:
+        asked, turns = self._asked, self._service.turns
+        resumption = self._resumption(history)
+        tool = turns.python(container, asked.tools.names, turns.grant(asked.granted, asked.tools.for_code))
+        return TurnRequest(
+            owner=self._owner,
+            model=asked.model,
+            messages=resumption.fill(messages),
+            tools=[tool],
+            attached=self._stored.attached,
+            client_tools=asked.tools.functions,
+            tool_choice=asked.tools.choice(asked.tool_choice, tool.name),
+            options=asked.options,
+            max_output_tokens=asked.max_output_tokens,
+            max_tool_calls=asked.max_tool_calls,
+            max_steps=asked.max_steps,
+            caller_key=self._caller_key,
+            resumption=resumption,
+        )
+
+    def _resumption(self, history: History) -> Resumption:
+        runs = self._service.turns.runs
+        resumption = runs.resume(self._owner, history.messages, history.open_calls, history.answers)
+        if (call_id := resumption.unanswered) is not None:
+            raise BadParameter("messages", f"No tool message found for the call {call_id}, which code has made.")
+        return resumption

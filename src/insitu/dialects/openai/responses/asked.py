@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from openai.types.responses import ResponseIncludable
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ....web.fields import TurnOptions, either
 from ....web.holding import weight
-from ....web.parameters import BadParameter, Unsupported
+from ....web.parameters import BadParameter, Unsupported, check_finite
 from ....web.shapes import Json, Metadata
 
 Input = Annotated[str | list[Any], either(str, list, otherwise="input must be a string or a list of items")]
@@ -96,10 +95,7 @@ class CreateResponse(BaseModel):
             raise BadParameter("previous_response_id", "previous_response_id and conversation exclude each other")
         if self.background and self.store is False:
             raise BadParameter("background", "background needs store: the response is fetched later")
-        try:
-            json.dumps([self.upstream_options(), self.tools], allow_nan=False)
-        except ValueError:
-            raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None
+        check_finite([self.upstream_options(), self.tools])
         if weight([value for name, value in self if name != "input"], _REPEATED_BYTES) > _REPEATED_BYTES:
             raise BadParameter(
                 "instructions",

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from ....errors import NotFound
-from ....guest.lockdown import WORKSPACE
 from ....store import Item
-from ....tools import Grant
 from ....turn.container import Container
-from ....turn.events import MadeFile
+from ....turn.events import MadeFile, Message
 from ....turn.messages import with_system
-from ....turn.request import Attached, TurnRequest
+from ....turn.request import TurnRequest
+from ....turn.resuming import Resumption
 from ....turn.tools import ServerTool
 from ....web.bodies import Body
-from ....web.holding import Holding, weight
+from ....web.holding import weight
 from ....web.parameters import BadParameter
-from ....web.places import EXPIRED, FILES_NOTE, automatic_container, check_files, files_of_user
+from ....web.places import automatic_container, check_files, files_note, files_of_user
+from ....web.preparing import Preparing
 from ....web.service import Service
 from ....web.shapes import Json
-from ....web.stored_files import StoredFiles
 from ..items import normalize_input
 from .asked import CreateResponse
 from .citations import known_files
 from .content import with_files
-from .tools import Tools
+from .tools import TYPES, Tools
 from .transcript import Transcript
 
 
@@ -61,65 +61,122 @@ async def prepare(service: Service, owner: str, caller_key: str, asked: CreateRe
         NotFound: if something that it names is not there.
     """
     asked.check()
-    holding = Holding(body, service.settings.max_transcript_bytes)
-    tools = Tools(asked.tools)
-    inputs = await normalize_input(service.store, owner, asked.input)
-    items = [*await _history(service, owner, asked), *inputs]
-    holding.take_all([value for item in items for value in (item.body, item.private)])
-    if asked.store is not False:
-        # At its end it is stored in any case: its tokens are paid by then.
-        await service.store.quota.admit(owner, sum(weight(item.body, holding.most) for item in inputs))
-    if not items and asked.instructions is None:
-        raise BadParameter("input", "there is nothing to answer: input is missing", code="missing_required_parameter")
-    containers = _containers_of(items)
-    granted = service.turns.grant(asked.insitu.tools if asked.insitu else None, tools.for_code)
-    stored = StoredFiles(service, owner, holding)
-    own, notes = await _own_tools(service, owner, tools, containers, granted, stored.attached)
-    names = {kind: own[kind].name if kind in own else kind for kind in ("python", "shell")}
-    choice = tools.choice(asked.tool_choice, names)
-    allowed = {"python": tools.python, "shell": tools.shell}  # the choice may have narrowed them
-    server_tools = [tool for kind, tool in own.items() if allowed[kind] is not None]
-    readable = await with_files(stored, items, server_tools[0].container if server_tools else None)
-    transcript = Transcript(names, partial(service.turns.runs.caller, owner))
-    for item in readable:
-        transcript.add(item)
-    messages = transcript.messages()
-    resumption = service.turns.runs.resume(owner, messages, transcript.open_calls, transcript.answers)
-    if (call_id := resumption.unanswered) is not None:
-        raise BadParameter("input", f"No tool output found for function call {call_id}.")
-    turn = TurnRequest(
-        owner=owner,
-        model=asked.model,
-        messages=with_system([asked.instructions, *dict.fromkeys(notes)], resumption.fill(messages)),
-        tools=server_tools,
-        attached=stored.attached,
-        client_tools=tools.functions,
-        tool_choice=choice,
-        options=asked.upstream_options(),
-        max_output_tokens=asked.max_output_tokens,
-        max_tool_calls=asked.max_tool_calls,
-        max_steps=asked.insitu.max_steps if asked.insitu else None,
-        caller_key=caller_key,
-        keep_files=asked.store is not False,
-        resumption=resumption,
-    )
-    known = await known_files(service.store, owner, containers)
-    return PreparedResponse(turn, inputs, _unnamed_files(items), containers, known)
+    return await _Preparing(service, owner, caller_key, asked, body).response()
 
 
-async def _history(service: Service, owner: str, asked: CreateResponse) -> list[Item]:
-    if asked.conversation_id is not None:
-        return await service.store.conversations.all_items(asked.conversation_id, owner)
-    if (previous := asked.previous_response_id) is None:
-        return []
-    if "/" in previous:
-        raise _not_found(previous)  # no response of this dialect
-    if service.turns.jobs.get(previous, owner) is not None:
-        raise BadParameter("previous_response_id", f"the response {previous!r} has not ended yet; wait for it")
-    try:
-        return await service.store.responses.history(previous, owner)
-    except NotFound:
-        raise _not_found(previous) from None
+class _Preparing(Preparing[CreateResponse]):
+    def __init__(self, service: Service, owner: str, caller_key: str, asked: CreateResponse, body: Body) -> None:
+        super().__init__(service, owner, caller_key, asked, body)
+        self._tools = Tools(asked.tools)
+
+    async def response(self) -> PreparedResponse:
+        """The request as it can be answered."""
+        service, owner, asked = self._service, self._owner, self._asked
+        inputs = await normalize_input(service.store, owner, asked.input)
+        items = [*await self._history(), *inputs]
+        await self._admit(items, inputs)
+        containers = _containers_of(items)
+        own, notes = await self._own_tools(containers)
+        names = {kind: own[kind].name if kind in own else kind for kind in TYPES}
+        choice = self._tools.choice(asked.tool_choice, names)
+        allowed = [own[kind] for kind in self._tools.kinds]  # the choice may have narrowed them
+        transcript = await self._transcript(items, names, allowed[0].container if allowed else None)
+        turn = self._turn(notes, allowed, choice, transcript)
+        known = await known_files(service.store, owner, containers)
+        return PreparedResponse(turn, inputs, _unnamed_files(items), containers, known)
+
+    async def _history(self) -> list[Item]:
+        service, owner, asked = self._service, self._owner, self._asked
+        if asked.conversation_id is not None:
+            return await service.store.conversations.all_items(asked.conversation_id, owner)
+        if (previous := asked.previous_response_id) is None:
+            return []
+        if "/" in previous:
+            raise _not_found(previous)  # no response of this dialect
+        if service.turns.jobs.get(previous, owner) is not None:
+            raise BadParameter("previous_response_id", f"the response {previous!r} has not ended yet; wait for it")
+        try:
+            return await service.store.responses.history(previous, owner)
+        except NotFound:
+            raise _not_found(previous) from None
+
+    async def _admit(self, items: Sequence[Item], inputs: Sequence[Item]) -> None:
+        self._holding.take_all([value for item in items for value in (item.body, item.private)])
+        if self._asked.store is not False:
+            # At its end it is stored in any case: its tokens are paid by then.
+            size = sum(weight(item.body, self._holding.most) for item in inputs)
+            await self._service.store.quota.admit(self._owner, size)
+        if not items and self._asked.instructions is None:
+            why = "there is nothing to answer: input is missing"
+            raise BadParameter("input", why, code="missing_required_parameter")
+
+    async def _own_tools(self, earlier: Sequence[str]) -> tuple[dict[str, ServerTool], list[str]]:
+        turns, tools, insitu = self._service.turns, self._tools, self._asked.insitu
+        granted = turns.grant(insitu.tools if insitu else None, tools.for_code)
+        containers, notes = await self._containers(earlier)
+        own: dict[str, ServerTool] = {}
+        if "python" in containers:
+            own["python"] = turns.python(containers["python"], tools.names, granted)
+        if "shell" in containers:
+            own["shell"] = turns.shell(containers["shell"], tools.names)
+        return own, notes
+
+    async def _containers(self, earlier: Sequence[str]) -> tuple[dict[str, Container], list[str]]:
+        """Where each kind of tool runs, and what the model is told of it; those with a wish for any share one."""
+        service, owner = self._service, self._owner
+        found: dict[str, Container] = {}
+        notes: list[str] = []
+        shared: Container | None = None
+        for kind in self._tools.kinds:
+            wish = self._tools.places[kind]
+            if wish.id is not None:
+                found[kind] = await service.turns.containers.usable(wish.id, owner)
+                notes += files_note(await files_of_user(service, found[kind]))
+                continue
+            if shared is None:
+                shared, expired = await automatic_container(service, owner, wish.memory_bytes, earlier)
+                notes += expired
+            found[kind] = shared
+            notes += files_note([record.filename for record in await check_files(service, owner, wish.file_ids)])
+            self._stored.attached.add_stored(shared, wish.file_ids)
+        return found, list(dict.fromkeys(notes))
+
+    async def _transcript(
+        self, items: Sequence[Item], names: Mapping[str, str], container: Container | None
+    ) -> Transcript:
+        transcript = Transcript(names, partial(self._service.turns.runs.caller, self._owner))
+        for item in await with_files(self._stored, items, container):
+            transcript.add(item)
+        return transcript
+
+    def _turn(
+        self, notes: Sequence[str], tools: Sequence[ServerTool], choice: Any, transcript: Transcript
+    ) -> TurnRequest:
+        asked, messages = self._asked, transcript.messages()
+        resumption = self._resumption(transcript, messages)
+        return TurnRequest(
+            owner=self._owner,
+            model=asked.model,
+            messages=with_system([asked.instructions, *notes], resumption.fill(messages)),
+            tools=tools,
+            attached=self._stored.attached,
+            client_tools=self._tools.functions,
+            tool_choice=choice,
+            options=asked.upstream_options(),
+            max_output_tokens=asked.max_output_tokens,
+            max_tool_calls=asked.max_tool_calls,
+            max_steps=asked.insitu.max_steps if asked.insitu else None,
+            caller_key=self._caller_key,
+            keep_files=asked.store is not False,
+            resumption=resumption,
+        )
+
+    def _resumption(self, transcript: Transcript, messages: Sequence[Message]) -> Resumption:
+        runs = self._service.turns.runs
+        resumption = runs.resume(self._owner, messages, transcript.open_calls, transcript.answers)
+        if (call_id := resumption.unanswered) is not None:
+            raise BadParameter("input", f"No tool output found for function call {call_id}.")
+        return resumption
 
 
 def _not_found(previous: str) -> BadParameter:
@@ -141,32 +198,6 @@ def _containers_of(items: Sequence[Item]) -> list[str]:
         if body["type"] in ("code_interpreter_call", "shell_call") and isinstance(container_id, str):
             found.append(container_id)
     return list(dict.fromkeys(found))
-
-
-async def _own_tools(
-    service: Service, owner: str, tools: Tools, earlier: Sequence[str], granted: Grant, attached: Attached
-) -> tuple[dict[str, ServerTool], list[str]]:
-    turns, own, notes = service.turns, {}, []
-    shared: Container | None = None
-    for kind, asked in (("python", tools.python), ("shell", tools.shell)):
-        if asked is None:
-            continue
-        if "id" in asked:
-            container = await turns.containers.usable(asked["id"], owner)
-            files = await files_of_user(service, container)
-        else:
-            if shared is None:
-                shared, expired = await automatic_container(service, owner, asked["memory_bytes"], earlier)
-                notes += [EXPIRED] if expired else []
-            container = shared
-            files = [record.filename for record in await check_files(service, owner, asked["file_ids"])]
-            attached.add_stored(container, asked["file_ids"])
-        notes += [FILES_NOTE.format(", ".join(f"{WORKSPACE}/{name}" for name in files))] if files else []
-        if kind == "python":
-            own[kind] = turns.python(container, tools.names, granted)
-        else:
-            own[kind] = turns.shell(container, tools.names)
-    return own, notes
 
 
 def _unnamed_files(items: Sequence[Item]) -> list[MadeFile]:

@@ -9,7 +9,10 @@ from ....web.parameters import BadParameter, Unsupported
 from ....web.shapes import Json
 from ....web.tools import RequestTools, callers_of
 from ..callers import CODE
-from ..places import container_wish, environment_wish
+from ..places import ContainerWish, container_wish, environment_wish
+
+TYPES: Mapping[str, str] = {"python": "code_interpreter", "shell": "shell"}
+"""The types of the tools that run here, by their kinds."""
 
 _JAVASCRIPT = (
     "programmatic tool calling runs JavaScript, and this server runs Python: "
@@ -18,7 +21,7 @@ _JAVASCRIPT = (
 
 
 class Tools(RequestTools):
-    """The tools of a request, sorted by who runs them.
+    """The tools of a request, sorted by who runs them; ``places`` has where those that run here are to run.
 
     Raises:
         BadParameter: for a tool that is malformed, or not to be had here.
@@ -26,12 +29,16 @@ class Tools(RequestTools):
 
     def __init__(self, tools: Sequence[Json]) -> None:
         super().__init__()
-        self.python: Json | None = None
-        self.shell: Json | None = None
+        self.places: dict[str, ContainerWish] = {}
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
-        if self.for_code and self.python is None:
+        if self.for_code and "python" not in self.places:
             raise BadParameter(self.first_for_code, f"there is no code_interpreter among the tools; {_JAVASCRIPT}")
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of those that run here, always in the same order."""
+        return [kind for kind in TYPES if kind in self.places]
 
     def _add(self, tool: Json, where: str) -> None:
         callers = callers_of(tool, where, CODE)
@@ -39,11 +46,9 @@ class Tools(RequestTools):
             raise Unsupported(f"{where}.allowed_callers", _JAVASCRIPT)
         match tool.get("type"):
             case "code_interpreter":
-                self.python = container_wish(tool.get("container") or {"type": "auto"}, f"{where}.container")
+                self.places["python"] = container_wish(tool.get("container"), f"{where}.container")
             case "shell":
-                self.shell = environment_wish(
-                    tool.get("environment") or {"type": "container_auto"}, f"{where}.environment"
-                )
+                self.places["shell"] = environment_wish(tool.get("environment"), f"{where}.environment")
             case "function":
                 self.add_function(_function(tool, where), callers, where)
             case "programmatic_tool_calling":
@@ -56,7 +61,7 @@ class Tools(RequestTools):
                 )
 
     def choice(self, choice: str | Json | None, names: Mapping[str, str]) -> Any:
-        """The choice of a tool in the form of chat completions; may narrow the functions.
+        """The choice of a tool in the form of chat completions; may narrow the tools.
 
         Args:
             names: how the model knows the tools ``python`` and ``shell``.
@@ -66,11 +71,10 @@ class Tools(RequestTools):
         kind = choice.get("type") if isinstance(choice, dict) else choice
         if isinstance(choice, dict) and kind == "allowed_tools":
             return self._allowed(choice)
-        name = {"code_interpreter": names["python"], "shell": names["shell"]}.get(str(kind))
+        name = {TYPES[own]: called for own, called in names.items()}.get(str(kind))
         if isinstance(choice, dict) and kind == "function":
             name = str(choice.get("name"))
-        known = {*self.names, *([names["python"]] if self.python else []), *([names["shell"]] if self.shell else [])}
-        if name not in known:
+        if name not in {*self.names, *(names[kind] for kind in self.places)}:
             raise BadParameter("tool_choice", f"tool_choice names no tool of this request: {str(choice)[:200]}")
         return {"type": "function", "function": {"name": name}}
 
@@ -81,8 +85,7 @@ class Tools(RequestTools):
         kinds = {str(tool.get("type")) for tool in allowed}
         named = {str(tool.get("name")) for tool in allowed}
         self.functions = [function for function in self.functions if function["function"]["name"] in named]
-        self.python = self.python if "code_interpreter" in kinds else None
-        self.shell = self.shell if "shell" in kinds else None
+        self.places = {kind: wish for kind, wish in self.places.items() if TYPES[kind] in kinds}
         return "required" if choice.get("mode") == "required" else "auto"
 
 
