@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import anyio
+import pytest
 from starlette.types import Message
 
-from insitu.web.sse import Writer
+from insitu.web.encoding import dumps
+from insitu.web.sse import Writer, encode, encode_unnamed
 
 
 class Sent:
@@ -23,6 +28,14 @@ class Sent:
             self.starts += 1
         else:
             self.bodies.append(message["body"])
+
+
+@pytest.mark.parametrize("event", [lambda data: encode("message", data, 1), encode_unnamed])
+def test_whatever_an_event_holds_it_has_one_line_of_data(event: Callable[[bytes], bytes]) -> None:
+    told = "".join(map(chr, range(0x3000))) + "\N{GRINNING FACE}"
+    *others, last, end = event(dumps({"told": told})).decode().splitlines()
+    assert (len(others), end) == (2 * (event is not encode_unnamed), "")
+    assert json.loads(last.removeprefix("data: ")) == {"told": told}
 
 
 async def test_parts_that_come_in_one_go_are_sent_as_one() -> None:

@@ -23,7 +23,7 @@ from ..settings import Settings
 from ..tools import make_registry
 from ..web.service import Service
 from .app import create_app, open_store
-from .memory import give_back_what_is_freed
+from .memory import collect_rarely, give_back_what_is_freed
 
 # A client that takes nothing for so long is cut off by the kernel.
 UNREAD_S = 60.0
@@ -179,6 +179,7 @@ async def _serve(settings: Settings, announce: Announce) -> None:
         async with make_registry(settings) as tools, open_store(settings) as store, Engine(settings) as engine:
             server = Server(create_app(settings, engine, store, tools), settings, announce)
             server.config.load()
+            collect_rarely()
             # Who has interrupted the start meanwhile is heard here: within serve() it would be told with a traceback.
             await anyio.lowlevel.checkpoint()
             await server.serve(sockets=[sock])

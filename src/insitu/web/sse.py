@@ -18,6 +18,8 @@ from .service import Service
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _MOST_HELD_BYTES = 64 * 1024
+# Python's str.splitlines(), by which some clients read, ends lines at these, too; code can print them.
+_LINE_ENDS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -27,14 +29,20 @@ HEADERS = [
 
 
 def encode(kind: str, data: bytes, seq: int | None = None) -> bytes:
-    """One event in the form of the wire; JSON holds no line break, so that one ``data`` line holds it all."""
+    """One event in the form of the wire; one ``data`` line holds all of its JSON, which has no line break."""
     numbered = b"" if seq is None else b"id: %d\n" % seq
-    return b"%bevent: %b\ndata: %b\n\n" % (numbered, kind.encode(), data)
+    return b"%bevent: %b\ndata: %b\n\n" % (numbered, kind.encode(), _one_line(data))
 
 
 def encode_unnamed(data: bytes) -> bytes:
     """The same of an event that has no name."""
-    return b"data: %b\n\n" % data
+    return b"data: %b\n\n" % _one_line(data)
+
+
+def _one_line(data: bytes) -> bytes:
+    for end, escaped in _LINE_ENDS:
+        data = data.replace(end, escaped)
+    return data
 
 
 def encode_error(exc: Exception, request_id: str) -> bytes:

@@ -61,6 +61,14 @@ def test_code_is_told_before_it_has_ended(gemini: genai.Client, http: httpx2.Cli
     assert "".join(part.text or "" for part in after) == "Done."
 
 
+def test_ends_of_lines_that_only_python_knows_end_no_part(gemini: genai.Client, model: ScriptedModel) -> None:
+    text = "a\u2028b\u2029c\x85d"
+    model.script(run(f"print({text!r})"), say(text))
+    said = [part for piece in stream(gemini) for part in parts(piece)]
+    assert [part.code_execution_result.output for part in said if part.code_execution_result] == [text]
+    assert "".join(part.text or "" for part in said) == text
+
+
 def test_silence_is_filled_with_what_the_client_can_read(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     pieces = stream(gemini)
