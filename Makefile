@@ -21,7 +21,7 @@ help: ## Show this help
 .PHONY: venv
 venv: $(VENV)/.ready ## Make .venv with insitu, its packages for data and its tools (the other targets do this by themselves)
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.data-ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "insitu needs Python 3.11 or newer; \`$(PYTHON)\` is $$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
 		echo "Name another with: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -32,9 +32,13 @@ $(VENV)/.ready: pyproject.toml
 	else \
 		echo "\`$(PYTHON)\` has neither ensurepip nor pip, so no virtual environment can be made." >&2; \
 		echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; fi
-	@echo "Filling $(VENV): about a minute, once"
+	@echo "Filling $(VENV): a minute or two, once"
 	@$(PIP) install 'pip>=25.1'
-	@$(PIP) install --editable '.[data]' --group dev
+	@$(PIP) install --editable '.[data]'
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.data-ready
+	@$(PIP) install --group dev
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.ready
@@ -55,7 +59,7 @@ node: $(NODE)/.ready $(NODE_OLDER)/.ready $(VERCEL)/.ready
 	@test -e $@ || echo "The tests on Node are skipped: npm is missing, or could not install $*"
 
 .PHONY: demo
-demo: $(VENV)/.ready ## Serve, upload a real CSV, analyse and plot it in one session; leaves demo-output/
+demo: $(VENV)/.data-ready ## Serve, upload a real CSV, analyse and plot it in one session; leaves demo-output/
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test

@@ -22,7 +22,7 @@ def test_the_start_says_where_and_what(tmp_path: Path) -> None:
         assert said[0] == f"insitu listens on {url} (API: {url}/docs)\n"
         about = dict(line.split(None, 1) for line in said[1:])
         layers = {"namespaces", "users", "cgroups", "landlock", "seccomp"}
-        assert {*layers, "environment", "data", "model", "keys", "try"} == set(about)
+        assert {*layers, "environment", "data", "model", "mcp", "keys", "try"} == set(about)
         assert about["data"] == f"{tmp_path}/.local/share/insitu\n"
         assert about["environment"].startswith(f"default: Python {sys.version.split()[0]}; ")
         assert about["keys"] == "none: for programs of this machine alone\n"
@@ -62,7 +62,12 @@ def test_every_address_is_told_as_the_name_of_the_machine(tmp_path: Path) -> Non
     with serving(tmp_path, *arguments, env={"INSITU_API_KEYS": "k"}) as (url, said):
         port = url.rpartition(":")[2]
         assert url == f"http://0.0.0.0:{port}"
-        assert f"  base_url     http://{socket.gethostname()}:{port}/v1 for OpenAI's clients\n" in said
+        reached = f"http://{socket.gethostname()}:{port}"
+        assert [line.split(None, 1) for line in said if "base_url" in line or "mcp" in line] == [
+            ["base_url", f"{reached}/v1 for OpenAI's clients\n"],
+            ["base_url", f"{reached} for Anthropic's and Google's clients\n"],
+            ["mcp", f"{reached}/mcp\n"],
+        ]
 
 
 def test_what_is_wrong_with_the_model_server_is_told(tmp_path: Path, model: ScriptedModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from functools import partial
+from importlib.util import find_spec
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,7 @@ def _announce(glance: Glance, url: str, service: Service) -> None:
         *([f"  tools        {tools}: `insitu tools` lists them"] if (tools := len(service.tools.tools())) else []),
         f"  keys         {keys or 'none: for programs of this machine alone'}",
         *_model(reached, settings.upstream, glance.fault()),
+        *([f"  mcp          {reached}/mcp"] if find_spec("mcp") else []),
         f'  try          curl {reached}/v1/execute{key} -d \'{{"code": "print(1+1)"}}\'',
     ]
     if others := service.store.servers.others:
@@ -131,7 +133,11 @@ def _model(url: str, upstream: str, fault: Fault | None) -> list[str]:
     if not upstream:
         return ["  model        none: name a model server by --upstream"]
     state = f" ({fault})" if fault else ""
-    return [f"  model        {upstream}{state}", f"  base_url     {url}/v1 for OpenAI's clients"]
+    return [
+        f"  model        {upstream}{state}",
+        f"  base_url     {url}/v1 for OpenAI's clients",
+        f"  base_url     {url} for Anthropic's and Google's clients",
+    ]
 
 
 def _environment(about: Any) -> str:
