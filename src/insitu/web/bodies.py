@@ -84,15 +84,13 @@ class Body:
             ServerFull: if all bodies together have no room for that.
             QuotaExceeded: if it is more than the owner's share of it.
         """
-        more = size - self._held
-        if size <= SMALL_BYTES:
-            self.size = size
-            return
-        self.bodies.take(more, self.owner)
-        self.size = self._held = size
+        if size > SMALL_BYTES:
+            self.bodies.take(size - self._held, self.owner)
+            self._held = size
+        self.size = size
 
     def add(self, size: int) -> None:
-        """Hold so many bytes more; raises ServerFull."""
+        """Hold so many bytes more; raises as :meth:`grow`."""
         self.grow(self.size + size)
 
     def give_back(self, size: int) -> None:

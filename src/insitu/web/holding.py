@@ -81,7 +81,7 @@ def check_count(where: str, count: int, what: str) -> None:
 
 
 def check_messages(where: str, messages: Sequence[object], what: str = "messages") -> None:
-    """The same of messages, and of their parts."""
+    """Refuse too many messages, or too many parts in all of them; raises as :func:`check_count`."""
     check_count(where, len(messages), what)
     contents = [message.get("content") for message in messages if isinstance(message, dict)]
     check_count(where, sum(len(content) for content in contents if isinstance(content, list)), "parts")

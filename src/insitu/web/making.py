@@ -37,7 +37,7 @@ class Emitter(Protocol):
         """The answer as it is now."""
 
     def begin(self) -> None:
-        """Say that there is an answer, if it was not said."""
+        """Say that there is an answer, unless that was said already."""
 
     def hear(self, event: TurnEvent) -> None:
         """Take something that happened in the turn."""
@@ -89,7 +89,7 @@ class Making(ABC):
 
     @abstractmethod
     def set_usage(self, usage: TurnUsage) -> None:
-        """Take what it has cost."""
+        """Take the tokens that the turn has cost."""
 
     @abstractmethod
     async def answer(self, result: TurnResult) -> None:
@@ -97,18 +97,18 @@ class Making(ABC):
 
     @abstractmethod
     def fail(self, told: Described) -> None:
-        """The same, where it has failed."""
+        """Tell that the turn has failed, but for the last event."""
 
     @abstractmethod
     async def save(self, events: list[bytes] | None) -> None:
-        """Store it as it is.
+        """Store the answer as it is now.
 
         Args:
             events: all of them, if it is made in the background; None before the end.
         """
 
     def snapshot(self) -> dict[str, Any]:
-        """It as it is now."""
+        """The answer as it is now."""
         return self._emitter.snapshot()
 
     def start(self, request: Request) -> Job:

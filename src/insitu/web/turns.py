@@ -22,9 +22,9 @@ from .wire import body_of
 
 Asked = TypeVar("Asked")
 Value = TypeVar("Value")
-# Prepares a turn of an owner, whose key the model server may get, with what the request holds in memory.
+# Prepares a turn: for an owner, with the key that the model server may get, what is asked, and what that holds.
 Prepare = Callable[[Service, str, str, Asked, Body], Awaitable[Value]]
-# Runs a turn, whose events it is told to give to somebody.
+# Runs a turn, and hands over its events as they come.
 Run = Callable[[Emit], Awaitable[TurnResult]]
 
 

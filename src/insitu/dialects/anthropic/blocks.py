@@ -65,7 +65,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one of the two said, until the other spoke."""
+    """What the user, or the model, said before the other one spoke."""
 
     role: str
     blocks: list[Block]

@@ -34,7 +34,7 @@ class Block:
         self._changed()
 
     def close(self) -> None:
-        """Say that it is whole; more than once is as good as once."""
+        """Say that it is whole; to say so again does nothing."""
         self.closed = True
         self._changed()
 

@@ -77,7 +77,7 @@ class CreateResponse(BaseModel):
         return self.conversation.get("id") if isinstance(self.conversation, dict) else self.conversation
 
     def check(self) -> None:
-        """Refuse what goes together with nothing here.
+        """Refuse what is not to be had here, and what does not go together.
 
         Raises:
             BadParameter: if so.

@@ -72,14 +72,13 @@ class Emitter(Outputs):
         """Take something that happened in the turn."""
         if isinstance(event, on.StepStarted):
             self.step = event.step
-            self.begin()
-            self._end_thought()
-            self.end_text()
-            return
         self.begin()
+        if not isinstance(event, on.ReasoningDelta):
+            self._end_thought()
         match event:
+            case on.StepStarted():
+                self.end_text()
             case on.TextDelta():
-                self._end_thought()
                 message = self._text = self._text or self._begin_text()
                 message.body["content"][0]["text"] += event.text
                 self._part("output_text.delta", message, delta=event.text, logprobs=[])
@@ -88,14 +87,11 @@ class Emitter(Outputs):
                 thought.body[self._thoughts.field][0]["text"] += event.text
                 self._of_thought(f"{self._thoughts.kind}.delta", thought, delta=event.text)
             case on.CallStarted() | on.ClientCallStarted():
-                self._end_thought()
                 self.end_text()
                 self._begin_call(event)
             case on.ClientCallDelta() | on.ClientCallDone():
-                self._end_thought()
                 self._client_call(event, self._client_calls[event.id])
             case _:
-                self._end_thought()
                 self._calls[event.id].hear(event)
 
     def _begin_call(self, event: on.CallStarted | on.ClientCallStarted) -> None:
