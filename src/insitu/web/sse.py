@@ -53,7 +53,7 @@ def encode_error(exc: Exception, request_id: str) -> bytes:
 class EventStream(Response):
     """The answer whose body is a stream of encoded events.
 
-    Until the first event any error is a plain HTTP error; from then on it is an event.
+    Until something was sent, be it a keep-alive, any error is a plain HTTP error; from then on it is an event.
 
     Args:
         events: what to send; closed at the end, and when the client goes away.

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insitu.dialects.anthropic.writing import Block, Blocks
+from tests.dialects.conftest import KEYS
 from tests.support.messages import ASKED, CODE, WEATHER, ask, kinds, stream, text
 from tests.support.model import Json, ScriptedModel, broken, call, fail, hang, reason, say
 from tests.support.responses import run
+from tests.support.tap import tapped
 
 pytestmark = pytest.mark.client("anthropic")
 NASTY = "x = '\"𝄞\\n\\\\'\nprint(x)\t# \x7f\u2028</script>"
@@ -142,9 +144,12 @@ def test_silence_is_filled_with_pings(http: httpx2.Client, model: ScriptedModel)
 
 
 @pytest.mark.shows("silence")
-def test_the_client_passes_over_pings(anthropic_client: Anthropic, model: ScriptedModel) -> None:
+def test_the_client_passes_over_pings(url: str, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
-    assert "ping" not in [event.type for event in stream(anthropic_client)]
+    with tapped(url) as tap, Anthropic(base_url=tap.url, api_key=KEYS[0], max_retries=0) as client:
+        told = [event.type for event in stream(client)]
+    assert b"event: ping\n" in tap.sent
+    assert "ping" not in told and told[-1] == "message_stop"
 
 
 def test_an_error_before_the_first_event_is_a_plain_one(anthropic_client: Anthropic, model: ScriptedModel) -> None:

@@ -12,10 +12,11 @@ import pytest
 from google import genai
 
 from tests.dialects.conftest import KEYS
-from tests.support.interactions import PYTHON, follow, interact, kinds, put_together, refused
+from tests.support.interactions import ASKED, PYTHON, follow, interact, kinds, put_together, refused
 from tests.support.model import ScriptedModel, broken, call, fail, reason, say
 from tests.support.picture import PNG, SHOW
 from tests.support.responses import run
+from tests.support.tap import tapped
 
 from .conftest import Connect
 
@@ -24,7 +25,27 @@ pytestmark = pytest.mark.client("google-genai", "interactions")
 Serve = Callable[..., str]
 
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {}}}}
+SLOW = "import time; time.sleep(0.5)"
+FILLER = b": keep-alive\n\n"
 DOWN = {"x-should-retry": "false"}
+
+
+@pytest.mark.shows("silence")
+async def test_the_client_passes_over_what_fills_a_silence(
+    url: str, connect_genai: Connect, model: ScriptedModel
+) -> None:
+    model.script(run(SLOW), say("Done."), run(SLOW), say("Done."))
+    with tapped(url) as tap:
+        client = connect_genai(tap.url)
+        told = follow(client)
+        assert tap.sent.count(FILLER) > 0
+        tap.sent = b""
+        streamed: Any = await client.aio.interactions.create(**ASKED, stream=True)
+        assert [event.event_type async for event in streamed] == [event.event_type for event in told]
+        assert tap.sent.count(FILLER) > 0
+        client.close()
+        await client.aio.aclose()
+    assert told[-1].event_type == "interaction.completed" and told[-1].interaction.status == "completed"
 
 
 @pytest.mark.shows("answer")

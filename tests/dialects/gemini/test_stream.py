@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import anyio
 import httpx2
@@ -45,7 +47,6 @@ def test_the_parts_come_in_the_order_in_which_they_are_made(gemini: genai.Client
     assert {(piece.response_id, piece.model_version) for piece in pieces} == {(pieces[0].response_id, "m")}
 
 
-@pytest.mark.shows("silence")
 def test_code_is_told_before_it_has_ended(gemini: genai.Client, http: httpx2.Client, model: ScriptedModel) -> None:
     model.script(run(UNTIL_TOLD, text="Let me see."), say("Done."))
     pieces = gemini.models.generate_content_stream(model="m", contents="How much?", config=config())
@@ -69,6 +70,7 @@ def test_ends_of_lines_that_only_python_knows_end_no_part(gemini: genai.Client, 
     assert "".join(part.text or "" for part in said) == text
 
 
+@pytest.mark.shows("silence")
 def test_silence_is_filled_with_what_the_client_can_read(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     pieces = stream(gemini)
@@ -77,6 +79,7 @@ def test_silence_is_filled_with_what_the_client_can_read(gemini: genai.Client, m
     assert any(code < place < len(pieces) - 1 for place in empty)
 
 
+@pytest.mark.shows("silence")
 async def test_the_asynchronous_client_reads_the_same(gemini: genai.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     found = [
@@ -86,6 +89,7 @@ async def test_the_asynchronous_client_reads_the_same(gemini: genai.Client, mode
         )
         for part in parts(piece)
     ]
+    assert "" in [part.text for part in found[:-1]]
     assert "".join(part.text for part in found if part.text) == "Done."
     assert [part.code_execution_result.output for part in found if part.code_execution_result] == ["42"]
     await gemini.aio.aclose()
@@ -123,13 +127,42 @@ def test_a_client_that_leaves_ends_the_turn(http: httpx2.Client, model: Scripted
     anyio.run(model.wait_closed, 0)
 
 
+@pytest.mark.shows("silence")
 def test_the_stream_has_data_lines_and_nothing_else(http: httpx2.Client, model: ScriptedModel) -> None:
     model.script(run(SLOW), say("Done."))
     body = {"contents": "Hm?", "tools": [{"code_execution": {}}]}
     answer = http.post("/v1beta/models/m:streamGenerateContent?alt=sse", json=body)
     lines = [line for line in answer.text.split("\n") if line]
-    assert len(lines) > 2
-    assert all(line.startswith('data: {"candidates"') and json.loads(line[6:]) for line in lines)
+    assert all(line.startswith('data: {"candidates"') for line in lines)
+    said = [json.loads(line[6:])["candidates"][0]["content"]["parts"] for line in lines]
+    assert [{"text": ""}] in said
+
+
+class Commenting(BaseHTTPRequestHandler):
+    """Answers with a stream that has a comment in it."""
+
+    def do_POST(self) -> None:
+        event = json.dumps({"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi."}]}}]})
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(f"data: {event}\n\n: keep-alive\n\ndata: {event}\n\n".encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_the_client_still_fails_at_comments(connect_genai: Connect) -> None:
+    with HTTPServer(("127.0.0.1", 0), Commenting) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        pieces = connect_genai(f"http://127.0.0.1:{server.server_port}").models.generate_content_stream(
+            model="m", contents="Hm?"
+        )
+        assert next(pieces).text == "Hi."
+        with pytest.raises(errors.UnknownApiResponseError):
+            next(pieces)
+        thread.join()
 
 
 def test_without_sse_the_stream_is_refused(http: httpx2.Client) -> None:

@@ -50,3 +50,9 @@ def test_models_on_the_path_of_other_apis_are_for_googles_clients_googles(
 def test_an_unknown_key_is_told_in_its_own_words(url: str) -> None:
     answer = httpx2.get(f"{url}/v1/models", headers={"x-goog-api-key": "unknown"})
     assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+
+
+def test_with_a_bearer_the_same_paths_are_openais(http: httpx2.Client, model: ScriptedModel) -> None:
+    assert http.post("/v1/models/m:generateContent", json={"contents": "Hm?"}).status_code == 405
+    http.post("/v1/interactions", json={"model": "m", "input": "Hm?"})
+    assert [request.path for request in model.requests] == ["/v1/interactions"]

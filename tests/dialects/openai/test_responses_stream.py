@@ -7,8 +7,10 @@ import json
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from tests.dialects.conftest import KEYS
 from tests.support.model import ScriptedModel, call, reason, say
 from tests.support.responses import ASKED, WEATHER, deltas, kinds, logs, of_type, order, run, stream
+from tests.support.tap import tapped
 
 pytestmark = pytest.mark.client("openai")
 
@@ -223,9 +225,11 @@ def test_every_event_has_the_fields_of_openais(client: OpenAI, model: ScriptedMo
 
 
 @pytest.mark.shows("silence")
-def test_the_client_passes_over_what_fills_a_silence(client: OpenAI, model: ScriptedModel) -> None:
+def test_the_client_passes_over_what_fills_a_silence(url: str, model: ScriptedModel) -> None:
     model.script(run("import time; time.sleep(0.5)"), say("Done."))
-    assert stream(client)[-1].response.output_text == "Done."
+    with tapped(url) as tap, OpenAI(base_url=f"{tap.url}/v1", api_key=KEYS[0], max_retries=0) as client:
+        assert stream(client)[-1].response.output_text == "Done."
+    assert b": keep-alive\n\n" in tap.sent
 
 
 def test_the_clients_helper_puts_the_stream_together(client: OpenAI, model: ScriptedModel) -> None:
