@@ -17,6 +17,7 @@ from openai import OpenAI
 
 from insitu import Client
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
+from tests.support.node import needs_node
 
 _ADDRESS = re.compile(r"(http://)?(127\.0\.0\.1|localhost):8700\b")
 _END = "<end of block>"
@@ -57,6 +58,21 @@ def test_the_commands_of_a_page_run_from_its_top_to_its_end(page: Path, environm
     assert done.returncode == 0, f"{page.name}: {done.stderr.decode()}"
     for block, printed in zip(run, done.stdout.decode().split(_END), strict=False):
         check_output(block, printed)
+
+
+@needs_node
+@pytest.mark.parametrize("folder_of_major", ["tests/node", "tests/node/older"])
+@pytest.mark.parametrize("block", of_kind("ts"), ids=str)
+def test_each_block_of_typescript_runs_with_both_majors_of_its_packages(
+    block: Block, folder_of_major: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    if not (packages := ROOT / folder_of_major / "node_modules").exists():
+        pytest.skip("this machine lacks these packages: `make node`")
+    (tmp_path / "node_modules").symlink_to(packages)
+    (tmp_path / "block.mjs").write_text(_ADDRESS.sub(environment["INSITU_URL"], block.text))
+    done = subprocess.run(["node", "block.mjs"], capture_output=True, text=True, cwd=tmp_path, timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"// > (.*)$", block.text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("block", of_kind("json"), ids=str)
