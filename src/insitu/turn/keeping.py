@@ -122,7 +122,8 @@ def _told(files: Sequence[MadeFile]) -> Iterator[None]:
     except (NotFound, TooLarge, QuotaExceeded):
         pass  # deleted or grown meanwhile, or the owner's room is used up: it is there while the sandbox is
     except InsituError as exc:
-        _log.warning("%.200r and %d more of %s: not kept: %s", files[0].path, len(files) - 1, files[0].container_id, exc)
+        first, more = files[0], len(files) - 1
+        _log.warning("%.200r and %d more of %s: not kept: %s", first.path, more, first.container_id, exc)
 
 
 @asynccontextmanager
