@@ -90,7 +90,8 @@ def test_the_listing_comes_page_by_page(url: str, connect_genai: Connect) -> Non
     made = [upload(gemini, name=f"{number}.csv").name for number in range(5)]
     pager = gemini.files.list(config=types.ListFilesConfig(page_size=2))
     assert [file.name for file in pager.page] == made[:-3:-1]
-    assert [file.name for file in pager] == made[::-1]
+    # The newest come first; others of the shared server's tests may have left theirs.
+    assert [file.name for file in pager][:5] == made[::-1]
     for name in made:
         gemini.files.delete(name=str(name))
 
