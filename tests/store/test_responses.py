@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from insitu.errors import InvalidRequest, NotFound
+from insitu.errors import InvalidRequest, NotFound, QuotaExceeded
 from insitu.store import EventsRecord, Item, ResponseRecord, Store
 from tests.store.examples import NOW, conversation, item, response
 
@@ -152,3 +152,23 @@ async def test_ids_are_no_sql(store: Store) -> None:
     await store.responses.put_items(odd)
     assert await store.responses.items([each.id for each in odd], "ann") == {each.id: each for each in odd}
     assert await store.responses.items(["x"], "ann") == {}
+
+
+async def test_who_has_no_room_for_a_history_is_asked_before_it_is_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.responses.save(response("r1"), [item("q1", text="x" * 1000)], [item("a1")])
+    await store.responses.save(response("r2", previous="r1"), [item("q2")], [])
+    asked: list[tuple[int, int]] = []
+    assert len(await store.responses.history("r2", "ann", lambda *size: asked.append(size))) == 3
+    read: list[object] = []
+    monkeypatch.setattr("insitu.store.responses.Item", lambda *row: read.append(row))
+
+    def refuse(items: int, size: int) -> None:
+        raise QuotaExceeded(f"{items} items of {size} bytes")
+
+    [(items, size)] = asked
+    assert items == 3 and size > 1000
+    with pytest.raises(QuotaExceeded, match=rf"^3 items of {size} bytes$"):
+        await store.responses.history("r2", "ann", refuse)
+    assert not read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .blobs import StoredBytes as StoredBytes
+from .items import Admit as Admit
 from .records import ContainerFile as ContainerFile
 from .records import ContainerRecord as ContainerRecord
 from .records import Conversation as Conversation

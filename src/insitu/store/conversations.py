@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, insert, select, upda
 
 from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .items import COLUMNS, add_items, drop_unused, refuse_large
+from .items import COLUMNS, Admit, add_items, drop_unused, refuse_large
 from .queries import owned, read_one, read_page
 from .quota import Quota
 from .records import Conversation, Item, Listing, Page
@@ -88,15 +88,18 @@ class Conversations(Records):
         return read_page(transaction, _items(id, owner), Item, "item", page, keys, items.c.bytes)
 
     @reads
-    def all_items(self, transaction: Transaction, id: str, owner: str) -> list[Item]:
+    def all_items(self, transaction: Transaction, id: str, owner: str, admit: Admit | None = None) -> list[Item]:
         """All of a conversation's items, in the order in which they were added.
+
+        Args:
+            admit: what it raises is raised, and nothing is read.
 
         Raises:
             TooLarge: if they are more than is read at once.
         """
         _get(transaction, id, owner)
         query = _items(id, owner)
-        refuse_large(transaction, [query], self._read_bytes)
+        refuse_large(transaction, [query], self._read_bytes, admit)
         return [Item(*row) for row in transaction.execute(query.order_by(conversation_items.c.seq))]
 
     @reads

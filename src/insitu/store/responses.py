@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select
 
 from .database import Database, Records, Transaction, reads, writes
 from .failures import missing
-from .items import COLUMNS, add_items, drop_unused, find_items, put_items, refuse_large
+from .items import COLUMNS, Admit, add_items, drop_unused, find_items, put_items, refuse_large
 from .queries import owned, read_one
 from .records import EventsRecord, Item, ResponseRecord
 from .sqlite import insert_or_replace
@@ -86,8 +86,11 @@ class Responses(Records):
         return _items(transaction, id, owner, output=True)
 
     @reads
-    def history(self, transaction: Transaction, id: str, owner: str) -> list[Item]:
+    def history(self, transaction: Transaction, id: str, owner: str, admit: Admit | None = None) -> list[Item]:
         """Inputs and outputs of a response and of all that it goes on from, oldest first.
+
+        Args:
+            admit: what it raises is raised, and nothing is read.
 
         Raises:
             NotFound: naming the response of the chain that is gone.
@@ -102,7 +105,7 @@ class Responses(Records):
         linked = _LINKED.join(chain, chain.c.id == response_items.c.response_id)
         query = select(response_items.c.response_id, *COLUMNS).select_from(linked)
         query = query.where(response_items.c.owner == owner)
-        refuse_large(transaction, [query], self._read_bytes)
+        refuse_large(transaction, [query], self._read_bytes, admit)
         by_response = defaultdict(list)
         for response_id, *item in transaction.execute(
             query.order_by(response_items.c.output, response_items.c.position)
@@ -111,13 +114,18 @@ class Responses(Records):
         return [item for response_id in reversed(order) for item in by_response[response_id]]
 
     @reads
-    def items(self, transaction: Transaction, ids: Collection[str], owner: str) -> dict[str, Item]:
+    def items(
+        self, transaction: Transaction, ids: Collection[str], owner: str, admit: Admit | None = None
+    ) -> dict[str, Item]:
         """What is there of some items, by their ids.
+
+        Args:
+            admit: what it raises is raised, and nothing is read.
 
         Raises:
             TooLarge: if they are more than is read at once.
         """
-        return find_items(transaction, ids, owner, self._read_bytes)
+        return find_items(transaction, ids, owner, self._read_bytes, admit)
 
     @writes
     def put_items(self, transaction: Transaction, items: Sequence[Item]) -> None:

@@ -44,6 +44,17 @@ class Holding:
         # What the request has brought is a part of it.
         self._body.grow(max(self._brought, self._taken))
 
+    def bring(self, where: str, items: int, size: int) -> None:
+        """Have room for what the request goes on from, before it is read; it is a part of what is taken, too.
+
+        Raises:
+            BadParameter: if there are more items than can be gone through.
+            ServerFull: if they are too many bytes for this server now.
+        """
+        check_count(where, items, "items, with those that it goes on from")
+        self._brought += size
+        self._body.grow(max(self._brought, self._taken))
+
     def take_all(self, value: object) -> None:
         """Count all texts of a value; raises as :meth:`take`."""
         self.take(weight(value, self.most - self._taken))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...store import Item, Store, new_id
+from ...store import Admit, Item, Store, new_id
 from ...web.holding import check_messages
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
@@ -46,8 +46,11 @@ _PART_FIELDS = ("image_url", "file_id", "file_data", "filename", "detail")
 _PARTS = ("input_text", "output_text", "text", "input_image", "input_file", "refusal", "summary_text")
 
 
-async def normalize_input(store: Store, owner: str, given: object) -> list[Item]:
+async def normalize_input(store: Store, owner: str, given: object, admit: Admit | None = None) -> list[Item]:
     """The items of an input; those that this server has made itself come as they were stored.
+
+    Args:
+        admit: told how much is stored of them, before it is read.
 
     Raises:
         BadParameter: if it is malformed.
@@ -60,7 +63,7 @@ async def normalize_input(store: Store, owner: str, given: object) -> list[Item]
     check_messages("input", given, "items")
     bodies = [_body(item, f"input[{index}]") for index, item in enumerate(given)]
     ids = {str(body["id"]) for body in bodies if body.get("id")}
-    known = await store.responses.items(ids, owner) if ids else {}
+    known = await store.responses.items(ids, owner, admit) if ids else {}
     return [_item(body, known, owner) for body in bodies]
 
 

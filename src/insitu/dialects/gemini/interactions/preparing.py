@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ....errors import NotFound
 from ....store import Item, new_id
 from ....web.bodies import Body
-from ....web.holding import weight
+from ....web.holding import Holding, weight
 from ....web.parameters import BadParameter
 from ....web.service import Service
 from ..asked import GenerateContent
@@ -48,7 +48,7 @@ async def prepare(
     model = asked.check()
     steps = read_input(asked.input)
     inputs = [Item(new_id("step_"), owner, step, {}, time.time()) for step in steps]
-    contents = contents_of([*await _history(service, owner, asked), *inputs])
+    contents = contents_of([*await _history(service, owner, asked, len(inputs), body), *inputs])
     if asked.stored:
         # At its end it is stored in any case: its tokens are paid by then.
         await service.store.quota.admit(owner, weight(steps, service.settings.max_transcript_bytes))
@@ -57,13 +57,18 @@ async def prepare(
     return PreparedInteraction(content, inputs)
 
 
-async def _history(service: Service, owner: str, asked: CreateInteraction) -> list[Item]:
+async def _history(service: Service, owner: str, asked: CreateInteraction, new: int, body: Body) -> list[Item]:
+    holding = Holding(body, service.settings.max_transcript_bytes)
+
+    def admit(items: int, size: int) -> None:
+        holding.bring("input", items + new, size)
+
     if (previous := asked.previous_interaction_id) is None:
         return []
     if service.turns.jobs.get(stored_id(previous), owner) is not None:
         raise BadParameter("previous_interaction_id", f"the interaction {previous!r} has not ended yet; wait for it")
     try:
-        return await Interactions(service.store, owner).history(previous)
+        return await Interactions(service.store, owner).history(previous, admit)
     except NotFound:
         raise NotFound(
             f"there is no interaction {previous!r} to go on from",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ....errors import NotFound
-from ....store import EventsRecord, Item, ResponseRecord, Store
+from ....store import Admit, EventsRecord, Item, ResponseRecord, Store
 from ....web.bodies import Body
 from ....web.recording import replay
 
@@ -49,9 +49,9 @@ class Interactions:
         """The steps that it was answered with."""
         return await _named(id, self._responses.outputs(stored_id(id), self._owner))
 
-    async def history(self, id: str) -> list[Item]:
-        """All steps up to its end; raises TooLarge if they are more than is read at once."""
-        return await _named(id, self._responses.history(stored_id(id), self._owner))
+    async def history(self, id: str, admit: Admit) -> list[Item]:
+        """All steps up to its end; raises TooLarge if they are more than is read at once, and what ``admit`` raises."""
+        return await _named(id, self._responses.history(stored_id(id), self._owner, admit))
 
     async def delete(self, id: str) -> None:
         """Delete one."""

@@ -72,8 +72,8 @@ class _Preparing(Preparing[CreateResponse]):
     async def response(self) -> PreparedResponse:
         """The request as it can be answered."""
         service, owner, asked = self._service, self._owner, self._asked
-        inputs = await normalize_input(service.store, owner, asked.input)
-        items = [*await self._history(), *inputs]
+        inputs = await normalize_input(service.store, owner, asked.input, partial(self._holding.bring, "input"))
+        items = [*await self._history(len(inputs)), *inputs]
         await self._admit(items, inputs)
         containers = _containers_of(items)
         own, notes = await self._own_tools(containers)
@@ -85,10 +85,14 @@ class _Preparing(Preparing[CreateResponse]):
         known = await known_files(service.store, owner, containers)
         return PreparedResponse(turn, inputs, _unnamed_files(items), containers, known)
 
-    async def _history(self) -> list[Item]:
+    async def _history(self, new: int) -> list[Item]:
         service, owner, asked = self._service, self._owner, self._asked
+
+        def admit(items: int, size: int) -> None:
+            self._holding.bring("input", items + new, size)
+
         if asked.conversation_id is not None:
-            return await service.store.conversations.all_items(asked.conversation_id, owner)
+            return await service.store.conversations.all_items(asked.conversation_id, owner, admit)
         if (previous := asked.previous_response_id) is None:
             return []
         if "/" in previous:
@@ -96,7 +100,7 @@ class _Preparing(Preparing[CreateResponse]):
         if service.turns.jobs.get(previous, owner) is not None:
             raise BadParameter("previous_response_id", f"the response {previous!r} has not ended yet; wait for it")
         try:
-            return await service.store.responses.history(previous, owner)
+            return await service.store.responses.history(previous, owner, admit)
         except NotFound:
             raise _not_found(previous) from None
 
