@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-
 from ..engine.workspace import relative_path
 from ..errors import PathRefused
 from ..guest.lockdown import WORKSPACE
 from ..heavy import decoded, heavy
-from ..store import FileRecord
-from ..turn.container import Container
-from ..turn.request import Attached
 from .parameters import BadParameter
 
 _MOST_NAME_BYTES = 255
-
-
-async def attach(
-    container: Container,
-    file: Mapping[str, Any],
-    param: str,
-    find: Callable[[str], Awaitable[FileRecord]],
-    attached: Attached,
-) -> str:
-    """Have a file in the workspace when code next runs.
-
-    Args:
-        file: its ``file_id``; or its ``filename`` and, in base64, its ``file_data``.
-        param: where it stands in the request.
-        find: finds a stored file by its id.
-        attached: what the turn is to put there, to which the file is added.
-
-    Returns:
-        What the model is told of it.
-
-    Raises:
-        BadParameter: if it is malformed.
-        NotFound: if there is no such file.
-    """
-    if file.get("file_id"):
-        record = await find(str(file["file_id"]))
-        attached.add_stored(container, [record.id])
-        name = record.filename
-    else:
-        name = base_name(str(file.get("filename") or "file"), param)
-        attached.contents.append((name, await _decoded(file.get("file_data"), param)))
-    return placed(name)
 
 
 def placed(name: str) -> str:
@@ -70,10 +32,16 @@ def base_name(filename: str, param: str) -> str:
     raise BadParameter(param, f"{filename[:200]!r} is no name that a file can have")
 
 
-async def _decoded(data: object, param: str) -> bytes:
-    if not isinstance(data, str):
-        raise BadParameter(param, "a file has neither a file_id nor file_data", code="missing_required_parameter")
+async def read_base64(encoded: str, param: str, what: str) -> bytes:
+    """The content of a file that comes as base64.
+
+    Args:
+        what: how the dialect calls it.
+
+    Raises:
+        BadParameter: if it cannot be read.
+    """
     try:
-        return await heavy(len(data), decoded, data.rpartition(",")[2])
+        return await heavy(len(encoded), decoded, encoded)
     except ValueError as exc:
-        raise BadParameter(param, f"the base64 of a file_data cannot be read: {exc}") from None
+        raise BadParameter(param, f"the base64 of {what} cannot be read: {exc}") from None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import NotFound, OverCeiling
+from ..errors import NotFound
 from ..guest.lockdown import WORKSPACE
 from ..store import FileRecord, Page
 from ..turn.container import Container
 from ..turn.expiry import ContainerExpired
-from .parameters import BadParameter
 from .service import Service
 
 EXPIRED = "[The sandbox of the earlier code has expired: its variables and files are gone.]"
@@ -25,7 +24,7 @@ async def automatic_container(
         earlier: the containers of the conversation, the latest first.
 
     Raises:
-        BadParameter: if no container may have so much memory.
+        OverCeiling: if no container may have so much memory.
     """
     containers, notes = service.turns.containers, list[str]()
     for container_id in earlier[:1]:
@@ -35,15 +34,7 @@ async def automatic_container(
             notes = [EXPIRED]
         except NotFound:
             pass  # never used, or not the caller's: as if it had not been named
-    try:
-        return containers.new(owner, memory_bytes=memory_bytes), notes
-    except OverCeiling as exc:
-        raise BadParameter(
-            "tools",
-            f"memory_limit is {memory_bytes} bytes, over this server's ceiling of {exc.ceiling}",
-            hint="ask for less, or have the operator raise max_memory_bytes",
-            code=exc.code,
-        ) from None
+    return containers.new(owner, memory_bytes=memory_bytes), notes
 
 
 async def check_files(service: Service, owner: str, file_ids: Sequence[str]) -> list[FileRecord]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ..heavy import encoded, heavy
 from ..settings import Settings
 from ..store import FileRecord
+from ..turn.container import Container
 from ..turn.request import Attached
+from .attachments import placed
 from .holding import Holding
 from .parameters import BadParameter
 from .service import Service
@@ -36,11 +38,26 @@ class StoredFiles:
             self._records[file_id] = await self._files.get(file_id, self._owner)
         return self._records[file_id]
 
-    async def inline(self, file_id: str) -> tuple[FileRecord, str]:
-        """A file with all of its content as a URL, which counts each time that it is named."""
+    async def put(self, container: Container, file_id: str) -> str:
+        """Have a file in the workspace when code next runs; what the model is told of it."""
+        record = await self.get(file_id)
+        self.attached.add_stored(container, [record.id])
+        return placed(record.filename)
+
+    async def inline(self, file_id: str, param: str) -> tuple[FileRecord, str]:
+        """A file with all of its content as a URL, which counts each time that it is named.
+
+        Args:
+            param: where it is named.
+
+        Raises:
+            BadParameter: if it is too large for that.
+            NotFound: if there is no such file.
+        """
         record = await self.get(file_id)
         if record.size > _INLINE_BYTES:
-            raise BadParameter("input", f"the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most")
+            why = f"{param}: the file {record.id} has {record.size} bytes; {_INLINE_BYTES} is the most"
+            raise BadParameter(param, why)
         self._holding.take(record.size * 4 // 3)
         if file_id not in self._urls:
             stored = await self._files.open(record)

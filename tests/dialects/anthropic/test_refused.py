@@ -94,7 +94,7 @@ MALFORMED: list[tuple[Json, str]] = [
     ({"insitu": {"max_steps": 0}}, "insitu.max_steps"),
     ({**user({"type": "container_upload", "file_id": "file_1"}), "tools": []}, "there is no code_execution tool"),
     (user({**PDF, "title": ".."}), "is no name that a file can have"),
-    (user({**PDF, "source": {"type": "base64", "data": "!"}}), "the base64 of a file_data cannot be read"),
+    (user({**PDF, "source": {"type": "base64", "data": "!"}}), "the base64 of messages.0.content.0.source.data cannot"),
 ]
 
 

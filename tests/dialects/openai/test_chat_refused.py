@@ -97,10 +97,12 @@ def test_what_does_not_go_with_code_is_refused(
 def test_memory_over_the_operators_ceiling_is_refused(
     serve: Callable[..., str], connect: Callable[..., OpenAI], model: ScriptedModel
 ) -> None:
-    container = {"type": "auto", "memory_limit": "64g"}
-    with pytest.raises(openai.BadRequestError, match="over this server's ceiling") as caught:
+    container: Any = {"type": "auto", "memory_limit": "64g"}
+    told = "container.memory_limit is 64g, over this server's ceiling of"
+    with pytest.raises(openai.BadRequestError, match=told) as caught:
         ask(connect(serve()), tools=[{**PYTHON, "container": container}])
-    assert (caught.value.code, model.requests) == ("over_ceiling", [])
+    assert (caught.value.code, caught.value.param) == ("over_ceiling", "tools[0].container.memory_limit")
+    assert model.requests == []
 
 
 @pytest.mark.parametrize("container", ["cntr_unknown", {"type": "auto", "file_ids": ["file-unknown"]}])

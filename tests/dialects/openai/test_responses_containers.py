@@ -221,7 +221,7 @@ def test_images_reach_the_model(client: OpenAI, model: ScriptedModel) -> None:
     ("container", "param"),
     [
         ({"type": "auto", "memory_limit": "2g"}, "tools[0].container.memory_limit"),
-        ({"type": "auto", "memory_limit": "64g"}, "tools"),
+        ({"type": "auto", "memory_limit": "64g"}, "tools[0].container.memory_limit"),
         ({"type": "auto", "network_policy": {"type": "allowlist"}}, "tools[0].container.network_policy"),
         ({"type": "auto", "skills": [{"id": "s"}]}, "tools[0].container.skills"),
         ({"type": "auto", "file_ids": "file-1"}, "tools[0].container.file_ids"),

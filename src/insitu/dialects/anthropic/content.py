@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ...turn.container import Container
 from ...turn.messages import file_part, image_part, text_part
-from ...web.attachments import attach, placed
+from ...web.attachments import base_name, placed, read_base64
 from ...web.media_types import plain_mime
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
@@ -74,7 +74,7 @@ class Content:
                 url = source["url"]
             case "file":
                 check_members(source, {"file_id": str}, where)
-                _, url = await self._stored.inline(source["file_id"])
+                _, url = await self._stored.inline(source["file_id"], where)
             case _:
                 raise BadParameter(f"{where}.type", f"{where}.type must be one of: base64, url, file")
         return image_part(url)
@@ -117,7 +117,7 @@ class Content:
         if self._container is not None:
             return text_part(await self._put(file, where))
         if "file_id" in file:
-            record, url = await self._stored.inline(file["file_id"])
+            record, url = await self._stored.inline(file["file_id"], f"{where}.source")
             return file_part(record.filename, url)
         return {"type": "file", "file": file}
 
@@ -128,7 +128,11 @@ class Content:
             name, content = await self._made(file_id, where)
             self._stored.attached.contents.append((name, content))
             return placed(name)
-        return await attach(self._container, file, where, self._stored.get, self._stored.attached)
+        if file_id:
+            return await self._stored.put(self._container, file_id)
+        name, encoded, at = base_name(file["filename"], where), file["file_data"].rpartition(",")[2], f"{where}.source"
+        self._stored.attached.contents.append((name, await read_base64(encoded, at, f"{at}.data")))
+        return placed(name)
 
 
 def _as_text(part: Json) -> str:

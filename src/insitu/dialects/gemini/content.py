@@ -6,11 +6,10 @@ import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
-from ...heavy import decoded, heavy
 from ...store import FileRecord
 from ...turn.container import Container
 from ...turn.messages import as_content, file_part, image_part, text_part
-from ...web.attachments import base_name, placed
+from ...web.attachments import base_name, placed, read_base64
 from ...web.parameters import BadParameter
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
@@ -58,10 +57,7 @@ class Content:
         if not isinstance(mime, str) or not isinstance(encoded, str):
             raise BadParameter(where, f"{where} must have a mimeType and data")
         encoded = encoded.replace("-", "+").replace("_", "/")
-        try:
-            content = await heavy(len(encoded), decoded, encoded)
-        except ValueError as exc:
-            raise BadParameter(where, f"{where}: the base64 cannot be read: {exc}") from None
+        content = await read_base64(encoded, where, where)
         name = base_name(str(member(data, "display_name") or self._name(mime)), where)
         url = f"data:{mime};base64,{encoded}"
         if self._container is None:
@@ -75,13 +71,12 @@ class Content:
             raise BadParameter(where, f"{where}: the fileUri must be that of a file that was uploaded here")
         record = await self._stored.get(f"/{uri}".rpartition(_FILES)[2])
         if self._container is None:
-            return [await self._whole(record)]
-        self._stored.attached.add_stored(self._container, [record.id])
-        seen = [await self._whole(record)] if _is_image(record.mime) else []
-        return [*seen, text_part(placed(record.filename))]
+            return [await self._whole(record, where)]
+        seen = [await self._whole(record, where)] if _is_image(record.mime) else []
+        return [*seen, text_part(await self._stored.put(self._container, record.id))]
 
-    async def _whole(self, record: FileRecord) -> Json:
-        _, url = await self._stored.inline(record.id)
+    async def _whole(self, record: FileRecord, where: str) -> Json:
+        _, url = await self._stored.inline(record.id, where)
         return _seen(record.mime, url, record.filename)
 
     def _name(self, mime: str) -> str:

@@ -23,7 +23,7 @@ from ...web.shapes import Json
 from ...web.wire import DESCRIPTION_BYTES, json_answer, read_json
 from .description import answers
 from .paging import Deleted, ListObject, PageQuery, listed
-from .places import MEMORY, memory_bytes, refuse_unsupported
+from .places import MEMORY, memory_bytes, refuse_unsupported, under_ceiling
 
 _SIZES = {size: name for name, size in MEMORY.items()}
 
@@ -104,17 +104,10 @@ async def _create(service: Service, asked: CreateContainer, owner: str) -> Conta
     expires_after_s = _expiry(asked.expires_after, service.settings)
     file_ids = tuple(dict.fromkeys(asked.file_ids or ()))
     await check_files(service, owner, file_ids)
-    try:
+    with under_ceiling("memory_limit"):
         container = service.turns.containers.new(
             owner, name=asked.name, expires_after_s=expires_after_s, memory_bytes=memory, file_ids=file_ids
         )
-    except OverCeiling as exc:
-        raise BadParameter(
-            "memory_limit",
-            f"memory_limit is {asked.memory_limit}, over this server's ceiling of {exc.ceiling} bytes",
-            hint="ask for less, or have the operator raise max_memory_bytes",
-            code=exc.code,
-        ) from None
     await container.save()
     return container
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import OverCeiling
+from ...errors.caller import exact
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 
@@ -20,11 +23,13 @@ class ContainerWish:
         id: of a container that is there; None for that of the conversation, or a new one.
         file_ids: stored files that are put into it, unless it is named by its id.
         memory_bytes: of a new one; None for the default.
+        where: the place of that in the request.
     """
 
     id: str | None = None
     file_ids: Sequence[str] = ()
     memory_bytes: int | None = None
+    where: str = ""
 
 
 def container_wish(container: Any, where: str) -> ContainerWish:
@@ -57,8 +62,8 @@ def _auto(asked: Json, where: str) -> ContainerWish:
     file_ids = asked.get("file_ids") or []
     if not isinstance(file_ids, list) or not all(isinstance(each, str) for each in file_ids):
         raise BadParameter(f"{where}.file_ids", f"{where}.file_ids must be a list of file ids")
-    memory = memory_bytes(asked.get("memory_limit"), f"{where}.memory_limit")
-    return ContainerWish(file_ids=file_ids, memory_bytes=memory)
+    where = f"{where}.memory_limit"
+    return ContainerWish(None, file_ids, memory_bytes(asked.get("memory_limit"), where), where)
 
 
 def refuse_unsupported(network_policy: Any, skills: Any, within: str = "") -> None:
@@ -80,3 +85,21 @@ def memory_bytes(limit: Any, where: str) -> int | None:
     if not isinstance(limit, str) or limit not in MEMORY:
         raise BadParameter(where, f"{where} must be one of: {', '.join(MEMORY)}")
     return MEMORY[limit]
+
+
+@contextmanager
+def under_ceiling(where: str) -> Iterator[None]:
+    """Tell in OpenAI's words that no container may have so much memory.
+
+    Args:
+        where: the place of the memory limit in the request.
+    """
+    try:
+        yield
+    except OverCeiling as exc:
+        raise BadParameter(
+            where,
+            f"{where} is {int(exc.asked) >> 30}g, over this server's ceiling of {exact(exc.ceiling)} bytes",
+            hint="ask for less, or have the operator raise max_memory_bytes",
+            code=exc.code,
+        ) from None

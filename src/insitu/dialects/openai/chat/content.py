@@ -8,8 +8,8 @@ from typing import Any
 from ....turn.container import Container
 from ....turn.events import Message
 from ....turn.messages import text_part
-from ....web.attachments import attach
 from ....web.stored_files import StoredFiles
+from ..attachments import attach
 
 
 async def with_files(stored: StoredFiles, messages: Sequence[Message], container: Container) -> list[Message]:
@@ -18,7 +18,7 @@ async def with_files(stored: StoredFiles, messages: Sequence[Message], container
     async def readable(part: Any) -> Any:
         if not isinstance(part, dict) or part.get("type") != "file" or not isinstance(part.get("file"), dict):
             return part
-        return text_part(await attach(container, part["file"], "messages", stored.get, stored.attached))
+        return text_part(await attach(container, part["file"], "messages", stored))
 
     return [
         {**message, "content": [await readable(part) for part in content]}

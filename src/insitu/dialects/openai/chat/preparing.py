@@ -16,6 +16,7 @@ from ....web.parameters import BadParameter
 from ....web.places import automatic_container, check_files
 from ....web.preparing import Preparing
 from ....web.service import Service
+from ..places import under_ceiling
 from .answer import ChatAnswer
 from .asked import ChatRequest
 from .content import with_files
@@ -81,7 +82,8 @@ class _Preparing(Preparing[ChatRequest]):
         service, owner, wish = self._service, self._owner, self._asked.container
         if wish.id is not None:
             return await service.turns.containers.usable(wish.id, owner), []
-        container, notes = await automatic_container(service, owner, wish.memory_bytes, earlier)
+        with under_ceiling(wish.where):
+            container, notes = await automatic_container(service, owner, wish.memory_bytes, earlier)
         await check_files(service, owner, wish.file_ids)
         self._stored.attached.add_stored(container, wish.file_ids)
         return container, notes

@@ -8,9 +8,9 @@ from dataclasses import replace
 from ....store import Item
 from ....turn.container import Container
 from ....turn.messages import text_part
-from ....web.attachments import attach
 from ....web.shapes import Json
 from ....web.stored_files import StoredFiles
+from ..attachments import attach
 
 
 async def with_files(stored: StoredFiles, items: Sequence[Item], container: Container | None) -> list[Item]:
@@ -34,17 +34,17 @@ async def _readable(stored: StoredFiles, part: Json, container: Container | None
         return part
     if container is None:
         return await _as_file(stored, part) if part.get("file_id") else part
-    return {"type": "input_text", "text": await attach(container, part, "input", stored.get, stored.attached)}
+    return {"type": "input_text", "text": await attach(container, part, "input", stored)}
 
 
 async def _as_image(stored: StoredFiles, part: Json) -> Json:
-    _, url = await stored.inline(part["file_id"])
+    _, url = await stored.inline(part["file_id"], "input")
     return {**part, "image_url": url}
 
 
 async def _as_file(stored: StoredFiles, part: Json) -> Json:
     """A stored file for a model without a sandbox; its server knows nothing of files here."""
-    record, url = await stored.inline(part["file_id"])
+    record, url = await stored.inline(part["file_id"], "input")
     return {"type": "input_file", "filename": record.filename, "file_data": url}
 
 

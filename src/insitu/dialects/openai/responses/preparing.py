@@ -23,6 +23,7 @@ from ....web.preparing import Preparing
 from ....web.service import Service
 from ....web.shapes import Json
 from ..items import normalize_input
+from ..places import under_ceiling
 from .asked import CreateResponse
 from .citations import known_files
 from .content import with_files
@@ -138,7 +139,8 @@ class _Preparing(Preparing[CreateResponse]):
                 notes += files_note(await files_of_user(service, found[kind]))
                 continue
             if shared is None:
-                shared, expired = await automatic_container(service, owner, wish.memory_bytes, earlier)
+                with under_ceiling(wish.where):
+                    shared, expired = await automatic_container(service, owner, wish.memory_bytes, earlier)
                 notes += expired
             found[kind] = shared
             notes += files_note([record.filename for record in await check_files(service, owner, wish.file_ids)])
