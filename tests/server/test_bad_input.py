@@ -242,4 +242,4 @@ def test_nothing_is_left_of_all_this(client: httpx2.Client, session: str, gauge:
 
 def test_a_body_of_nothing_but_faults_is_refused_in_a_word(client: httpx2.Client) -> None:
     answer = client.post("/v1/execute", json={"code": "1", **{str(number): 1 for number in range(500)}})
-    assert (answer.status_code, answer.json()["error"]["message"]) == (422, "the body has 500 faults")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (422, "there are 500 faults in the body")

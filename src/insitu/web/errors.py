@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -106,6 +107,9 @@ STATUSES |= {
     CodeRan: (424, SERVER),
     ExtraMissing: (501, SERVER),
 }
+_HINT = "the fields are described at /docs"
+# Each is described at length before the first is told.
+_MOST_FAULTS = 100
 # Code may have run, or there is no hope; and clients send again by themselves what fails with most statuses.
 _NOT_AGAIN = (424, 500, 501, 508)
 
@@ -169,25 +173,38 @@ def error_body(told: Described) -> dict[str, Any]:
 
 async def answer_framework_error(request: Request, exc: Exception) -> Response:
     """Answer what the framework refuses: no such route, no such method, a bad query."""
-    refused = invalid_request(exc.errors(), within=1) if isinstance(exc, RequestValidationError) else exc
+    refused = _malformed(exc.errors(), within=1) if isinstance(exc, RequestValidationError) else exc
     answer: Response = request.scope["insitu.error_answer"](refused, request.scope["insitu.request_id"])
     return answer
 
 
-def invalid_request(faults: Sequence[Any], within: int = 0, elsewhere: Mapping[str, str] | None = None) -> Malformed:
-    """Say in one sentence what pydantic found wrong; the first five faults are enough to go on.
+def invalid_request(
+    exc: ValidationError, whole: str = "the body", elsewhere: Mapping[str, str] | None = None, *, shown: bool = False
+) -> Malformed:
+    """Say in one sentence what pydantic found wrong; of very many faults, only how many there are.
 
     Args:
-        within: how many parts of a fault's place say where the field is, and not what it is called.
+        whole: what was validated.
         elsewhere: what is told of fields that callers look for where they are not.
+        shown: whether what was wrong is small enough to be repeated.
     """
-    message = "; ".join(_fault(fault, elsewhere or {}) for fault in faults[:5])
+    if (count := exc.error_count()) > _MOST_FAULTS:
+        return Malformed(f"there are {count} faults in {whole}", hint=_HINT)
+    faults = exc.errors(include_url=False, include_context=shown, include_input=shown)
+    return _malformed(faults, whole=whole, elsewhere=elsewhere)
+
+
+def _malformed(
+    faults: Sequence[Any], within: int = 0, whole: str = "the body", elsewhere: Mapping[str, str] | None = None
+) -> Malformed:
+    # The first five faults are enough to go on; of a fault's place, what it is within is no part of the field's name.
+    message = "; ".join(_fault(fault, whole, elsewhere or {}) for fault in faults[:5])
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
     param = _dotted(faults[0]["loc"][within:]) or None
-    return Malformed(message + more, hint="the fields are described at /docs", param=param)
+    return Malformed(message + more, hint=_HINT, param=param)
 
 
-def _fault(fault: Any, elsewhere: Mapping[str, str]) -> str:
+def _fault(fault: Any, whole: str, elsewhere: Mapping[str, str]) -> str:
     name = _dotted(fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{name}: {elsewhere.get(name, 'there is no such field')}"
@@ -198,7 +215,7 @@ def _fault(fault: Any, elsewhere: Mapping[str, str]) -> str:
     got = fault.get("input")
     shown = f" (it is {got:g})" if isinstance(got, float | int) and abs(got) < 1 << 64 else ""
     text = fault["msg"].replace("Input should", "it should")
-    return f"{name or 'the body'}: {text}{shown}"
+    return f"{name or whole}: {text}{shown}"
 
 
 def _dotted(location: Sequence[int | str]) -> str:

@@ -12,7 +12,7 @@ from ..turn.events import ToolCalled
 Json = dict[str, Any]
 Metadata = Annotated[
     dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
-    Field(max_length=16),
+    Field(max_length=16, fail_fast=True),
 ]
 
 

@@ -15,7 +15,7 @@ from ..errors import TooLarge
 from ..turn.turns import server_stopping
 from .bodies import OWNER_BYTES, Body
 from .encoding import dumps
-from .errors import BodyStalled, ClientGone, Malformed, invalid_request
+from .errors import BodyStalled, ClientGone, invalid_request
 from .weighing import weigh
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,8 +27,6 @@ STALL_S = 60.0
 _FILES_ROUTE = "large files go to PUT /v1/sessions/{id}/files/{path}"
 # What becomes no more counts by its length alone: small bodies get in however full it is.
 _LIGHT_BYTES = 1 << 20
-# Each is described at length before the first is told.
-_MOST_FAULTS = 100
 
 
 async def read_json(
@@ -47,12 +45,8 @@ async def read_json(
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as exc:
-        if (count := exc.error_count()) > _MOST_FAULTS:
-            raise Malformed(f"the body has {count} faults", hint="the fields are described at /docs") from None
         # What was wrong is repeated in the message only where it is small.
-        small = len(body) <= 64 * 1024
-        faults = exc.errors(include_url=False, include_context=small, include_input=small)
-        raise invalid_request(faults, elsewhere=elsewhere) from None
+        raise invalid_request(exc, elsewhere=elsewhere, shown=len(body) <= 64 * 1024) from None
 
 
 async def read_bytes(request: Request, cap: int) -> bytes:

@@ -54,7 +54,7 @@ async def read_asked(request: Request, model: type[Body], cap: int) -> Body:
 class Variables(Asked):
     """Environment variables."""
 
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, str] = Field(default_factory=dict, fail_fast=True)
 
 
 class Storage(Asked):
@@ -89,8 +89,8 @@ class CreateFunction(Configured):
     role: str = Field(max_length=2048)
     code: Code
     publish: bool = False
-    architectures: list[str] | None = None
-    tags: dict[str, str] | None = Field(None, max_length=50)
+    architectures: list[str] | None = Field(None, max_length=1)
+    tags: dict[str, str] | None = Field(None, max_length=50, fail_fast=True)
 
 
 class UpdateCode(Code):
@@ -99,7 +99,7 @@ class UpdateCode(Code):
     publish: bool = False
     dry_run: bool = False
     revision_id: str | None = None
-    architectures: list[str] | None = None
+    architectures: list[str] | None = Field(None, max_length=1)
 
 
 class UpdateConfiguration(Configured):

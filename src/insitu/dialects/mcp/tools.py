@@ -13,6 +13,7 @@ from ...engine import Session
 from ...errors import InvalidRequest
 from ...guest.lockdown import WORKSPACE
 from ...turn.described import describe
+from ...web.errors import invalid_request
 from ...web.fields import uploads
 from . import answers
 from .models import (
@@ -78,13 +79,9 @@ class Tool(Generic[Asked]):
         try:
             asked = self.arguments.model_validate(given)
         except ValidationError as exc:
-            raise InvalidRequest(_faults(exc), hint=f"see the schema of the arguments of {self.name}") from None
+            told = invalid_request(exc, "the arguments").message
+            raise InvalidRequest(told, hint=f"see the schema of the arguments of {self.name}") from None
         return await self.work(sandboxes, asked, progress)
-
-
-def _faults(exc: ValidationError) -> str:
-    errors = exc.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc']))[:100] or 'arguments'}: {each['msg']}" for each in errors[:8])
 
 
 async def _execute(sandboxes: Sandboxes, asked: ExecutePython, progress: Progress | None) -> types.CallToolResult:

@@ -18,11 +18,11 @@ Variables = Annotated[
         Annotated[str, StringConstraints(max_length=256)],
         Annotated[str, StringConstraints(max_length=32_768)],
     ],
-    Field(max_length=256),
+    Field(max_length=256, fail_fast=True),
 ]
 Metadata = Annotated[
     dict[Annotated[str, StringConstraints(max_length=128)], Annotated[str, StringConstraints(max_length=1024)]],
-    Field(max_length=64),
+    Field(max_length=64, fail_fast=True),
 ]
 
 

@@ -59,12 +59,12 @@ class CreateInteraction(BaseModel):
     generation_config: Json | None = None
     response_format: Format | None = None
     response_mime_type: str | None = None
-    response_modalities: list[str] | None = None
+    response_modalities: list[str] | None = Field(None, max_length=16)
     previous_interaction_id: str | None = Field(None, max_length=256)
     store: bool | None = None
     stream: bool | None = None
     background: bool | None = None
-    labels: dict[str, str] | None = Field(None, max_length=64)
+    labels: dict[str, str] | None = Field(None, max_length=64, fail_fast=True)
     safety_settings: list[Any] | None = None
     service_tier: str | None = None
     agent: Any = None

@@ -85,7 +85,7 @@ def _read(body: Json) -> CreateInteraction:
     try:
         return CreateInteraction.model_validate(body)
     except ValidationError as exc:
-        raise invalid_request(exc.errors(include_url=False, include_context=False, include_input=False)) from None
+        raise invalid_request(exc) from None
 
 
 async def _found(service: Service, owner: str, interaction_id: str, *, include_input: bool = False) -> Json:

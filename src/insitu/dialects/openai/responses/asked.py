@@ -46,7 +46,7 @@ class CreateResponse(BaseModel):
     stream: bool | None = None
     background: bool | None = None
     store: bool | None = None
-    include: list[ResponseIncludable] | None = None
+    include: list[ResponseIncludable] | None = Field(None, max_length=64)
     previous_response_id: str | None = None
     conversation: ConversationId | None = None
     max_output_tokens: int | None = Field(None, ge=1)
@@ -67,7 +67,7 @@ class CreateResponse(BaseModel):
     prompt_cache_options: Json | None = None
     stream_options: StreamOptions | None = None
     prompt: Json | None = None
-    context_management: list[Json] | None = None
+    context_management: list[Json] | None = Field(None, max_length=64)
     moderation: Json | None = None
     insitu: TurnOptions | None = None
 
