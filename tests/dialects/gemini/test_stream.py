@@ -118,7 +118,22 @@ def test_an_error_in_the_midst_is_raised_by_the_client(gemini: genai.Client, mod
     assert (caught.value.code, caught.value.status) == (503, "UNAVAILABLE")
 
 
-def test_a_client_that_leaves_ends_the_turn(http: httpx2.Client, model: ScriptedModel) -> None:
+@pytest.mark.shows("leaving")
+async def test_a_client_that_leaves_ends_turn_and_upstream(
+    url: str, connect_genai: Connect, model: ScriptedModel
+) -> None:
+    model.script(run("6*7"), hang(say("It is 42 indeed."), after=3))
+    client = connect_genai(url).aio
+    pieces = await client.models.generate_content_stream(model="m", contents="How much?", config=config())
+    async for piece in pieces:
+        if any("42" in (part.text or "") for part in parts(piece)):
+            break
+    assert not model.requests[1].closed.is_set()
+    await client.aclose()
+    await model.wait_closed(1)
+
+
+def test_a_connection_that_breaks_ends_the_turn(http: httpx2.Client, model: ScriptedModel) -> None:
     model.script(hang(say("Let me see, and see."), 3))
     body = {"contents": [{"parts": [{"text": "Hm?"}]}], "tools": [{"codeExecution": {}}]}
     with http.stream("POST", "/v1beta/models/m:streamGenerateContent?alt=sse", json=body) as response:

@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from tests.dialects.conftest import KEYS
-from tests.support.model import ScriptedModel, call, reason, say
+from tests.support.model import ScriptedModel, call, hang, reason, say
 from tests.support.responses import ASKED, WEATHER, deltas, kinds, logs, of_type, order, run, stream
 from tests.support.tap import tapped
 
@@ -269,3 +269,15 @@ def test_what_is_streamed_is_what_is_fetched(client: OpenAI, model: ScriptedMode
     begun = events[0].response
     assert (begun.status, begun.output, begun.usage) == ("in_progress", [], None)
     assert begun.id == events[-1].response.id
+
+
+@pytest.mark.shows("leaving")
+async def test_a_client_that_leaves_ends_turn_and_upstream(async_client: AsyncOpenAI, model: ScriptedModel) -> None:
+    model.script(run("6*7", text="See."), hang(say("It is 42 indeed."), after=3))
+    events = await async_client.responses.create(**ASKED, stream=True)
+    async for event in events:
+        if event.type == "response.output_text.delta" and event.delta.endswith("42"):
+            break
+    assert not model.requests[1].closed.is_set()
+    await events.close()
+    await model.wait_closed(1)
