@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from ..engine import Session
 from ..errors import NotFound
 from ..heavy import heavy
 from ..store import ContainerFile, ContainerRecord, FileRecord, Store
+from ..types import FileInfo
 from .workspace import note, once
 
 
@@ -52,15 +53,32 @@ class Bringing:
 
     async def bring_in(self, session: Session, record: ContainerRecord) -> None:
         """Bring what is not there yet: the stored files of a container, and those that are held."""
+        written: dict[str, FileInfo] = {}
+        try:
+            await self._write_stored(session, record, written)
+            await self._write_held(session, written)
+        finally:
+            if written:
+                # One note for all: each is a transaction.
+                await note(self._store, record, {info.path: info for info in written.values()}.values(), "user")
+                self._brought.update(written)
+
+    async def _write_stored(self, session: Session, record: ContainerRecord, written: dict[str, FileInfo]) -> None:
         for file_id in record.file_ids:
             if file_id not in self._brought:
-                with suppress(NotFound):  # it was deleted meanwhile, or its time is over
-                    await self.copy(session, record, await self._store.files.get(file_id, record.owner))
-                self._brought.add(file_id)
+                try:
+                    file = await self._store.files.get(file_id, record.owner)
+                    stored = await self._store.files.open(file)
+                    written[file_id] = await session.files.write(file.filename, stored.read(), max_bytes=file.size)
+                except NotFound:
+                    self._brought.add(file_id)  # it was deleted meanwhile, or its time is over
+
+    async def _write_held(self, session: Session, written: dict[str, FileInfo]) -> None:
         for held in [each for contents in self._contents for each in contents]:
-            if (digest := await held.digest()) not in self._brought:
-                await self.write(session, record, held.name, once(held.content), len(held.content))
-                self._brought.add(digest)
+            digest = await held.digest()
+            if digest not in self._brought and digest not in written:
+                content = held.content
+                written[digest] = await session.files.write(held.name, once(content), max_bytes=len(content))
 
     async def copy(self, session: Session, record: ContainerRecord, file: FileRecord) -> ContainerFile:
         """Copy a stored file into the workspace."""

@@ -13,6 +13,8 @@ from .parameters import BadParameter
 from .service import Service
 
 _INLINE_BYTES = 20 << 20
+# Files that come with a request; an execution may bring as many.
+_MOST_CONTENTS = 1000
 
 
 def gone_at(file: FileRecord, settings: Settings) -> float:
@@ -43,6 +45,24 @@ class StoredFiles:
         record = await self.get(file_id)
         self.attached.add_stored(container, [record.id])
         return placed(record.filename)
+
+    def put_content(self, name: str, content: bytes, param: str) -> str:
+        """The same of a file that is stored nowhere.
+
+        Args:
+            param: where it stands in the request.
+
+        Raises:
+            BadParameter: if there are too many.
+        """
+        if len(self.attached.contents) >= _MOST_CONTENTS:
+            raise BadParameter(
+                param,
+                f"{param}: more than {_MOST_CONTENTS} files come with the conversation itself",
+                hint="upload them, and name them by their ids; or put them into one archive",
+            )
+        self.attached.contents.append((name, content))
+        return placed(name)
 
     async def inline(self, file_id: str, param: str) -> tuple[FileRecord, str]:
         """A file with all of its content as a URL, which counts each time that it is named.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from ...turn.container import Container
 from ...turn.messages import file_part, image_part, text_part
-from ...web.attachments import base_name, placed, read_base64
+from ...web.attachments import base_name, read_base64
 from ...web.media_types import plain_mime
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
@@ -126,13 +126,11 @@ class Content:
             raise BadParameter(where, f"{where}: there is no code_execution tool that could read the file")
         if (file_id := str(file.get("file_id") or "")).startswith(MADE):
             name, content = await self._made(file_id, where)
-            self._stored.attached.contents.append((name, content))
-            return placed(name)
+            return self._stored.put_content(name, content, where)
         if file_id:
             return await self._stored.put(self._container, file_id)
         name, encoded, at = base_name(file["filename"], where), file["file_data"].rpartition(",")[2], f"{where}.source"
-        self._stored.attached.contents.append((name, await read_base64(encoded, at, f"{at}.data")))
-        return placed(name)
+        return self._stored.put_content(name, await read_base64(encoded, at, f"{at}.data"), where)
 
 
 def _as_text(part: Json) -> str:

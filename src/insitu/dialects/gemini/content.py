@@ -9,7 +9,7 @@ from typing import Any
 from ...store import FileRecord
 from ...turn.container import Container
 from ...turn.messages import as_content, file_part, image_part, text_part
-from ...web.attachments import base_name, placed, read_base64
+from ...web.attachments import base_name, read_base64
 from ...web.parameters import BadParameter
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
@@ -62,8 +62,8 @@ class Content:
         url = f"data:{mime};base64,{encoded}"
         if self._container is None:
             return [_seen(mime, url, name)]
-        self._stored.attached.contents.append((name, content))
-        return [*([image_part(url)] if _is_image(mime) else []), text_part(placed(name))]
+        told = self._stored.put_content(name, content, where)
+        return [*([image_part(url)] if _is_image(mime) else []), text_part(told)]
 
     async def _file(self, data: Any, where: str) -> list[Json]:
         uri = member(data, "file_uri") if isinstance(data, dict) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...turn.container import Container
-from ...web.attachments import base_name, placed, read_base64
+from ...web.attachments import base_name, read_base64
 from ...web.parameters import BadParameter
 from ...web.shapes import Json
 from ...web.stored_files import StoredFiles
@@ -28,8 +28,7 @@ async def attach(container: Container, file: Json, param: str, stored: StoredFil
     if file.get("file_id"):
         return await stored.put(container, str(file["file_id"]))
     name = base_name(str(file.get("filename") or "file"), param)
-    stored.attached.contents.append((name, await _content(file.get("file_data"), param)))
-    return placed(name)
+    return stored.put_content(name, await _content(file.get("file_data"), param), param)
 
 
 async def _content(data: Any, param: str) -> bytes:
