@@ -21,6 +21,12 @@ def nested(depth: int, key: str = "not") -> dict[str, Any]:
     return made
 
 
+def chain(length: int) -> dict[str, Any]:
+    """Definitions, each of which refers to the next one for what is in a list."""
+    names = {f"d{n}": {"items": {"$ref": f"#/$defs/d{n + 1}"}} for n in range(length)}
+    return {"$defs": {**names, f"d{length}": {}}, "$ref": "#/$defs/d0"}
+
+
 def doubling(depth: int) -> dict[str, Any]:
     """Definitions, each of which refers to the next one twice."""
     names = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(depth)}
@@ -47,6 +53,8 @@ def doubling(depth: int) -> dict[str, Any]:
         (nested(40), "within each other"),
         (nested(100), "nested deeper"),
         (doubling(14), "more than 10000 steps"),
+        (chain(64), "more than 64 references lead to each other"),
+        (chain(1200), "more than 64 references lead to each other"),
         ({"allOf": [{"pattern": "a"}] * 65}, "more than 64 patterns"),
         ({"description": "x" * 65_536}, "65536 is the most"),
         ({"x": object()}, "not JSON serializable"),
@@ -58,6 +66,10 @@ def test_what_is_no_schema_that_can_be_used(schema: object, why: str) -> None:
         check_schema(schema)
     assert isinstance(refused.value, InvalidRequest | TooLarge)
     assert why in refused.value.message
+
+
+def test_references_may_lead_to_each_other_up_to_a_bound() -> None:
+    check_schema(chain(63))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from insitu.errors import InvalidRequest
 from insitu.settings import Settings
+from insitu.tools import ClientTools
 from tests.support.serving import serving
 
 Event = dict[str, Any]
@@ -20,6 +22,11 @@ ASK = {
     "parameters": {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]},
 }
 LONG = {"properties": {"a": {"description": "x" * 60_000}}}
+# Its references written out, 20 times 20 times 20 steps and more.
+NESTED = {
+    "$defs": {"a": {"anyOf": [{}] * 20}, "b": {"anyOf": [{"$ref": "#/$defs/a"}] * 20}},
+    "properties": {"p": {"anyOf": [{"$ref": "#/$defs/b"}] * 20}},
+}
 PATTERNS = {"properties": {str(number): {"pattern": f"^{number}$"} for number in range(33)}}
 ASKING = "print(tools.ask(question='How many?'))"
 
@@ -195,12 +202,28 @@ def test_of_two_of_one_name_it_is_the_clients(client: httpx2.Client) -> None:
         ({"client_tools": [{**ASK, "parameters": {"properties": 5}}]}, "no JSON schema that can be used"),
         ({"client_tools": named(LONG, 5)}, "together have more than 262144 bytes"),
         ({"client_tools": named(PATTERNS, 2)}, "or more than 64 patterns"),
+        ({"client_tools": named(NESTED, 128)}, "the schemas before it have taken the rest"),
     ],
 )
 def test_functions_that_cannot_be_are_refused(client: httpx2.Client, fields: dict[str, Any], message: str) -> None:
     refused = client.post("/v1/execute", json={"code": "1", "stream": True, **fields})
     assert refused.status_code == 422
     assert message in refused.json()["error"]["message"]
+
+
+def test_the_steps_of_all_functions_together_are_counted_up_to_a_bound() -> None:
+    tools = ClientTools()
+    with pytest.raises(InvalidRequest, match="more than 2316 steps"):
+        for function in named(NESTED, 128):
+            tools.add(function["name"], "", function["parameters"])
+    assert len(tools.specs) == 2
+
+
+def test_many_functions_of_many_arguments_can_be() -> None:
+    tools = ClientTools()
+    for function in named({"properties": {f"a{number}": {"type": "string"} for number in range(60)}}, 128):
+        tools.add(function["name"], "", function["parameters"])
+    assert len(tools.specs) == 128
 
 
 @pytest.mark.parametrize(

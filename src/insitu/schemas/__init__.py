@@ -9,3 +9,4 @@ from __future__ import annotations
 from .checking import Checker as Checker
 from .checking import check_schema as check_schema
 from .checking import place as place
+from .costs import MOST_STEPS as MOST_STEPS

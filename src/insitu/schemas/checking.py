@@ -10,7 +10,7 @@ import jsonschema_rs
 import orjson
 
 from ..errors import InvalidRequest, TooLarge
-from .costs import MOST_CHECKS, MOST_COMPARED, MOST_MATCHED, Cost, Counted
+from .costs import MOST_CHECKS, MOST_COMPARED, MOST_MATCHED, MOST_STEPS, Cost, Counted
 from .reading import clipped, no_schema, readable
 from .sizes import Size, size_of
 
@@ -33,15 +33,18 @@ def check_schema(schema: object) -> None:
 class Checker:
     """Checks values against one schema.
 
+    Args:
+        most_steps: that a check with it may take, where that is less than any schema may.
+
     Raises:
         InvalidRequest: if that is none, or would be dangerous.
     """
 
-    def __init__(self, schema: object) -> None:
+    def __init__(self, schema: object, most_steps: int = MOST_STEPS) -> None:
         self._schema = readable(schema)
         with _refusing():
             jsonschema_rs.meta.validate(self._schema)
-        self._cost = Cost(self._schema)
+        self._cost = Cost(self._schema, min(most_steps, MOST_STEPS))
         with _refusing():
             self._validator = jsonschema_rs.validator_for(
                 self._schema, offline=True, validate_formats=False, pattern_options=_bounded(self.patterns)
@@ -51,6 +54,11 @@ class Checker:
     def size(self) -> int:
         """How many bytes the schema has as JSON."""
         return len(orjson.dumps(self._schema))
+
+    @property
+    def steps(self) -> int:
+        """How many steps a check of one value takes at the most, the schema's references written out."""
+        return self._cost.total.steps
 
     @property
     def patterns(self) -> int:

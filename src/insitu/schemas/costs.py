@@ -11,7 +11,7 @@ from .reading import BELOW, DEEPEST, HERE, Schema, entries, inner_schemas, no_sc
 from .sizes import Size, size_of
 
 # Steps of a schema, its references written out, and of a check whose steps are counted one by one.
-_MOST_STEPS, _MOST_COUNTED = 10_000, 10_000
+MOST_STEPS, _MOST_COUNTED = 10_000, 10_000
 # So many steps of a schema are gone in the time of one that is counted.
 _STEPS_A_COUNT = 10
 # Steps of a check, times the values.
@@ -20,7 +20,7 @@ MOST_CHECKS = 20_000_000
 MOST_COMPARED = 300_000
 # A pattern never backtracks, but takes up to 5 microseconds for each character.
 MOST_MATCHED = 64 * 1024
-_MOST_CHAINED = 32
+_MOST_CHAINED, _MOST_REFERENCES = 32, 64
 _MOST_PATTERNS, _PATTERN_STEPS = 64, 20
 # Keywords that do more with each value than look at it.
 _STEPS_OF = {"uniqueItems": 8, "contentEncoding": 2, "contentMediaType": 100}
@@ -69,12 +69,17 @@ class Own:
 
 
 class Cost:
-    """How many steps one value takes at the most, references written out; a loop is gone through once."""
+    """How many steps one value takes at the most, references written out; a loop is gone through once.
 
-    def __init__(self, root: Schema) -> None:
+    Args:
+        most: steps.
+    """
+
+    def __init__(self, root: Schema, most: int) -> None:
         self.recursive = False
         self.total = Own(0, 0, 0, 0, unique=False)
         self._root = root
+        self._most = most
         self._own: dict[int, Own] = {}
         self._visit(root, 1, {})
 
@@ -105,6 +110,8 @@ class Cost:
         if str(reference) in open_references:
             self.recursive = True
             return
+        if len(open_references) >= _MOST_REFERENCES:
+            raise no_schema(f"more than {_MOST_REFERENCES} references lead to each other")
         self._visit(target, weight, {**open_references, str(reference): True}, chained + 1)
 
     def _add(self, schema: Schema, weight: int) -> None:
@@ -118,8 +125,9 @@ class Cost:
         total.unique |= own.unique
         if total.patterns > _MOST_PATTERNS:
             raise no_schema(f"it has more than {_MOST_PATTERNS} patterns, its references written out")
-        if total.steps > _MOST_STEPS:
-            raise no_schema(f"it takes more than {_MOST_STEPS} steps, its references written out")
+        if total.steps > self._most:
+            rest = "; the schemas before it have taken the rest" if self._most < MOST_STEPS else ""
+            raise no_schema(f"it takes more than {self._most} steps, its references written out{rest}")
 
 
 class Counted:

@@ -10,7 +10,7 @@ from ..engine import ToolFailure
 from ..errors import InvalidRequest, TooLarge
 from ..guest.forms import FORMS
 from ..guest.places import TYPE
-from ..schemas import Checker, place
+from ..schemas import MOST_STEPS, Checker, place
 
 # Digits of a number, in bits: turning more into text takes long.
 _MOST_BITS = 4096
@@ -31,16 +31,17 @@ class Arguments:
     Args:
         name: the tool's.
         schema: JSON schema of its arguments, an object.
+        most_steps: that a check of them may take, where that is less than any schema may.
 
     Raises:
         InvalidRequest: if that is no such schema, or a dangerous one.
     """
 
-    def __init__(self, name: str, schema: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, schema: Mapping[str, Any], most_steps: int = MOST_STEPS) -> None:
         if schema.get("type", "object") != "object":
             raise InvalidRequest(f"the parameters of {name!r} are of type {schema['type']!r}; it must be 'object'")
         self._name = name
-        self.checker = Checker(dict(schema))
+        self.checker = Checker(dict(schema), most_steps)
 
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any] | ToolFailure:
         """The arguments as plain JSON, or why they are none of the schema's."""

@@ -10,6 +10,8 @@ from ..errors import InvalidRequest
 from .arguments import Arguments
 
 _MOST, _MOST_BYTES, _MOST_PATTERNS = 128, 256 * 1024, 64
+# To count one takes some 4 microseconds.
+_MOST_STEPS = 20_000
 
 
 class ClientTools:
@@ -21,7 +23,7 @@ class ClientTools:
 
     def __init__(self) -> None:
         self.specs: list[ToolSpec] = []
-        self._bytes = self._patterns = 0
+        self._bytes = self._patterns = self._steps = 0
 
     def add(self, name: str, description: str, parameters: Mapping[str, Any]) -> None:
         """Make one more.
@@ -32,7 +34,8 @@ class ClientTools:
         """
         if len(self.specs) >= _MOST:
             raise InvalidRequest(f"there are more than {_MOST} functions for code", hint="leave some out")
-        arguments = Arguments(name, parameters)
+        arguments = Arguments(name, parameters, _MOST_STEPS - self._steps)
+        self._steps += arguments.checker.steps
         self._bytes += arguments.checker.size + len(description)
         self._patterns += arguments.checker.patterns
         if self._bytes > _MOST_BYTES or self._patterns > _MOST_PATTERNS:
