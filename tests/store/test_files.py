@@ -102,7 +102,7 @@ async def test_a_file_that_has_expired_is_gone(store: Store) -> None:
     record = await add(store, "future", b"x", expires=time.time() + 3600)
     assert (await store.files.list("ann", PAGE)).data == [record]
     for lookup in (store.files.get, store.files.delete):
-        with pytest.raises(NotFound, match=r"^there is no file 'past'$"):
+        with pytest.raises(NotFound, match=r"^there is no file 'past'\n"):
             await lookup("past", "ann")
 
 

@@ -107,5 +107,5 @@ async def test_a_page_behind_nothing_is_not_found(store: Store, order: Order) ->
         "file": lambda page: store.files.list("ann", page),
     }
     for name, read in reads.items():
-        with pytest.raises(NotFound, match=f"^there is no {name} 'none'$"):
+        with pytest.raises(NotFound, match=f"^there is no {name} 'none'\n"):
             await read(Page(5, "none", order))

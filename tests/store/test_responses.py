@@ -95,7 +95,7 @@ async def test_a_missing_link_is_named(store: Store) -> None:
     await store.responses.save(response("r3", previous="r2"), [item("q3")], [])
     await store.responses.delete("r1", "ann")
     assert (await store.responses.get("r2", "ann")).previous_id == "r1"
-    with pytest.raises(NotFound, match=r"^there is no response 'r1'$"):
+    with pytest.raises(NotFound, match=r"^there is no response 'r1'\n"):
         await store.responses.history("r3", "ann")
 
 
@@ -134,7 +134,7 @@ async def test_deleting_a_response_deletes_the_items_that_nothing_else_has(store
     await store.responses.save(response("r2"), [item("shared")], [])
     await store.conversations.create(conversation("conv"), [item("talked")])
     await store.responses.delete("r1", "ann")
-    with pytest.raises(NotFound, match=r"^there is no response 'r1'$"):
+    with pytest.raises(NotFound, match=r"^there is no response 'r1'\n"):
         await store.responses.get("r1", "ann")
     assert set(await store.responses.items([each.id for each in everything], "ann")) == {"shared", "talked"}
     with pytest.raises(NotFound):

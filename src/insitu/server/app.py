@@ -98,7 +98,6 @@ def create_app(
     for dialect in DIALECTS:
         app.include_router(dialect.routes(service))
     app.include_router(health.routes(service))
-    others = [dialect for dialect in DIALECTS if dialect is not OPENAI]
-    app.router.default = Elsewhere(service, app.router.not_found, others)
+    app.router.default = Elsewhere(service, app.router.not_found, OPENAI, DIALECTS)
     describe(app, [body for dialect in DIALECTS for body in dialect.bodies])
     return app

@@ -18,9 +18,10 @@ from ..errors import Forbidden, InsituError, TooLarge, Unauthorized, WorkspaceFu
 from ..heavy import working_for
 from ..settings import Settings
 from ..web.bodies import Bodies, Body
-from ..web.dialect import Dialect
+from ..web.dialect import KEY_HINT, Dialect
 from ..web.errors import ClientGone, error_answer
 from ..web.metrics import Metrics
+from ..web.misplaced import spoken
 from .sending import Sending
 
 _log = logging.getLogger("insitu.server")
@@ -43,8 +44,11 @@ class Keys:
         names = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
         self._hosts = {name.lower() for name in names}
 
-    def caller(self, headers: Headers) -> tuple[str, str]:
+    def caller(self, headers: Headers, key_hint: str = KEY_HINT) -> tuple[str, str]:
         """The owner that a request speaks for, and its key: "" without one, or with several where none is needed.
+
+        Args:
+            key_hint: how a client sends its key.
 
         Raises:
             Unauthorized: if there are keys, and the request carries none of them.
@@ -53,9 +57,9 @@ class Keys:
         if not self._digests:
             self._refuse_web_pages(headers)
             with suppress(Unauthorized):
-                return "", _credential(headers)
+                return "", _credential(headers, key_hint)
             return "", ""
-        key = _credential(headers)
+        key = _credential(headers, key_hint)
         return self._owner(key), key
 
     def _owner(self, key: str) -> str:
@@ -103,7 +107,7 @@ class Gate:
             scope["path"] = each.path_of(scope)
         request_id = scope["insitu.request_id"] = f"req_{secrets.token_hex(16)}"
         # A route that speaks for another dialect puts its own there.
-        dialect = next((each for each in self.dialects if each.owns(scope)), None)
+        dialect = spoken(self.dialects, scope)
         scope["insitu.error_answer"] = dialect.error_answer if dialect else error_answer
         names = {"x-request-id", dialect.request_id_header if dialect else "x-request-id"}
         named = [(name.encode(), request_id.encode()) for name in names]
@@ -122,7 +126,8 @@ class Gate:
             if dialect is not None and dialect.linked(scope):
                 self.keys.check_linked(scope["headers"])
             elif scope["path"] not in OPEN_PATHS:
-                body.owner, scope["insitu.key"] = self.keys.caller(scope["headers"])
+                hint = dialect.key_hint if dialect else KEY_HINT
+                body.owner, scope["insitu.key"] = self.keys.caller(scope["headers"], hint)
                 scope["insitu.owner"] = body.owner
                 working_for.set(body.owner)
             await self.app(scope, receive, Sending(send_named, body))
@@ -158,17 +163,16 @@ async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> 
     await send({"type": "http.response.body", "body": b""})
 
 
-def _credential(headers: Headers) -> str:
+def _credential(headers: Headers, key_hint: str) -> str:
     bearers = _values(headers, b"authorization")
     plain = [*_values(headers, b"x-api-key"), *_values(headers, b"x-goog-api-key")]
     if len(bearers) > 1 or len(plain) > 1:
         raise Unauthorized("the request carries more than one key", hint="send one")
     keys = {*plain, *(_key_in(value) for value in bearers)} - {""}
-    if len(keys) != 1:
-        raise Unauthorized(
-            "the request carries two different keys" if keys else "the request carries no key",
-            hint="send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
-        )
+    if not keys:
+        raise Unauthorized("the request carries no key", hint=key_hint)
+    if len(keys) > 1:
+        raise Unauthorized("the request carries two different keys", hint="send one")
     return keys.pop()
 
 

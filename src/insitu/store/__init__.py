@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .blobs import StoredBytes as StoredBytes
+from .failures import missing as missing
 from .items import Admit as Admit
 from .records import ContainerFile as ContainerFile
 from .records import ContainerRecord as ContainerRecord

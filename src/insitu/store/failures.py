@@ -27,7 +27,7 @@ _OTHERWISE = "see that it is a folder which can be read and written"
 
 def missing(kind: str, id: str) -> NotFound:
     """The one answer for what is not there, and for what is someone else's."""
-    return NotFound(f"there is no {kind} {id!r}")
+    return NotFound(f"there is no {kind} {id!r}", hint="it is not of this key, was deleted, or its time is over")
 
 
 def gone() -> NotFound:

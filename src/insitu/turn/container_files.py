@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..engine import Session
-from ..errors import FileMissing, NotFound, PathRefused, SandboxFailed, SessionNotFound
-from ..store import ContainerFile, Listing, Page, Store, new_id
+from ..errors import FileMissing, PathRefused, SandboxFailed, SessionNotFound
+from ..store import ContainerFile, Listing, Page, Store, missing, new_id
 from ..types import FileInfo
 from .container import Container
 from .expiry import ContainerExpired
@@ -63,7 +63,7 @@ class ContainerFiles:
             return file if file.size == info.size else (await self._note([info], {file.path: file}))[0]
         if file.blob is None:
             await self._store.containers.delete_file(self._container.id, file_id, self._owner)
-            raise _missing(file_id)
+            raise missing("container file", file_id)
         return file
 
     async def delete(self, file_id: str) -> None:
@@ -93,7 +93,7 @@ class ContainerFiles:
             kept = await self._store.containers.open(file)
             return Content(file.path, kept.size, kept.read)
         self._container.require()
-        raise _missing(file_id)
+        raise missing("container file", file_id)
 
     async def _take_note(self) -> None:
         """Give ids to files that have none, and drop those that are neither there nor kept."""
@@ -150,7 +150,3 @@ async def look(session: Session, path: str) -> FileInfo | None:
     except (FileMissing, PathRefused, *GONE):
         return None
     return info if info.kind == "file" else None
-
-
-def _missing(file_id: str) -> NotFound:
-    return NotFound(f"there is no container file {file_id!r}")

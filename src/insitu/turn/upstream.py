@@ -13,6 +13,7 @@ import openai
 
 from ..errors import (
     InsituError,
+    NotFound,
     NoUpstream,
     Unauthorized,
     UpstreamBusy,
@@ -33,6 +34,7 @@ _DISPENSABLE: Mapping[str, str | None] = {
 _NOT_KNOWN = "unknown|unrecognized|unsupported|not supported|not permitted|not allowed|unexpected|extra"
 _CONNECT_S = 10.0
 _LONGEST_RETRY_S = 60.0
+_MODELS_HINT = "GET /v1/models lists the models"
 # Characters of what a model server says that are passed on.
 _SAID = 1000
 
@@ -85,6 +87,16 @@ class Upstream:
         found = listed.get("data") if isinstance(listed, dict) else None
         models = found if isinstance(found, list) else []
         return [str(model["id"]) for model in models if isinstance(model, dict) and "id" in model]
+
+    async def require(self, model: str, caller_key: str) -> None:
+        """See that there is a model of this name.
+
+        Raises:
+            NotFound: if there is none.
+            UpstreamFailed: as of :meth:`models`.
+        """
+        if model not in await self.models(caller_key):
+            raise NotFound(f"there is no model {model[:200]!r} at the model server", hint=_MODELS_HINT)
 
     @asynccontextmanager
     async def stream(self, body: Mapping[str, Any], caller_key: str) -> AsyncIterator[AsyncIterator[Piece]]:
@@ -173,9 +185,18 @@ class Upstream:
             return UpstreamFailed(said, hint="INSITU_UPSTREAM_API_KEY is the key that it gets")
         if exc.status_code < 400:
             return UpstreamFailed(said, hint="see that the setting upstream is its address")
+        if exc.status_code == 404:
+            return self._not_found(exc, said)
         if exc.status_code in (408, 409) or exc.status_code >= 500:
             return UpstreamFailed(said)
         return UpstreamRefused(said, status=exc.status_code)
+
+    def _not_found(self, exc: openai.APIStatusError, said: str) -> InsituError:
+        if isinstance(exc.body, dict) and "message" in exc.body:
+            return UpstreamRefused(said, hint=_MODELS_HINT, status=404)
+        # It knows nothing of OpenAI's API there. The settings let no password and no query into its address.
+        asked, hint = exc.request.url, "the setting upstream is its base URL, which usually ends in /v1"
+        return UpstreamRefused(f"{said}; {asked} was asked", hint=hint, status=404)
 
 
 def _understood(body: Mapping[str, Any], unknown: Collection[str]) -> dict[str, Any]:

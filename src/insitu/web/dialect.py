@@ -17,6 +17,7 @@ from .errors import error_answer
 from .service import Service
 
 Speaks = Callable[[Mapping[str, Any]], bool]
+KEY_HINT = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Dialect:
         linked: whether a request needs no key, as its address names what nobody can guess; its route finds the owner.
         error_answer: its own form of an error, for an exception and the request's id.
         request_id_header: the header that its clients read the request's id from.
+        clients: what its clients are called.
+        base: what their base URLs end in.
+        key_hint: how they send a key.
     """
 
     name: str
@@ -45,6 +49,9 @@ class Dialect:
     linked: Speaks = lambda scope: False
     error_answer: Callable[[Exception, str], Response] = error_answer
     request_id_header: str = "x-request-id"
+    clients: str = "insitu's clients"
+    base: str = ""
+    key_hint: str = KEY_HINT
 
     def owns(self, scope: Mapping[str, Any]) -> bool:
         """Whether a request is spoken in this dialect."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, NotFound
 
 
 class BadParameter(InvalidRequest):
@@ -33,3 +33,9 @@ def check_finite(value: object) -> None:
         json.dumps(value, allow_nan=False)
     except ValueError:
         raise BadParameter("body", "numbers must be finite: JSON has neither NaN nor infinity") from None
+
+
+class RouteUnsupported(NotFound):
+    """Raised for a route that the API of a dialect has and this server has not."""
+
+    code = "unsupported"

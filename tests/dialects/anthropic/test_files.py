@@ -57,7 +57,9 @@ def test_a_deleted_file_is_gone(anthropic_client: Anthropic) -> None:
     for call in (files.retrieve_metadata, files.download, files.delete):
         exc = refused(partial(call, made.id), 404)
         assert (type(exc), exc.type, exc.error_code) == (NotFoundError, "not_found_error", "not_found")
-        assert exc.api_message == f"there is no file {made.id!r}"
+        assert (
+            exc.api_message == f"there is no file {made.id!r} (it is not of this key, was deleted, or its time is over)"
+        )
 
 
 @pytest.mark.parametrize("seconds", [3600, 7200])

@@ -52,7 +52,7 @@ def test_a_list_is_walked_through_in_parts(
 def test_a_model_that_is_not_there_is_404(anthropic_client: Anthropic) -> None:
     exc = refused(lambda: anthropic_client.models.retrieve("org/none"), 404)
     assert (type(exc), exc.type) == (NotFoundError, "not_found_error")
-    assert exc.api_message == "there is no model 'org/none' at the model server"
+    assert exc.api_message == "there is no model 'org/none' at the model server (GET /v1/models lists the models)"
 
 
 def test_without_a_model_server_there_are_none(

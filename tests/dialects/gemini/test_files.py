@@ -107,6 +107,14 @@ def test_another_owners_are_not_there(gemini: genai.Client, url: str, connect_ge
     assert [file for file in stranger.files.list() if file.name == made.name] == []
 
 
+def test_an_address_of_googles_is_told_from_one_that_is_gone(gemini: genai.Client) -> None:
+    google = "https://generativelanguage.googleapis.com/v1beta/files/abc"
+    with pytest.raises(errors.ClientError) as caught:
+        ask(gemini, [types.Part.from_uri(file_uri=google, mime_type="text/csv"), "Sum?"])
+    assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
+    assert str(caught.value.message).endswith(f"{google} is an address of Google's: upload the file here")
+
+
 def test_code_and_the_model_read_it(gemini: genai.Client, model: ScriptedModel) -> None:
     made = upload(gemini)
     model.script(run("print(open('t.csv').read())"), say("Three."))

@@ -40,6 +40,12 @@ def test_an_unknown_key_is_refused_in_the_protocols_own_form(url: str) -> None:
     assert (status, code) == (401, -32600) and message.startswith("this key is not known here")
 
 
+def test_the_address_may_end_in_a_slash(url: str) -> None:
+    opened = httpx2.post(f"{url}/mcp/", json=INITIALIZE, headers={**HEADERS, **ACCEPT}, timeout=20)
+    assert (opened.status_code, "mcp-session-id" in opened.headers) == (200, True)
+    assert post(url, {}, **{"mcp-session-id": opened.headers["mcp-session-id"]}).status_code == 400
+
+
 def test_a_body_over_the_cap_is_refused(serve: Callable[..., str]) -> None:
     url = serve(upload_bytes=1000)
     status, code, message = error(post(url, {**INITIALIZE, "padding": "x" * 2000}))

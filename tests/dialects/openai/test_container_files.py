@@ -111,7 +111,8 @@ open(".insitu/hidden", "w").close(); os.symlink("/etc/passwd", "link"); os.mkfif
 def test_what_code_deletes_is_gone(client: OpenAI, own: str) -> None:
     one, two = (client.containers.files.create(own, file=(name, b"x")).id for name in ("one", "two"))
     execute(client, own, "import os; os.remove('one'); os.remove('two'); os.symlink('/etc/passwd', 'two')")
-    assert refused(lambda: content(client, own, one), 404)["message"] == f"there is no container file '{one}'"
+    told = refused(lambda: content(client, own, one), 404)["message"]
+    assert told == f"there is no container file '{one}' (it is not of this key, was deleted, or its time is over)"
     assert refused(lambda: content(client, own, two), 404)["code"] == "not_found"
     with pytest.raises(NotFoundError):
         client.containers.files.retrieve(one, container_id=own)
@@ -213,7 +214,7 @@ def test_json_that_is_not_right_is_told_what_is_wrong(
     neither = refused(lambda: client.containers.files.create(container))
     assert (neither["param"], neither["message"]) == ("file", "the request has neither a file nor a file_id")
     assert refused(lambda: client.containers.files.create(container, file_id="file-none"), 404)["message"] == (
-        "there is no file 'file-none'"
+        "there is no file 'file-none' (it is not of this key, was deleted, or its time is over)"
     )
     answer = post(b'{"file_id": 1}', {"content-type": "application/json"})
     assert (answer.status_code, error_of(answer)["param"]) == (400, "file_id")

@@ -118,7 +118,10 @@ def test_a_file_that_is_not_there_is_named(client: OpenAI, stranger: OpenAI) -> 
     theirs = stranger.files.create(file=b"x", purpose="user_data").id
     for file_id in ("file-none", theirs):
         error = refused(partial(client.containers.create, name="x", file_ids=[file_id]), 404)
-        assert error["message"] == f"there is no file '{file_id}'"
+        assert (
+            error["message"]
+            == f"there is no file '{file_id}' (it is not of this key, was deleted, or its time is over)"
+        )
 
 
 def test_nonsense_is_no_container(client: OpenAI) -> None:
@@ -161,7 +164,10 @@ def test_a_deleted_container_is_gone_with_its_sandbox(client: OpenAI, container:
         lambda: client.containers.files.retrieve(file.id, container_id=container),
     ):
         error = refused(call, 404)
-        assert (error["code"], error["message"]) == ("not_found", f"there is no container '{container}'")
+        assert (error["code"], error["message"]) == (
+            "not_found",
+            f"there is no container '{container}' (it is not of this key, was deleted, or its time is over)",
+        )
 
 
 def test_someone_elses_container_is_not_there(client: OpenAI, stranger: OpenAI, container: str) -> None:
@@ -176,7 +182,10 @@ def test_someone_elses_container_is_not_there(client: OpenAI, stranger: OpenAI, 
         lambda: files.delete(file.id, container_id=container),
         lambda: files.content.retrieve(file.id, container_id=container),
     ):
-        assert refused(call, 404)["message"] == f"there is no container '{container}'"
+        assert (
+            refused(call, 404)["message"]
+            == f"there is no container '{container}' (it is not of this key, was deleted, or its time is over)"
+        )
     assert container not in [each.id for each in stranger.containers.list()]
     own = stranger.containers.create(name="own").id
     assert refused(lambda: files.retrieve(file.id, container_id=own), 404)["code"] == "not_found"

@@ -93,7 +93,10 @@ def test_a_deleted_file_is_gone(client: OpenAI) -> None:
             call(file.id)
         error = error_of(refused.value)
         assert (error["type"], error["code"]) == ("not_found_error", "not_found")
-        assert error["message"] == f"there is no file '{file.id}'"
+        assert (
+            error["message"]
+            == f"there is no file '{file.id}' (it is not of this key, was deleted, or its time is over)"
+        )
 
 
 def test_someone_elses_file_is_not_there(client: OpenAI, stranger: OpenAI) -> None:

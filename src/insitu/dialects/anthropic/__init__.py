@@ -17,4 +17,6 @@ ANTHROPIC = Dialect(
     speaks=speaks,
     error_answer=anthropic_error,
     request_id_header="request-id",
+    clients="Anthropic's clients",
+    key_hint="send `X-API-Key: KEY`, or `Authorization: Bearer KEY`",
 )

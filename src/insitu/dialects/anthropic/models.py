@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import NotFound
 from ...web.service import Service, key_of
 from ...web.shapes import Json, moment
 from ...web.wire import json_answer
@@ -37,8 +36,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{model:path}")
     async def retrieve_anthropic_model(request: Request, model: str) -> Response:
         """One of them; its name may have slashes."""
-        if model not in await service.turns.upstream.models(key_of(request)):
-            raise NotFound(f"there is no model {model[:200]!r} at the model server")
+        await service.turns.upstream.require(model, key_of(request))
         return json_answer(_shown(model))
 
     return router

@@ -12,4 +12,6 @@ AWS_LAMBDA = Dialect(
     joined(invoking, reading, deploying, aliases, elsewhere),
     paths=elsewhere.DAYS,
     error_answer=aws_error,
+    clients="AWS's clients",
+    key_hint="sign the request with KEY as the access key id, and any secret",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ...web.stored_files import StoredFiles
 from .casing import has, member
 
 _FILES = "/files/"
+_GOOGLES = re.compile(r"https?://([a-z0-9-]+\.)*googleapis\.com/", re.IGNORECASE)
 
 
 class Content:
@@ -69,6 +71,8 @@ class Content:
         uri = member(data, "file_uri") if isinstance(data, dict) else None
         if not isinstance(uri, str) or _FILES not in f"/{uri}":
             raise BadParameter(where, f"{where}: the fileUri must be that of a file that was uploaded here")
+        if _GOOGLES.match(uri):
+            raise BadParameter(where, f"{where}: {uri[:200]} is an address of Google's: upload the file here")
         record = await self._stored.get(f"/{uri}".rpartition(_FILES)[2])
         if self._container is None:
             return [await self._whole(record, where)]

@@ -6,13 +6,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...errors import NotFound
 from ...web.openapi import answers_elsewhere
+from ...web.parameters import RouteUnsupported
 from ...web.service import PlainRoute, Service, key_of
 from ...web.shapes import Json
 from ...web.wire import json_answer
 
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+_EMBEDDING = ("embedContent", "batchEmbedContents")
+# How the paths end that no other API has.
+METHODS = tuple(f":{method}" for method in (*_METHODS, *_EMBEDDING))
 
 
 def routes(service: Service) -> APIRouter:
@@ -28,9 +31,14 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{model:path}", **answers_elsewhere())
     async def get_gemini_model(request: Request, model: str) -> Response:
         """One of them."""
-        if model not in await service.turns.upstream.models(key_of(request)):
-            raise NotFound(f"there is no model {model[:200]!r} at the model server")
+        await service.turns.upstream.require(model, key_of(request))
         return json_answer(_shown(model))
+
+    @router.post("/{model:path}:embedContent", include_in_schema=False)
+    @router.post("/{model:path}:batchEmbedContents", include_in_schema=False)
+    async def refuse_embedding(request: Request, model: str) -> Response:
+        """Say where embeddings are."""
+        raise RouteUnsupported("embedContent is not here", hint="/v1/embeddings, OpenAI's, goes to the model server")
 
     return router
 

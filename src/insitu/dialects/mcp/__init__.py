@@ -10,10 +10,22 @@ from ...web.service import Service
 from .endpoint import Endpoint, mcp_error
 
 PATH = "/mcp"
+_METHODS = ["POST", "DELETE"]
 
 
 def _routes(service: Service) -> APIRouter:
-    return APIRouter(routes=[Route(PATH, Endpoint(service), methods=["POST", "DELETE"], include_in_schema=False)])
+    endpoint = Endpoint(service)
+    # Many a configuration has the slash.
+    paths = (PATH, f"{PATH}/")
+    return APIRouter(routes=[Route(path, endpoint, methods=_METHODS, include_in_schema=False) for path in paths])
 
 
-MCP = Dialect("mcp", _routes, paths=(PATH,), error_answer=mcp_error)
+MCP = Dialect(
+    "mcp",
+    _routes,
+    paths=(PATH,),
+    error_answer=mcp_error,
+    clients="MCP's clients",
+    base=PATH,
+    key_hint="send `Authorization: Bearer KEY`",
+)

@@ -8,6 +8,7 @@ from .chat import routes as chat
 from .container_files import AddFile
 from .containers import CreateContainer
 from .conversations import AddItems, CreateConversation, UpdateConversation
+from .elsewhere import AT_THE_MODEL_SERVER
 from .elsewhere import Elsewhere as Elsewhere
 from .errors import openai_error
 from .responses import routes as responses
@@ -17,6 +18,17 @@ OPENAI = Dialect(
     "openai",
     joined(responses, chat, models, containers, container_files, files, conversations),
     bodies=(AddFile, AddItems, CreateContainer, CreateConversation, CreateResponse, UpdateConversation),
-    paths=("/v1/responses", "/v1/conversations", "/v1/containers", "/v1/files", "/v1/chat", "/v1/models"),
+    paths=(
+        "/v1/responses",
+        "/v1/conversations",
+        "/v1/containers",
+        "/v1/files",
+        "/v1/chat",
+        "/v1/models",
+        *AT_THE_MODEL_SERVER,
+    ),
     error_answer=openai_error,
+    clients="OpenAI's clients",
+    base="/v1",
+    key_hint="send `Authorization: Bearer KEY`",
 )

@@ -9,12 +9,6 @@ from ...web.errors import Described, described
 from ...web.shapes import Json
 
 
-class RouteUnsupported(NotFound):
-    """Raised for a route that OpenAI has and this server has not."""
-
-    code = "unsupported"
-
-
 class ItemMissing(NotFound):
     """Raised when an item of a conversation or of an input is not there."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ....errors import NotFound
-from ....store import Admit, EventsRecord, Item, ResponseRecord, Store
+from ....store import Admit, EventsRecord, Item, ResponseRecord, Store, missing
 from ....web.bodies import Body
 from ....web.recording import replay
 
@@ -66,4 +66,4 @@ async def _named(id: str, found: Awaitable[T]) -> T:
     try:
         return await found
     except NotFound:
-        raise NotFound(f"there is no interaction {id[:200]!r}") from None
+        raise missing("interaction", id[:200]) from None

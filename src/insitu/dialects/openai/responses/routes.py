@@ -16,14 +16,14 @@ from ....web.bodies import Body
 from ....web.encoding import dumps
 from ....web.errors import described
 from ....web.openapi import takes
-from ....web.parameters import BadParameter
+from ....web.parameters import BadParameter, RouteUnsupported
 from ....web.recording import check_recorded, lost, replay
 from ....web.service import Service, key_of, owner_of
 from ....web.shapes import Json
 from ....web.sse import encode
 from ....web.wire import INLINE_BYTES, body_of, json_answer, read_json
 from ..description import OF_TURNS, answers, answers_or_streams
-from ..errors import RouteUnsupported, error_of, openai_error_body
+from ..errors import error_of, openai_error_body
 from ..items import shown
 from ..paging import Include, listed
 from .asked import CreateResponse
