@@ -27,6 +27,10 @@ export class Transport {
     const variables = typeof process === "undefined" ? {} : process.env;
     const key = options.apiKey ?? variables["INSITU_API_KEY"];
     this.base = (options.baseURL ?? variables["INSITU_URL"] ?? "http://127.0.0.1:8700").replace(/\/+$/, "");
+    if (this.base.endsWith("/v1")) {
+      const message = `${this.base} ends in /v1, as base URLs for OpenAI's clients do: leave that out: ${this.base.slice(0, -3)}`;
+      throw new InsituError(message, "invalid_request", 0);
+    }
     this.headers = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...options.headers };
     this.fetch = options.fetch ?? globalThis.fetch;
   }

@@ -234,3 +234,8 @@ test("a server that is not there, or goes, is an error with a code", async () =>
   const broken = createInsitu({ fetch: breaking }).run("import time\nfor n in range(9): print(n, flush=True); time.sleep(0.05)");
   await assert.rejects(broken, refused("stream_broken"));
 });
+
+test("a base URL for OpenAI's clients is told with what to leave out", () => {
+  const message = "http://127.0.0.1:8700/v1 ends in /v1, as base URLs for OpenAI's clients do: leave that out: http://127.0.0.1:8700";
+  assert.throws(() => createInsitu({ baseURL: "http://127.0.0.1:8700/v1/" }), { message, code: "invalid_request" });
+});
