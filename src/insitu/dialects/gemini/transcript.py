@@ -24,11 +24,17 @@ _CODE = "code_execution"
 
 @dataclass(slots=True)
 class _Step(PastStep):
-    """A step, of whose calls some are ``code`` that runs here."""
+    """A step, with those of its calls of which nothing is told yet.
 
-    code: set[str] = field(default_factory=set)
+    Args:
+        code: those of code that runs here.
+        waiting: the client's, by their functions.
+    """
 
-    def add(self, call_id: str, name: str, arguments: Any, where: str) -> None:
+    code: dict[str, None] = field(default_factory=dict)
+    waiting: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, call_id: str, name: str, arguments: Any, where: str, *, is_code: bool = False) -> None:
         """Take a call.
 
         Raises:
@@ -36,17 +42,34 @@ class _Step(PastStep):
         """
         if len(self.calls) >= _MOST_CALLS:
             raise BadParameter(where, f"{where}: {_MOST_CALLS} calls are the most in one answer of the model")
+        self._settle(call_id)  # one of the same id is another now
         self.call(call_id, name, json.dumps(arguments, ensure_ascii=False))
+        (self.code if is_code else self.waiting.setdefault(name, {}))[call_id] = None
 
-    @property
-    def waiting(self) -> list[str]:
-        """The client's calls without an answer."""
-        return [call_id for call_id in self.unanswered if call_id not in self.code]
+    def tell(self, call_id: str, told: str) -> None:
+        """Take what came of a call."""
+        self.told[call_id] = told
+        self._settle(call_id)
 
-    @property
-    def running(self) -> list[str]:
-        """The calls of code without a result."""
-        return [call_id for call_id in self.unanswered if call_id in self.code]
+    def find(self, given: Any, name: Any) -> str | None:
+        """A call of the client's, by its id, or the first of a function."""
+        if given:
+            call = self.calls.get(given) if isinstance(given, str) else None
+            return given if call and given in self.waiting.get(call["function"]["name"], ()) else None
+        return next(iter(self.waiting.get(name, ())), None) if isinstance(name, str) else None
+
+    def leave_out_code(self) -> None:
+        """Forget the code of which nobody knows what it has put out."""
+        for call_id in (*self.code, *self.waiting.pop(_CODE, ())):
+            self.forget(call_id)
+        self.code.clear()
+
+    def _settle(self, call_id: str) -> None:
+        self.code.pop(call_id, None)
+        if (call := self.calls.get(call_id)) and (same := self.waiting.get(name := call["function"]["name"])):
+            same.pop(call_id, None)
+            if not same:
+                del self.waiting[name]
 
 
 class Transcript:
@@ -91,7 +114,7 @@ class Transcript:
             if part.get("thought") is True or (has(part, "inline_data") or has(part, "file_data")):
                 continue  # thoughts are the model's own, and figures were shown to the user
             goes_on = (isinstance(text, str) and text) or has(part, "executable_code")
-            if goes_on and step.told and not step.running:
+            if goes_on and step.told and not step.code:
                 self._messages += step.messages()
                 step = _Step()
             self._add(step, part, f"{where}.parts[{index}]")
@@ -110,11 +133,10 @@ class Transcript:
         if has(part, "executable_code"):
             code = _object(member(part, "executable_code"), f"{where}.executableCode")
             call_id = str(code.get("id") or new_call_id())
-            step.code.add(call_id)
-            step.add(call_id, self._python, {"code": str(code.get("code") or "")}, where)
+            step.add(call_id, self._python, {"code": str(code.get("code") or "")}, where, is_code=True)
         elif has(part, "code_execution_result"):
             result = _object(member(part, "code_execution_result"), f"{where}.codeExecutionResult")
-            step.told[_code_of(step, result, where)] = str(result.get("output") or "[no output]")
+            step.tell(_code_of(step, result, where), str(result.get("output") or "[no output]"))
         elif has(part, "function_call"):
             called = _object(member(part, "function_call"), f"{where}.functionCall")
             call_id = str(called.get("id") or new_id("call_"))
@@ -128,37 +150,28 @@ class Transcript:
         if step is None or not step.waiting:
             raise BadParameter(where, f"{where} answers no function call before it")
         given, name = answered.get("id"), answered.get("name")
-        found = [
-            call_id
-            for call_id in step.waiting
-            if call_id == given or (not given and step.calls[call_id]["function"]["name"] == name)
-        ]
-        if not found:
+        if (found := step.find(given, name)) is None:
             raise BadParameter(where, f"{where}: there is no open call of {str(given or name)[:64]!r}")
         said = answered.get("response")
-        step.told[found[0]] = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+        step.tell(found, said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
 
     def _close(self, where: str) -> None:
         step, self._open = self._open, None
         if step is None:
             return
-        step.code.update(each for each in step.waiting if step.calls[each]["function"]["name"] == _CODE)
-        if step.waiting:
-            name = step.calls[step.waiting[0]]["function"]["name"]
+        step.leave_out_code()
+        if name := next(iter(step.waiting), None):
             raise BadParameter(where, f"{where}: the call of {name[:64]!r} before it has no functionResponse")
-        for call_id in step.running:
-            step.forget(call_id)  # nobody knows what it has put out
         self._messages += step.messages()
 
 
 def _code_of(step: _Step, result: Json, where: str) -> str:
     """Whose result it is: by its id, or by its place where a client has left ids out."""
-    running = step.running
-    if (given := result.get("id")) in running:
-        return str(given)
-    if not running:
+    if isinstance(given := result.get("id"), str) and given in step.code:
+        return given
+    if not step.code:
         raise BadParameter(where, f"{where}: there is no executableCode before this result")
-    return running[0]
+    return next(iter(step.code))
 
 
 def _object(value: Any, where: str) -> Json:
