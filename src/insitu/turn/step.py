@@ -29,7 +29,7 @@ Emit = Callable[[TurnEvent], object]
 
 # Far more than any model writes in one answer: who passes it is broken.
 _MOST_CHARS = 1 << 20
-_MOST_CALLS = 128
+MOST_CALLS = 128
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -206,8 +206,8 @@ class StepReader:
         # Some servers send whole calls, all with the index 0: another id is another call.
         known = self._theirs.get(piece.index)
         if piece.index not in self._by_index or (piece.id and known and piece.id != known):
-            if len(self.step.calls) >= _MOST_CALLS:
-                raise UpstreamFailed(f"the model makes more than {_MOST_CALLS} calls at once; the turn was ended")
+            if len(self.step.calls) >= MOST_CALLS:
+                raise UpstreamFailed(f"the model makes more than {MOST_CALLS} calls at once; the turn was ended")
             call = ModelCall(new_call_id())
             self._by_index[piece.index] = call
             self._theirs.pop(piece.index, None)

@@ -18,10 +18,21 @@ def too_many(count: int, value: Any) -> list[Any]:
     return [value] * count
 
 
+ASK = {"role": "user", "content": "x"}
+OPEN = (
+    "`code_execution` tool use with id `srvtoolu_0` was found without a corresponding `code_execution_tool_result` "
+    "block, and so were 128 more; 128 of them can wait for their results"
+)
 TEXT = {"type": "text", "text": "x"}
 INNER = {"type": "document", "source": {"type": "content", "content": too_many(5000, TEXT)}}
 WITHIN = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [INNER, INNER]}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": too_many(5000, TEXT)}
+
+
+def left_open(count: int) -> dict[str, Any]:
+    """A message of the model's with so many uses that have no results."""
+    use = {"type": "server_tool_use", "name": "code_execution", "input": {"code": "1"}}
+    return {"role": "assistant", "content": [{**use, "id": f"srvtoolu_{number}"} for number in range(count)]}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,18 @@ def test_too_many_parts_are_refused(http: httpx2.Client, messages: list[Any], wh
     answer = http.post("/v1/messages", json={**ASKED, "messages": messages})
     assert answer.status_code == 400
     assert why in error_of(answer)["message"]
+
+
+def test_as_many_uses_are_left_open_as_a_model_makes_at_once(http: httpx2.Client, model: ScriptedModel) -> None:
+    model.script(say("Done."))
+    answer = http.post("/v1/messages", json={**ASKED, "messages": [ASK, left_open(128)]})
+    types = [block["type"] for block in answer.json()["content"]]
+    assert types == ["code_execution_tool_result"] * 128 + ["text"]
+
+
+def test_more_uses_without_results_are_refused(http: httpx2.Client) -> None:
+    answer = http.post("/v1/messages", json={**ASKED, "messages": [ASK, left_open(129)]})
+    assert (answer.status_code, error_of(answer)["message"]) == (400, OPEN)
 
 
 def test_too_many_tools_are_refused(http: httpx2.Client) -> None:

@@ -10,7 +10,7 @@ from ...output import clipped
 from ...turn.answers import AnswerText
 from ...turn.events import Message
 from ...turn.messages import PastStep, as_content, flat
-from ...turn.step import Caller
+from ...turn.step import MOST_CALLS, Caller
 from ...web.parameters import BadParameter, Unsupported
 from ...web.shapes import Json
 from .blocks import RESULTS, Block, Said, joined
@@ -51,10 +51,13 @@ class Transcript:
         """All that was said.
 
         Raises:
-            BadParameter: if a use of the client's tools has no result.
+            BadParameter: if a use of the client's tools has no result, or more of the server's than a model's answer
+                can leave open.
         """
         if waiting := [use["id"] for use in self._unanswered.values() if use["type"] == "tool_use"]:
             raise unanswered(waiting)
+        if len(uses := list(self.open_uses.values())) > MOST_CALLS:
+            raise _too_open(uses)
         return flat(self._entries)
 
     async def add(self, said: Said) -> None:
@@ -170,4 +173,14 @@ def unanswered(use_ids: Sequence[str]) -> BadParameter:
         "messages",
         f"`tool_use` ids were found without `tool_result` blocks immediately after: {named}. Each `tool_use` block "
         "must have a corresponding `tool_result` block in the next message.",
+    )
+
+
+def _too_open(uses: Sequence[Json]) -> BadParameter:
+    first = uses[0]
+    return BadParameter(
+        "messages",
+        f"`{first['name']}` tool use with id `{first['id']}` was found without a corresponding "
+        f"`{first['name']}_tool_result` block, and so were {len(uses) - 1} more; {MOST_CALLS} of them can wait for "
+        "their results",
     )
