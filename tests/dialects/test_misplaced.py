@@ -79,7 +79,7 @@ def test_googles_client_is_told_its_base_url(url: str, model: ScriptedModel, bas
         ("/messages", ANTHROPIC, "/v1/messages", ""),
         ("/v1/v1/models", ANTHROPIC, "/v1/models", ""),
         ("/models/m:generateContent", GOOGLE, "/v1/models/m:generateContent", ""),
-        ("/models/m:streamGenerateContent", HEADERS, "/v1/models/m:streamGenerateContent", ""),
+        ("/models/m:streamGenerateContent", GOOGLE, "/v1/models/m:streamGenerateContent", ""),
         ("/v1beta/v1beta/interactions", GOOGLE, "/v1beta/interactions", ""),
         ("/v1/upload/v1beta/files", GOOGLE, "/upload/v1beta/files", ""),
         ("/v1/v1/execute", HEADERS, "/v1/execute", ""),

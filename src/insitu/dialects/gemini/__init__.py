@@ -15,11 +15,11 @@ from .interactions.errors import interaction_error
 
 _CLIENTS = "Google's clients"
 _KEY_HINT = "send `x-goog-api-key: KEY`; a `?key=` in the address is not read"
-_sends_a_key = sends(b"x-goog-api-key")
+_sends_a_key, _sends_a_bearer = sends(b"x-goog-api-key"), sends(b"authorization")
 
 
 def _speaks(scope: Mapping[str, Any]) -> bool:
-    return _sends_a_key(scope) or scope["path"].endswith(models.METHODS)
+    return _sends_a_key(scope) or (scope["path"].endswith(models.METHODS) and not _sends_a_bearer(scope))
 
 
 GEMINI = Dialect(
