@@ -11,6 +11,7 @@ from ....store import Item, new_id
 from ....turn import events as on
 from ....web.encoding import dumps
 from ....web.shapes import Json
+from ....web.written import Written
 from ..answer import ContentAnswer
 from .steps import step_of
 
@@ -30,12 +31,19 @@ class Emitter:
     def __init__(self, interaction: Json, owner: str, answer: ContentAnswer, send: Send) -> None:
         self.interaction = interaction
         self.begun = False
-        self.steps: list[Item] = []
+        self._steps: list[Item] = []
+        self._written = Written()
         self._owner = owner
         self._answer = answer
         self._send = send
         self._open: Item | None = None
         self._number = 0
+
+    @property
+    def steps(self) -> list[Item]:
+        """The steps so far."""
+        self._written.settle()
+        return self._steps
 
     def snapshot(self) -> Json:
         """The interaction as it is now."""
@@ -75,16 +83,17 @@ class Emitter:
             self._close()
             self._begin_step({"type": kind, member: [{"type": "text", "text": ""}]}, {"type": kind}, {})
         assert self._open is not None
-        self._open.body[member][0]["text"] += text
+        self._written.add(self._open.body[member][0], "text", text)
         said = {"type": "text", "text": text}
         self._at("step.delta", delta={"type": "thought_summary", "content": said} if kind == "thought" else said)
 
     def _begin_step(self, step: Json, start: Json, private: Json) -> None:
         self._open = Item(new_id("step_"), self._owner, step, private, time.time())
-        self.steps.append(self._open)
+        self._steps.append(self._open)
         self._at("step.start", step=start)
 
     def _close(self) -> None:
+        self._written.settle()
         if self._open is not None:
             self._at("step.stop")
             self._open = None
@@ -113,7 +122,7 @@ class Emitter:
         return {name: self.interaction[name] for name in _LIFECYCLE if name in self.interaction}
 
     def _at(self, event: str, **fields: Any) -> None:
-        self._event(event, index=len(self.steps) - 1, **fields)
+        self._event(event, index=len(self._steps) - 1, **fields)
 
     def _event(self, event: str, **fields: Any) -> None:
         self._send(self._numbered(event, **fields))

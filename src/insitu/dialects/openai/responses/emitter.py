@@ -49,6 +49,7 @@ class Emitter(Outputs):
     @property
     def text(self) -> str | None:
         """The text of the message that is being written."""
+        self.written.settle()
         return None if self._text is None else str(self._text.body["content"][0]["text"])
 
     def release(self) -> None:
@@ -70,6 +71,7 @@ class Emitter(Outputs):
 
     def hear(self, event: on.TurnEvent) -> None:
         """Take something that happened in the turn."""
+        self.written.hear(event)
         if isinstance(event, on.StepStarted):
             self.step = event.step
         self.begin()
@@ -80,11 +82,11 @@ class Emitter(Outputs):
                 self.end_text()
             case on.TextDelta():
                 message = self._text = self._text or self._begin_text()
-                message.body["content"][0]["text"] += event.text
+                self.written.add(message.body["content"][0], "text", event.text)
                 self._part("output_text.delta", message, delta=event.text, logprobs=[])
             case on.ReasoningDelta():
                 thought = self._thought = self._thought or self._begin_thought()
-                thought.body[self._thoughts.field][0]["text"] += event.text
+                self.written.add(thought.body[self._thoughts.field][0], "text", event.text)
                 self._of_thought(f"{self._thoughts.kind}.delta", thought, delta=event.text)
             case on.CallStarted() | on.ClientCallStarted():
                 self.end_text()
@@ -105,7 +107,7 @@ class Emitter(Outputs):
 
     def _client_call(self, event: on.ClientCallDelta | on.ClientCallDone, call: Output) -> None:
         if isinstance(event, on.ClientCallDelta):
-            call.body["arguments"] += event.text
+            self.written.add(call.body, "arguments", event.text)
             self.at("response.function_call_arguments.delta", call, delta=event.text)
         else:
             call.body["arguments"] = event.arguments
@@ -129,6 +131,7 @@ class Emitter(Outputs):
         message, self._text = self._text, None
         if message is None:
             return
+        self.written.settle()
         part = message.body["content"][0]
         if annotations is None:
             annotations = self._cite(part["text"])
@@ -164,6 +167,7 @@ class Emitter(Outputs):
         thought, self._thought = self._thought, None
         if thought is None:
             return
+        self.written.settle()
         part = thought.body[self._thoughts.field][0]
         self._of_thought(f"{self._thoughts.kind}.done", thought, text=part["text"])
         if self._thoughts is _SUMMARY:

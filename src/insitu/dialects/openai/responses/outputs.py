@@ -10,6 +10,7 @@ from typing import Any
 from ....store import Item
 from ....turn import events as on
 from ....web.shapes import Json
+from ....web.written import Written
 from ..items import new_item_id, shown
 
 Send = Callable[[Json], None]
@@ -43,6 +44,7 @@ class Outputs:
         self.files: dict[str, on.MadeFile] = {}
         self.containers: list[str] = []
         self.step = 0
+        self.written = Written()
         self._owner = owner
         self._include = include
         self._send = send
@@ -52,6 +54,7 @@ class Outputs:
     @property
     def items(self) -> list[Item]:
         """The output so far."""
+        self.written.settle()
         return [output.item for output in self._made]
 
     def snapshot(self, include: Sequence[str] | None = None) -> Json:
@@ -72,6 +75,7 @@ class Outputs:
 
     def done(self, output: Output, status: str = "completed") -> None:
         """Say that an item is whole, or that there is no more of it."""
+        self.written.settle()
         output.open = False
         if "status" in output.body:
             output.body["status"] = status

@@ -30,7 +30,7 @@ class CodeCall:
         body = self._call.body
         match event:
             case on.CodeDelta():
-                body["code"] += event.text
+                self._outputs.written.add(body, "code", event.text)
                 self._tell("call_code.delta", delta=event.text)
             case on.CallWritten():
                 body["code"] = event.arguments["code"]
@@ -89,7 +89,7 @@ class ShellCall:
         match event:
             case on.CodeDelta():
                 self._add_commands(event.index + 1)
-                self._call.body["action"]["commands"][event.index] += event.text
+                self._outputs.written.add(self._call.body["action"]["commands"], event.index, event.text)
                 self._tell("delta", event.index, delta=event.text)
             case on.CallWritten():
                 self._end_commands(event)
