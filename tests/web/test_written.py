@@ -9,6 +9,7 @@ import pytest
 
 from insitu.dialects.gemini.answer import ContentAnswer
 from insitu.dialects.gemini.interactions.emitter import Emitter as InteractionEmitter
+from insitu.dialects.openai.chat.answer import ChatAnswer
 from insitu.dialects.openai.responses.emitter import Emitter as ResponseEmitter
 from insitu.turn import events as on
 from insitu.web.written import Written
@@ -83,22 +84,46 @@ def test_who_looks_meanwhile_sees_all_that_was_written(make: Callable[[Callable[
         assert texts_in(emitter.snapshot()) == seen
 
 
-@pytest.mark.parametrize("make", [response, interaction])
-def test_a_piece_is_not_joined_with_all_before_it(
-    make: Callable[[Callable[[Any], None]], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settled: list[int] = []
-    emitter = make(lambda event: None)
-    emitter.hear(on.StepStarted(0))
-    emitter.hear(on.TextDelta("t"))
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> list[Written]:
+    """Has an entry for each time that pieces were joined."""
+    seen: list[Written] = []
     settle = Written.settle
 
     def counted(written: Written) -> None:
-        settled.append(len(written._texts))
+        seen.append(written)
         settle(written)
 
     monkeypatch.setattr(Written, "settle", counted)
+    return seen
+
+
+@pytest.mark.parametrize("make", [response, interaction])
+def test_a_piece_is_not_joined_with_all_before_it(
+    make: Callable[[Callable[[Any], None]], Any], settled: list[Written]
+) -> None:
+    emitter = make(lambda event: None)
+    emitter.hear(on.StepStarted(0))
+    emitter.hear(on.TextDelta("t"))
+    settled.clear()
     for _ in range(100):
         emitter.hear(on.TextDelta("t"))
     assert settled == []
     assert texts_in(emitter.snapshot()) == ["t" * 101]
+
+
+def test_nor_is_one_of_a_chat(settled: list[Written]) -> None:
+    answer = ChatAnswer("m", None)
+    answer.hear(on.StepStarted(0))
+    answer.hear(on.CallStarted("call_1", "python", 1, "cntr_1"))
+    settled.clear()
+    for _ in range(100):
+        answer.hear(on.TextDelta("t"))
+        answer.hear(on.CodeDelta("call_1", "h"))
+        answer.hear(on.OutputDelta("call_1", "stdout", "tt"))
+    assert settled == []
+    answer.hear(on.StepStarted(1))
+    answer.hear(on.TextDelta("h"))
+    message = answer.completion(on.TurnResult("stop", on.TurnUsage()))["choices"][0]["message"]
+    assert message["content"] == "t" * 100 + "\n\nh"
+    assert texts_in(message["insitu"]["steps"]) == ["h" * 100, "t" * 200]

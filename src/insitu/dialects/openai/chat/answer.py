@@ -27,6 +27,7 @@ from ....store import new_id
 from ....turn import events as on
 from ....types import Execution
 from ....web.shapes import Json, tool_called
+from ....web.written import Written
 
 _FINISH: dict[on.Reason, str] = {"stop": "stop", "client_tools": "tool_calls", "content_filter": "content_filter"}
 _WHOLE: tuple[on.Reason, ...] = ("stop", "client_tools")
@@ -47,21 +48,22 @@ class ChatAnswer:
         self.container_id = container_id
         self.calls: list[Json] = []
         self.calls_of_code: list[str] = []
-        self._text = ""
-        self._reasoning = ""
+        self._said = {"content": "", "reasoning_content": ""}
+        self._written = Written()
         self._steps: list[Json] = []
         self._places: dict[str, int] = {}
         self._new_step = False
 
     def hear(self, event: on.TurnEvent) -> Json | None:
         """Take something that happened in the turn; what of it belongs into the delta of a stream."""
+        self._written.hear(event)
         match event:
             case on.StepStarted():
                 self._new_step = True
             case on.TextDelta():
                 return {"content": self._add_text(event.text)}
             case on.ReasoningDelta():
-                self._reasoning += event.text
+                self._written.add(self._said, "reasoning_content", event.text)
                 return {"reasoning_content": event.text}
             case on.ClientCallStarted():
                 self.calls_of_code += [event.id] if event.caller is not None else []
@@ -76,6 +78,7 @@ class ChatAnswer:
 
     def end(self, result: on.TurnResult) -> list[Json]:
         """Take the end of the turn; the last deltas of a stream."""
+        self._written.settle()
         cut = [self._ended(step, {"outcome": "cancelled"}) for step in self._steps if step["outcome"] is None]
         known = {"container_id": self.container_id, "incomplete": _incomplete(result.reason)}
         return [*cut, {"insitu": {"type": "turn.done", **known}}]
@@ -93,20 +96,22 @@ class ChatAnswer:
         }
 
     def _message(self, reason: on.Reason) -> Json:
+        self._written.settle()
+        text, reasoning = self._said["content"], self._said["reasoning_content"]
         called = self.calls if reason == "client_tools" else []
-        message: Json = {"role": "assistant", "content": self._text or (None if called else ""), "refusal": None}
-        if self._reasoning:
-            message["reasoning_content"] = self._reasoning
+        message: Json = {"role": "assistant", "content": text or (None if called else ""), "refusal": None}
+        if reasoning:
+            message["reasoning_content"] = reasoning
         if called:
             message["tool_calls"] = called
         known = {"container_id": self.container_id, "steps": self._steps, "incomplete": _incomplete(reason)}
         return {**message, "insitu": known}
 
     def _add_text(self, text: str) -> str:
-        if self._new_step and self._text:
-            text = "\n" * max(0, 2 - len(self._text) + len(self._text.rstrip("\n"))) + text
+        if self._new_step and (before := self._said["content"]):
+            text = "\n" * max(0, 2 - len(before) + len(before.rstrip("\n"))) + text
         self._new_step = False
-        self._text += text
+        self._written.add(self._said, "content", text)
         return text
 
     def _client_call(self, call_id: str, function: Json) -> Json:
@@ -119,12 +124,12 @@ class ChatAnswer:
             case on.CallStarted():
                 return self._begin(event)
             case on.CodeDelta():
-                self._steps[self._places[event.id]]["code"] += event.text
+                self._written.add(self._steps[self._places[event.id]], "code", event.text)
                 return self._delta("code.delta", event.id, {"code": event.text})
             case on.CallRunning():
                 self.container_id = event.container_id
             case on.OutputDelta():
-                self._steps[self._places[event.id]][event.stream] += event.text
+                self._written.add(self._steps[self._places[event.id]], event.stream, event.text)
                 return self._delta("output.delta", event.id, {event.stream: event.text})
             case on.ToolCalled():
                 return self._tool_called(event)
