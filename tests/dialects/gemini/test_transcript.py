@@ -50,7 +50,7 @@ def test_text_behind_much_code_is_no_more_work() -> None:
         return work_of(("model", [*before, *[{"text": "a"}] * 500])) - work_of(("model", before))
 
     work_of_texts(1)
-    assert work_of_texts(10) == work_of_texts(200)
+    assert work_of_texts(200) < 1.1 * work_of_texts(10)
 
 
 def test_a_name_of_a_member_is_spelled_once() -> None:

@@ -19,6 +19,9 @@ from tests.support.responses import OUTPUTS, PYTHON, ask, run
 from tests.support.serving import serving
 
 
+GONE = " (it is not of this key, was deleted, or its time is over)"
+
+
 def user(text: str) -> ResponseInputItemParam:
     return {"role": "user", "content": text}
 
@@ -97,7 +100,7 @@ def test_an_item_is_taken_out(client: OpenAI) -> None:
     assert texts(client.conversations.items.list(made.id)) == ["one"]
     for call in (client.conversations.items.retrieve, client.conversations.items.delete):
         gone = refused(partial(call, last.id, conversation_id=made.id), 404)
-        assert gone["message"] == f"there is no item '{last.id}'"
+        assert gone["message"] == f"there is no item '{last.id}'{GONE}"
     assert client.conversations.items.retrieve(first.id, conversation_id=made.id) == first
 
 
@@ -108,14 +111,14 @@ def test_a_deleted_conversation_is_gone(client: OpenAI) -> None:
     assert gone == {"id": made.id, "object": "conversation.deleted", "deleted": True}
     for call in calls(client, made.id, item.id):
         error = refused(call, 404)
-        assert (error["code"], error["message"]) == ("not_found", f"there is no conversation '{made.id}'")
+        assert (error["code"], error["message"]) == ("not_found", f"there is no conversation '{made.id}'{GONE}")
 
 
 def test_someone_elses_conversation_is_not_there(client: OpenAI, stranger: OpenAI) -> None:
     made = client.conversations.create(items=[user("mine")])
     [item] = items_of(client, made.id)
     for call in calls(stranger, made.id, item.id):
-        assert refused(call, 404)["message"] == f"there is no conversation '{made.id}'"
+        assert refused(call, 404)["message"] == f"there is no conversation '{made.id}'{GONE}"
     own = stranger.conversations.create()
     for refer in ({"type": "item_reference", "id": item.id}, {"type": "item_reference", "id": "msg_none"}):
         items = cast("list[ResponseInputItemParam]", [refer])
