@@ -63,9 +63,14 @@ class Engine:
         self._admission.state = "closed"
 
     @property
+    def open(self) -> bool:
+        """Whether it takes what is new: until it stops."""
+        return self._admission.state == "open"
+
+    @property
     def ready(self) -> bool:
-        """Whether the zygotes are up and the pool is warm."""
-        return self._admission.state == "open" and self._sandboxes.warm
+        """Whether it is open, the zygotes are up and the pool is warm."""
+        return self.open and self._sandboxes.warm
 
     @property
     def load(self) -> Mapping[str, int]:

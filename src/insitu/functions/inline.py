@@ -168,7 +168,7 @@ class Map:
         now, wait_s = anyio.current_time(), full.retry_after_s or 1.0
         self._waits_since = self._waits_since or now
         # A server that stops gets no room again.
-        if not self._engine.ready or now + wait_s > self._waits_since + _PATIENCE_S:
+        if not self._engine.open or now + wait_s > self._waits_since + _PATIENCE_S:
             raise full
         await anyio.sleep(wait_s)
 

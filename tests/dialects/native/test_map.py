@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from insitu.engine import Engine
 from tests.support.waiting import wait_until
 
 FATES = """
@@ -159,8 +160,12 @@ def test_a_map_makes_do_with_the_room_that_there_is(serve: Callable[..., str]) -
         assert results(ask(http, "lambda x: x", list(range(30)))) == list(range(30))
 
 
-def test_a_map_that_gets_no_sandbox_waits_for_one(serve: Callable[..., str]) -> None:
-    with httpx2.Client(base_url=serve(max_sessions=1), headers={"authorization": "Bearer one"}, timeout=50) as http:
+def test_a_map_that_gets_no_sandbox_waits_for_one(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = serve(max_sessions=1)
+    monkeypatch.setattr(Engine, "ready", False)  # as it is while the pool is filled
+    with httpx2.Client(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as http:
         session = http.post("/v1/sessions", json={}).json()["id"]
         body = {"lambda": "lambda x: x", "map": [1, 2], "stream": True}
         with http.stream("POST", "/v1/lambda", json=body) as response:
