@@ -160,9 +160,7 @@ def test_a_map_makes_do_with_the_room_that_there_is(serve: Callable[..., str]) -
         assert results(ask(http, "lambda x: x", list(range(30)))) == list(range(30))
 
 
-def test_a_map_that_gets_no_sandbox_waits_for_one(
-    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_map_that_gets_no_sandbox_waits_for_one(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     url = serve(max_sessions=1)
     monkeypatch.setattr(Engine, "ready", False)  # as it is while the pool is filled
     with httpx2.Client(base_url=url, headers={"authorization": "Bearer one"}, timeout=50) as http:

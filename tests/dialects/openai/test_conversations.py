@@ -18,7 +18,6 @@ from tests.support.model import ScriptedModel, say
 from tests.support.responses import OUTPUTS, PYTHON, ask, run
 from tests.support.serving import serving
 
-
 GONE = " (it is not of this key, was deleted, or its time is over)"
 
 
